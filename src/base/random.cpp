@@ -1,0 +1,69 @@
+#include "base/random.h"
+
+#include <bit>
+
+#include "base/error.h"
+
+namespace keelway::base {
+namespace {
+
+std::uint64_t split_mix(std::uint64_t& state) {
+  std::uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+  return z ^ (z >> 31);
+}
+
+std::string draw(Random& random, std::string_view alphabet, int length) {
+  std::string text(static_cast<std::size_t>(length), '0');
+  for (char& c : text) c = alphabet[random.below(alphabet.size())];
+  return text;
+}
+
+}  // namespace
+
+Random::Random(std::uint64_t seed) {
+  for (auto& word : state_) word = split_mix(seed);
+}
+
+std::uint64_t Random::next() {
+  const std::uint64_t result = std::rotl(state_[1] * 5, 7) * 9;
+  const std::uint64_t t = state_[1] << 17;
+  state_[2] ^= state_[0];
+  state_[3] ^= state_[1];
+  state_[1] ^= state_[2];
+  state_[0] ^= state_[3];
+  state_[2] ^= t;
+  state_[3] = std::rotl(state_[3], 45);
+  return result;
+}
+
+std::uint64_t Random::below(std::uint64_t bound) {
+  KEELWAY_INVARIANT(bound > 0, "an empty range has no member");
+  const std::uint64_t limit = UINT64_MAX - UINT64_MAX % bound;
+  std::uint64_t value = next();
+  while (value >= limit) value = next();
+  return value % bound;
+}
+
+bool Random::chance(double probability) {
+  return static_cast<double>(next() >> 11) * 0x1.0p-53 < probability;
+}
+
+std::string make_uuid(Random& random) {
+  std::string hex = make_hex(random, 32);
+  hex[12] = '4';
+  hex[16] = "89ab"[random.below(4)];
+  return hex.substr(0, 8) + '-' + hex.substr(8, 4) + '-' + hex.substr(12, 4) + '-' +
+         hex.substr(16, 4) + '-' + hex.substr(20);
+}
+
+std::string make_name_suffix(Random& random, int length) {
+  return draw(random, "bcdfghjklmnpqrstvwxz2456789", length);
+}
+
+std::string make_hex(Random& random, int length) {
+  return draw(random, "0123456789abcdef", length);
+}
+
+}  // namespace keelway::base

@@ -1,0 +1,213 @@
+#include "base/time.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+
+namespace keelway::base {
+namespace {
+
+struct Civil {
+  std::int64_t year;
+  unsigned month, day;
+  int hour, minute, second, micro;
+};
+
+Civil civil_of(WallTime at) {
+  using namespace std::chrono;
+  const sys_time<microseconds> time{microseconds(at.microseconds)};
+  const auto day = floor<days>(time);
+  const year_month_day date{day};
+  const hh_mm_ss clock{time - day};
+  return {static_cast<int>(date.year()),
+          static_cast<unsigned>(date.month()),
+          static_cast<unsigned>(date.day()),
+          static_cast<int>(clock.hours().count()),
+          static_cast<int>(clock.minutes().count()),
+          static_cast<int>(clock.seconds().count()),
+          static_cast<int>(clock.subseconds().count())};
+}
+
+// Reads exactly `digits` decimal digits at the front of `text`.
+std::optional<int> take_digits(std::string_view& text, int digits) {
+  if (text.size() < static_cast<std::size_t>(digits)) return std::nullopt;
+  int value = 0;
+  for (int i = 0; i < digits; ++i) {
+    if (text[i] < '0' || text[i] > '9') return std::nullopt;
+    value = value * 10 + (text[i] - '0');
+  }
+  text.remove_prefix(digits);
+  return value;
+}
+
+bool take(std::string_view& text, char c) {
+  if (text.empty() || text.front() != c) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+std::optional<WallTime> wall_of(int year, int month, int day, int seconds_of_day) {
+  using namespace std::chrono;
+  const year_month_day date{std::chrono::year(year), std::chrono::month(month),
+                            std::chrono::day(day)};
+  if (!date.ok()) return std::nullopt;
+  const auto days_since = sys_days(date).time_since_epoch();
+  return WallTime{(duration_cast<seconds>(days_since).count() + seconds_of_day) * 1'000'000};
+}
+
+// Hours, minutes and seconds as seconds of the day; `separator` 0 means none.
+std::optional<int> take_clock(std::string_view& text, char separator) {
+  const auto hour = take_digits(text, 2);
+  if (!hour || (separator != 0 && !take(text, separator))) return std::nullopt;
+  const auto minute = take_digits(text, 2);
+  if (!minute || (separator != 0 && !take(text, separator))) return std::nullopt;
+  const auto second = take_digits(text, 2);
+  if (!second || *hour > 23 || *minute > 59 || *second > 59) return std::nullopt;
+  return *hour * 3600 + *minute * 60 + *second;
+}
+
+std::optional<std::int64_t> take_offset_seconds(std::string_view& text) {
+  if (take(text, 'Z') || take(text, 'z')) return 0;
+  if (text.empty() || (text.front() != '+' && text.front() != '-')) return std::nullopt;
+  const int sign = text.front() == '+' ? 1 : -1;
+  text.remove_prefix(1);
+  const auto hour = take_digits(text, 2);
+  if (!hour || !take(text, ':')) return std::nullopt;
+  const auto minute = take_digits(text, 2);
+  if (!minute || *hour > 23 || *minute > 59) return std::nullopt;
+  return sign * (*hour * 3600 + *minute * 60);
+}
+
+}  // namespace
+
+std::string format_rfc3339(WallTime at) {
+  const Civil c = civil_of(at);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", c.year, c.month, c.day, c.hour,
+                     c.minute, c.second);
+}
+
+std::string format_rfc3339_micro(WallTime at) {
+  const Civil c = civil_of(at);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", c.year, c.month, c.day, c.hour,
+                     c.minute, c.second, c.micro);
+}
+
+std::string format_amz_date(WallTime at) {
+  const Civil c = civil_of(at);
+  return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", c.year, c.month, c.day, c.hour, c.minute,
+                     c.second);
+}
+
+std::optional<WallTime> parse_rfc3339(std::string_view text) {
+  const auto year = take_digits(text, 4);
+  if (!year || !take(text, '-')) return std::nullopt;
+  const auto month = take_digits(text, 2);
+  if (!month || !take(text, '-')) return std::nullopt;
+  const auto day = take_digits(text, 2);
+  if (!day || !(take(text, 'T') || take(text, 't'))) return std::nullopt;
+  const auto clock = take_clock(text, ':');
+  if (!clock) return std::nullopt;
+  std::int64_t micro = 0;
+  if (take(text, '.')) {
+    std::int64_t scale = 100'000;
+    if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;
+    for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; text.remove_prefix(1)) {
+      micro += (text.front() - '0') * scale;
+      scale /= 10;
+    }
+  }
+  const auto offset = take_offset_seconds(text);
+  if (!offset || !text.empty()) return std::nullopt;
+  const auto wall = wall_of(*year, *month, *day, *clock);
+  if (!wall) return std::nullopt;
+  return WallTime{wall->microseconds + micro - *offset * 1'000'000};
+}
+
+std::optional<WallTime> parse_amz_date(std::string_view text) {
+  const auto year = take_digits(text, 4);
+  const auto month = year ? take_digits(text, 2) : std::nullopt;
+  const auto day = month ? take_digits(text, 2) : std::nullopt;
+  if (!day || !take(text, 'T')) return std::nullopt;
+  const auto clock = take_clock(text, 0);
+  if (!clock || text != "Z") return std::nullopt;
+  return wall_of(*year, *month, *day, *clock);
+}
+
+std::optional<Duration> parse_duration(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  bool negative = false;
+  if (text.front() == '-' || text.front() == '+') {
+    negative = text.front() == '-';
+    text.remove_prefix(1);
+  }
+  if (text == "0") return Duration(0);
+  if (text.empty()) return std::nullopt;
+  double total = 0;
+  while (!text.empty()) {
+    double number = 0;
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+    if (error != std::errc() || number < 0) return std::nullopt;
+    text.remove_prefix(end - text.data());
+    double unit = 0;
+    if (text.starts_with("ns")) unit = 1, text.remove_prefix(2);
+    else if (text.starts_with("us")) unit = 1e3, text.remove_prefix(2);
+    else if (text.starts_with("ms")) unit = 1e6, text.remove_prefix(2);
+    else if (text.starts_with("s")) unit = 1e9, text.remove_prefix(1);
+    else if (text.starts_with("m")) unit = 60e9, text.remove_prefix(1);
+    else if (text.starts_with("h")) unit = 3600e9, text.remove_prefix(1);
+    else return std::nullopt;
+    total += number * unit;
+  }
+  if (total > 9.2e18) return std::nullopt;
+  return Duration(static_cast<std::int64_t>(negative ? -total : total));
+}
+
+std::string format_duration(Duration d) {
+  std::int64_t ns = d.count();
+  if (ns == 0) return "0s";
+  const std::string sign = ns < 0 ? "-" : "";
+  if (ns < 0) ns = -ns;
+  if (ns < 1'000) return sign + fmt::format("{}ns", ns);
+  if (ns < 1'000'000) return sign + fmt::format("{}µs", ns / 1e3);
+  if (ns < 1'000'000'000) return sign + fmt::format("{}ms", ns / 1e6);
+  const std::int64_t hours = ns / 3'600'000'000'000;
+  const std::int64_t minutes = ns / 60'000'000'000 % 60;
+  const double seconds = static_cast<double>(ns % 60'000'000'000) / 1e9;
+  if (hours > 0) return sign + fmt::format("{}h{}m{}s", hours, minutes, seconds);
+  if (minutes > 0) return sign + fmt::format("{}m{}s", minutes, seconds);
+  return sign + fmt::format("{}s", seconds);
+}
+
+std::string format_age(Duration d) {
+  const std::int64_t seconds = d.count() / 1'000'000'000;
+  if (seconds < -1) return "<invalid>";
+  if (seconds < 0) return "0s";
+  if (seconds < 120) return fmt::format("{}s", seconds);
+  const std::int64_t minutes = seconds / 60;
+  if (minutes < 10) {
+    const std::int64_t rest = seconds % 60;
+    return rest == 0 ? fmt::format("{}m", minutes) : fmt::format("{}m{}s", minutes, rest);
+  }
+  if (minutes < 180) return fmt::format("{}m", minutes);
+  const std::int64_t hours = minutes / 60;
+  if (hours < 8) {
+    const std::int64_t rest = minutes % 60;
+    return rest == 0 ? fmt::format("{}h", hours) : fmt::format("{}h{}m", hours, rest);
+  }
+  if (hours < 48) return fmt::format("{}h", hours);
+  const std::int64_t days = hours / 24;
+  if (hours < 192) {
+    const std::int64_t rest = hours % 24;
+    return rest == 0 ? fmt::format("{}d", days) : fmt::format("{}d{}h", days, rest);
+  }
+  if (days < 365 * 2) return fmt::format("{}d", days);
+  const std::int64_t years = days / 365;
+  if (days < 365 * 8) {
+    const std::int64_t rest = days % 365;
+    return rest == 0 ? fmt::format("{}y", years) : fmt::format("{}y{}d", years, rest);
+  }
+  return fmt::format("{}y", years);
+}
+
+}  // namespace keelway::base

@@ -1,0 +1,65 @@
+#include "client/client.h"
+
+namespace keelway::client {
+
+Call get_call(const Resource& r, std::string name_space, std::string name) {
+  Call call;
+  call.verb = Verb::get;
+  call.resource = r;
+  call.name_space = std::move(name_space);
+  call.name = std::move(name);
+  return call;
+}
+
+Call create_call(const Resource& r, std::string name_space, value::Value body) {
+  Call call;
+  call.verb = Verb::create;
+  call.resource = r;
+  call.name_space = std::move(name_space);
+  call.body = std::move(body);
+  return call;
+}
+
+Call update_call(const Resource& r, value::Value body, std::string subresource) {
+  Call call;
+  call.verb = Verb::update;
+  call.resource = r;
+  call.name_space = body.at("metadata", "namespace").as_string();
+  call.name = body.at("metadata", "name").as_string();
+  call.subresource = std::move(subresource);
+  call.body = std::move(body);
+  return call;
+}
+
+Call merge_patch_call(const Resource& r, std::string name_space, std::string name,
+                      value::Value patch, std::string subresource) {
+  Call call;
+  call.verb = Verb::patch;
+  call.resource = r;
+  call.name_space = std::move(name_space);
+  call.name = std::move(name);
+  call.subresource = std::move(subresource);
+  call.patch_type = "application/merge-patch+json";
+  call.body = std::move(patch);
+  return call;
+}
+
+Call remove_call(const Resource& r, std::string name_space, std::string name,
+                 value::Value delete_options) {
+  Call call;
+  call.verb = Verb::remove;
+  call.resource = r;
+  call.name_space = std::move(name_space);
+  call.name = std::move(name);
+  call.body = std::move(delete_options);
+  return call;
+}
+
+value::Value delete_options(std::string_view uid, std::string_view propagation) {
+  value::Value options = value::Value::object({{"kind", "DeleteOptions"}, {"apiVersion", "v1"}});
+  if (!uid.empty()) options.mutate("preconditions").set("uid", uid);
+  if (!propagation.empty()) options.set("propagationPolicy", propagation);
+  return options;
+}
+
+}  // namespace keelway::client

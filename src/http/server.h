@@ -1,0 +1,84 @@
+// An HTTP server over runtime's streams: HTTP/1.1 and HTTP/2 (by ALPN, or prior knowledge on
+// plain streams), limits, deadlines, backpressure, drain.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "runtime/network.h"
+
+namespace keelway::http {
+
+using Header = std::pair<std::string, std::string>;  // names lower-case
+
+struct Request {
+  std::string method;   // "GET"
+  std::string target;   // as sent: path and query, still percent-encoded
+  std::vector<Header> headers;
+  std::string body;
+  std::string scheme;   // "http" or "https"
+  std::optional<runtime::TlsPeer> tls;
+  runtime::Address peer;
+  bool http2 = false;
+
+  std::string_view header(std::string_view lower_case_name) const;  // first; empty where absent
+};
+
+struct Response {
+  int status = 200;
+  std::vector<Header> headers;
+  std::string body;
+};
+
+// The answer to one request; belongs to the server's executor. Exactly one of respond() or
+// start()...finish(). Dropping it unanswered answers 500. Calls after the client has gone do
+// nothing.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  virtual void respond(Response response) = 0;
+  // Streamed: chunks as they come (chunked on HTTP/1.1, DATA frames on HTTP/2).
+  virtual void start(int status, std::vector<Header> headers) = 0;
+  virtual void write(std::string chunk) = 0;
+  virtual void finish() = 0;
+  virtual void abort() = 0;  // breaks the stream: the client sees that the answer is not whole
+  virtual std::size_t pending_bytes() const = 0;
+  // Called each time pending_bytes() has fallen to zero.
+  virtual void on_drained(std::move_only_function<void()> callback) = 0;
+  // Called once if the client goes before the answer is complete.
+  virtual void on_gone(std::move_only_function<void()> callback) = 0;
+};
+
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  virtual void handle(Request request, std::shared_ptr<Exchange> exchange) = 0;
+};
+
+struct Limits {
+  std::size_t header_bytes_max = 1u << 20;   // 431 above
+  std::size_t target_bytes_max = 64u << 10;  // 414 above
+  std::size_t body_bytes_max = 3u << 20;     // 413 above
+  int streams_per_connection_max = 250;
+  base::Duration header_timeout = std::chrono::seconds(32);
+  base::Duration idle_timeout = std::chrono::seconds(180);
+};
+
+class Server {
+ public:
+  virtual ~Server() = default;  // closes every connection
+  virtual std::uint16_t port() const = 0;
+  // No new connections or requests; `done` when the last exchange is answered.
+  virtual void drain(std::move_only_function<void()> done) = 0;
+};
+
+base::Result<std::unique_ptr<Server>> serve(runtime::Runtime& runtime, runtime::Executor& executor,
+                                            runtime::ListenOptions listen, Limits limits,
+                                            Handler& handler);
+
+}  // namespace keelway::http

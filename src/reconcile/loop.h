@@ -1,0 +1,97 @@
+// The loop kit. A loop plans, then the runner acts: plan() is pure over a view, and only the
+// runner speaks to the API, through a client.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/time.h"
+#include "client/client.h"
+#include "client/view.h"
+
+namespace keelway::reconcile {
+
+using Seed = std::uint64_t;
+
+// Names one object that a loop looks after; `kind` where a loop has several.
+struct Key {
+  std::string name_space, name, kind;
+  friend bool operator==(const Key&, const Key&) = default;
+  friend auto operator<=>(const Key&, const Key&) = default;
+};
+
+// An object write, or an effect: something outside the API whose executor was handed to the
+// runner. Effects carry a token that an object recorded first, so that doing one twice is harmless.
+struct Effect {
+  std::string name;        // "launch", "terminate" ...
+  std::string token;
+  value::Value arguments;
+};
+struct Action {
+  std::variant<client::Call, Effect> what;
+  // A failure with one of these reasons is as good as success ("NotFound" of a delete,
+  // "AlreadyExists" of a create).
+  std::vector<std::string> tolerated;
+};
+
+struct Done {};                          // until something changes
+struct After { base::Duration wait; };   // look again then, at the latest
+struct Stop { std::string reason; };     // cannot go on until the object changes; reported
+struct Plan {
+  // Executed in order; the first intolerable failure ends the round, the key is planned again
+  // with backoff.
+  std::vector<Action> actions;
+  std::variant<Done, After, Stop> next = Done{};
+};
+
+// Level-based, one object at a time.
+class KeyedLoop {
+ public:
+  virtual ~KeyedLoop() = default;
+  virtual std::string_view name() const = 0;  // "deployment"; also the field manager
+  virtual std::vector<client::Resource> watches() const = 0;
+  // The keys that a change may concern.
+  virtual void keys_of(const client::Change& change, const client::View& view,
+                       std::vector<Key>& keys) const = 0;
+  virtual Plan plan(const client::View& view, const Key& key, base::WallTime now,
+                    Seed seed) const = 0;
+};
+
+// All pending work at once, over a view and what this loop has issued and not yet seen.
+class BatchLoop {
+ public:
+  virtual ~BatchLoop() = default;
+  virtual std::string_view name() const = 0;
+  virtual std::vector<client::Resource> watches() const = 0;
+  // Whether a change can give this loop work.
+  virtual bool wakes(const client::Change& change) const = 0;
+  // Actions that were issued and whose effect the view does not show yet.
+  struct Assumed {
+    std::vector<const Action*> actions;
+  };
+  virtual Plan plan(const client::View& view, const Assumed& assumed, base::WallTime now,
+                    Seed seed) const = 0;
+  // How long changes are collected before a plan.
+  virtual base::Duration batch_window() const { return base::Duration(0); }
+};
+
+using EffectDone = std::move_only_function<void(base::Result<value::Value>)>;
+using EffectExecutor = std::function<void(const Effect&, EffectDone)>;
+
+// Runs loops of one cluster on one executor over one shared view. An idle manager owns no timer.
+class Manager {
+ public:
+  virtual ~Manager() = default;
+  virtual void add(std::unique_ptr<KeyedLoop> loop, EffectExecutor effects = {}) = 0;
+  virtual void add(std::unique_ptr<BatchLoop> loop, EffectExecutor effects = {}) = 0;
+  virtual void start() = 0;  // after the last add
+  virtual const client::View& view() const = 0;
+};
+
+std::unique_ptr<Manager> make_manager(runtime::Executor& executor, client::Client& client);
+
+}  // namespace keelway::reconcile

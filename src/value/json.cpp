@@ -1,0 +1,228 @@
+#include "value/json.h"
+
+#include <fmt/core.h>
+#include <simdjson.h>
+
+#include <charconv>
+#include <cmath>
+
+namespace keelway::value {
+namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::element_type;
+
+// Walks simdjson's tree into a Value and notes duplicate keys.
+class Converter {
+ public:
+  explicit Converter(std::vector<std::string>* duplicates) : duplicates_(duplicates) {}
+
+  Value convert(element e) {
+    switch (e.type()) {
+      case element_type::ARRAY: return convert_array(e.get_array().value_unsafe());
+      case element_type::OBJECT: return convert_object(e.get_object().value_unsafe());
+      case element_type::INT64: return Value(std::int64_t{e.get_int64().value_unsafe()});
+      case element_type::UINT64: return Value(static_cast<double>(e.get_uint64().value_unsafe()));
+      case element_type::DOUBLE: return Value(e.get_double().value_unsafe());
+      case element_type::STRING: return Value(e.get_string().value_unsafe());
+      case element_type::BOOL: return Value(e.get_bool().value_unsafe());
+      case element_type::NULL_VALUE: break;
+    }
+    return Value();
+  }
+
+ private:
+  Value convert_array(simdjson::dom::array array) {
+    Array items;
+    items.reserve(array.size());
+    std::size_t index = 0;
+    for (const element item : array) {
+      const std::size_t mark = path_.size();
+      if (duplicates_ != nullptr) path_ += fmt::format("[{}]", index++);
+      items.push_back(convert(item));
+      path_.resize(mark);
+    }
+    return Value(std::move(items));
+  }
+
+  Value convert_object(simdjson::dom::object object) {
+    Members members;
+    members.reserve(object.size());
+    for (const auto field : object) {
+      const std::size_t mark = path_.size();
+      if (duplicates_ != nullptr) {
+        if (!path_.empty()) path_ += '.';
+        path_ += field.key;
+        for (const Member& member : members) {
+          if (member.first == field.key) {
+            duplicates_->push_back(path_);
+            break;
+          }
+        }
+      }
+      members.emplace_back(std::string(field.key), convert(field.value));
+      path_.resize(mark);
+    }
+    return Value::object_of(std::move(members));
+  }
+
+  std::vector<std::string>* duplicates_;
+  std::string path_;
+};
+
+void append_double(std::string& out, double d) {
+  if (!std::isfinite(d)) {  // JSON has no such numbers
+    out += "null";
+    return;
+  }
+  const double magnitude = std::abs(d);
+  const bool scientific = magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21);
+  char buffer[400];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, d,
+                                 scientific ? std::chars_format::scientific
+                                            : std::chars_format::fixed);
+  std::string_view text(buffer, end.ptr - buffer);
+  if (scientific) {
+    // Go trims "e-09" to "e-9".
+    const auto exponent = text.find('e');
+    if (exponent != std::string_view::npos && exponent + 3 < text.size() &&
+        text[exponent + 2] == '0') {
+      out += text.substr(0, exponent + 2);
+      out += text.substr(exponent + 3);
+      return;
+    }
+  }
+  out += text;
+}
+
+void append_pretty(std::string& out, const Value& v, int indent, int depth) {
+  const std::string inner(static_cast<std::size_t>(indent * (depth + 1)), ' ');
+  const std::string outer(static_cast<std::size_t>(indent * depth), ' ');
+  if (v.is_array() && !v.empty()) {
+    const char* separator = "[\n";
+    for (const Value& item : v.items()) {
+      out += separator + inner;
+      append_pretty(out, item, indent, depth + 1);
+      separator = ",\n";
+    }
+    out += "\n" + outer + "]";
+  } else if (v.is_object() && !v.empty()) {
+    const char* separator = "{\n";
+    for (const auto& [key, member] : v.members()) {
+      out += separator + inner;
+      append_json_string(out, key);
+      out += ": ";
+      append_pretty(out, member, indent, depth + 1);
+      separator = ",\n";
+    }
+    out += "\n" + outer + "}";
+  } else {
+    append_json(out, v);
+  }
+}
+
+}  // namespace
+
+base::Result<Value> parse_json(std::string_view text, const JsonLimits& limits,
+                               std::vector<std::string>* duplicates) {
+  if (text.size() > limits.bytes_max) {
+    return base::fail(base::ErrorCode::exhausted,
+                      fmt::format("document of {} bytes exceeds the limit of {} bytes",
+                                  text.size(), limits.bytes_max));
+  }
+  simdjson::dom::parser parser(limits.bytes_max);
+  const auto capacity = text.size() < 64 ? 64 : text.size();
+  if (parser.allocate(capacity, static_cast<std::size_t>(limits.depth_max)) !=
+      simdjson::SUCCESS) {
+    return base::fail(base::ErrorCode::exhausted, "no memory to parse the document");
+  }
+  element root;
+  const auto error = parser.parse(text.data(), text.size()).get(root);
+  if (error != simdjson::SUCCESS) {
+    return base::fail(base::ErrorCode::invalid,
+                      std::string("invalid JSON: ") + simdjson::error_message(error));
+  }
+  return Converter(duplicates).convert(root);
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  out += '"';
+  std::size_t plain = 0;  // start of the run that needs no escape
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    // U+2028 and U+2029 are E2 80 A8 and E2 80 A9.
+    const bool separator = c == 0xe2 && i + 2 < text.size() && text[i + 1] == '\x80' &&
+                           (text[i + 2] == '\xa8' || text[i + 2] == '\xa9');
+    if (c >= 0x20 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' && !separator) {
+      continue;
+    }
+    out += text.substr(plain, i - plain);
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      case 0xe2:
+        out += text[i + 2] == '\xa8' ? "\\u2028" : "\\u2029";
+        i += 2;
+        break;
+      default:
+        out += "\\u00";
+        out += digits[c >> 4];
+        out += digits[c & 15];
+    }
+    plain = i + 1;
+  }
+  out += text.substr(plain);
+  out += '"';
+}
+
+void append_json(std::string& out, const Value& v) {
+  switch (v.type()) {
+    case Type::null: out += "null"; break;
+    case Type::boolean: out += v.as_bool() ? "true" : "false"; break;
+    case Type::integer: out += std::to_string(v.as_int()); break;
+    case Type::number: append_double(out, v.as_double()); break;
+    case Type::string: append_json_string(out, v.as_string()); break;
+    case Type::array: {
+      out += '[';
+      bool first = true;
+      for (const Value& item : v.items()) {
+        if (!first) out += ',';
+        first = false;
+        append_json(out, item);
+      }
+      out += ']';
+      break;
+    }
+    case Type::object: {
+      out += '{';
+      bool first = true;
+      for (const auto& [key, member] : v.members()) {
+        if (!first) out += ',';
+        first = false;
+        append_json_string(out, key);
+        out += ':';
+        append_json(out, member);
+      }
+      out += '}';
+      break;
+    }
+  }
+}
+
+std::string to_json(const Value& v) {
+  std::string out;
+  append_json(out, v);
+  return out;
+}
+
+std::string to_pretty_json(const Value& v, int indent) {
+  std::string out;
+  append_pretty(out, v, indent, 0);
+  return out;
+}
+
+}  // namespace keelway::value
