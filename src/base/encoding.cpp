@@ -26,10 +26,14 @@ std::string encode64(std::string_view bytes, std::string_view alphabet, bool pad
     if (left > 2) group |= static_cast<unsigned char>(bytes[i + 2]);
     text += alphabet[group >> 18];
     text += alphabet[group >> 12 & 63];
-    if (left > 1) text += alphabet[group >> 6 & 63];
-    else if (pad) text += '=';
-    if (left > 2) text += alphabet[group & 63];
-    else if (pad) text += '=';
+    if (left > 1)
+      text += alphabet[group >> 6 & 63];
+    else if (pad)
+      text += '=';
+    if (left > 2)
+      text += alphabet[group & 63];
+    else if (pad)
+      text += '=';
   }
   return text;
 }
@@ -74,7 +78,9 @@ std::string hex_encode(std::string_view bytes) {
   return text;
 }
 
-std::string base64_encode(std::string_view bytes) { return encode64(bytes, kStandard, true); }
+std::string base64_encode(std::string_view bytes) {
+  return encode64(bytes, kStandard, true);
+}
 
 std::optional<std::string> base64_decode(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
@@ -86,7 +92,9 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return decode64(text, kStandard);
 }
 
-std::string base64url_encode(std::string_view bytes) { return encode64(bytes, kUrl, false); }
+std::string base64url_encode(std::string_view bytes) {
+  return encode64(bytes, kUrl, false);
+}
 
 std::optional<std::string> base64url_decode(std::string_view text) {
   while (text.ends_with('=')) text.remove_suffix(1);
@@ -135,9 +143,9 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
 std::string sha256(std::string_view bytes) {
   std::string digest(32, '\0');
   unsigned int size = 0;
-  const int ok = EVP_Digest(bytes.data(), bytes.size(),
-                            reinterpret_cast<unsigned char*>(digest.data()), &size, EVP_sha256(),
-                            nullptr);
+  const int ok =
+      EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
+                 EVP_sha256(), nullptr);
   KEELWAY_INVARIANT(ok == 1 && size == 32, "SHA-256 is always there");
   return digest;
 }

@@ -39,9 +39,9 @@ inline std::unexpected<Error> fail(ErrorCode code, std::string message) {
 }  // namespace keelway::base
 
 // An invariant of our own code. Never used for input: input gets a Result.
-#define KEELWAY_INVARIANT(condition, context)                                                     \
-  do {                                                                                            \
-    if (!(condition)) [[unlikely]] {                                                              \
-      ::keelway::base::abort_broken_invariant(__FILE__, __LINE__, #condition, (context));         \
-    }                                                                                             \
+#define KEELWAY_INVARIANT(condition, context)                                             \
+  do {                                                                                    \
+    if (!(condition)) [[unlikely]] {                                                      \
+      ::keelway::base::abort_broken_invariant(__FILE__, __LINE__, #condition, (context)); \
+    }                                                                                     \
   } while (false)

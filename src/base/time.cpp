@@ -150,13 +150,20 @@ std::optional<Duration> parse_duration(std::string_view text) {
     if (error != std::errc() || number < 0) return std::nullopt;
     text.remove_prefix(end - text.data());
     double unit = 0;
-    if (text.starts_with("ns")) unit = 1, text.remove_prefix(2);
-    else if (text.starts_with("us")) unit = 1e3, text.remove_prefix(2);
-    else if (text.starts_with("ms")) unit = 1e6, text.remove_prefix(2);
-    else if (text.starts_with("s")) unit = 1e9, text.remove_prefix(1);
-    else if (text.starts_with("m")) unit = 60e9, text.remove_prefix(1);
-    else if (text.starts_with("h")) unit = 3600e9, text.remove_prefix(1);
-    else return std::nullopt;
+    if (text.starts_with("ns"))
+      unit = 1, text.remove_prefix(2);
+    else if (text.starts_with("us"))
+      unit = 1e3, text.remove_prefix(2);
+    else if (text.starts_with("ms"))
+      unit = 1e6, text.remove_prefix(2);
+    else if (text.starts_with("s"))
+      unit = 1e9, text.remove_prefix(1);
+    else if (text.starts_with("m"))
+      unit = 60e9, text.remove_prefix(1);
+    else if (text.starts_with("h"))
+      unit = 3600e9, text.remove_prefix(1);
+    else
+      return std::nullopt;
     total += number * unit;
   }
   if (total > 9.2e18) return std::nullopt;

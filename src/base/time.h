@@ -17,8 +17,12 @@ struct Instant {
   std::int64_t nanoseconds = 0;
   auto operator<=>(const Instant&) const = default;
 };
-inline Instant operator+(Instant at, Duration d) { return {at.nanoseconds + d.count()}; }
-inline Duration operator-(Instant a, Instant b) { return Duration(a.nanoseconds - b.nanoseconds); }
+inline Instant operator+(Instant at, Duration d) {
+  return {at.nanoseconds + d.count()};
+}
+inline Duration operator-(Instant a, Instant b) {
+  return Duration(a.nanoseconds - b.nanoseconds);
+}
 
 // A point of civil time, microseconds since 1970-01-01T00:00:00Z.
 struct WallTime {

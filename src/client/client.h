@@ -35,11 +35,11 @@ struct Call {
   Resource resource;
   std::string name_space;
   std::string name;
-  std::string subresource;   // "status", "scale", "binding", "eviction", "token" ...
-  value::Value body;         // also DeleteOptions of a remove
-  std::string patch_type;    // content type; patches only
+  std::string subresource;  // "status", "scale", "binding", "eviction", "token" ...
+  value::Value body;        // also DeleteOptions of a remove
+  std::string patch_type;   // content type; patches only
   std::string field_manager;
-  bool force = false;        // of an apply
+  bool force = false;  // of an apply
   bool dry_run = false;
   // list
   std::string label_selector, field_selector;

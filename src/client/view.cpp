@@ -3,7 +3,9 @@
 namespace keelway::client {
 namespace {
 
-std::string table_key(const Resource& r) { return r.resource + "." + r.group; }
+std::string table_key(const Resource& r) {
+  return r.resource + "." + r.group;
+}
 
 std::string object_key(std::string_view name_space, std::string_view name) {
   std::string key;

@@ -18,7 +18,8 @@ class View {
   virtual ObjectPtr get(const Resource& r, std::string_view name_space,
                         std::string_view name) const = 0;  // null where absent
   // In (namespace, name) order; an empty namespace lists all.
-  virtual std::vector<ObjectPtr> list(const Resource& r, std::string_view name_space = "") const = 0;
+  virtual std::vector<ObjectPtr> list(const Resource& r,
+                                      std::string_view name_space = "") const = 0;
   // Objects whose ownerReferences name the uid, any kind.
   virtual std::vector<std::pair<Resource, ObjectPtr>> owned_by(std::string_view uid) const = 0;
   // Pods with spec.nodeName.

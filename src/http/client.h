@@ -42,7 +42,6 @@ class Client {
 };
 
 std::unique_ptr<Client> make_client(runtime::Runtime& runtime, runtime::Executor& executor,
-                                    runtime::Address origin,
-                                    std::optional<runtime::TlsClient> tls);
+                                    runtime::Address origin, std::optional<runtime::TlsClient> tls);
 
 }  // namespace keelway::http

@@ -17,11 +17,11 @@ namespace keelway::http {
 using Header = std::pair<std::string, std::string>;  // names lower-case
 
 struct Request {
-  std::string method;   // "GET"
-  std::string target;   // as sent: path and query, still percent-encoded
+  std::string method;  // "GET"
+  std::string target;  // as sent: path and query, still percent-encoded
   std::vector<Header> headers;
   std::string body;
-  std::string scheme;   // "http" or "https"
+  std::string scheme;  // "http" or "https"
   std::optional<runtime::TlsPeer> tls;
   runtime::Address peer;
   bool http2 = false;

@@ -27,7 +27,7 @@ struct Key {
 // An object write, or an effect: something outside the API whose executor was handed to the
 // runner. Effects carry a token that an object recorded first, so that doing one twice is harmless.
 struct Effect {
-  std::string name;        // "launch", "terminate" ...
+  std::string name;  // "launch", "terminate" ...
   std::string token;
   value::Value arguments;
 };
@@ -38,9 +38,13 @@ struct Action {
   std::vector<std::string> tolerated;
 };
 
-struct Done {};                          // until something changes
-struct After { base::Duration wait; };   // look again then, at the latest
-struct Stop { std::string reason; };     // cannot go on until the object changes; reported
+struct Done {};  // until something changes
+struct After {
+  base::Duration wait;
+};  // look again then, at the latest
+struct Stop {
+  std::string reason;
+};  // cannot go on until the object changes; reported
 struct Plan {
   // Executed in order; the first intolerable failure ends the round, the key is planned again
   // with backoff.

@@ -18,20 +18,20 @@
 namespace keelway::schema {
 
 enum class FieldType : std::uint8_t {
-  object,         // members are fields of `object`
-  array,          // items are of `element`
-  map,            // string keys, values of `element`
+  object,  // members are fields of `object`
+  array,   // items are of `element`
+  map,     // string keys, values of `element`
   string,
-  integer,        // int64; `format_int32` narrows
+  integer,  // int64; `format_int32` narrows
   number,
   boolean,
   int_or_string,
-  quantity,       // resource.Quantity, kept as the text that came in canonical form
-  time,           // metav1.Time
-  micro_time,     // metav1.MicroTime
-  duration,       // metav1.Duration
-  bytes,          // base64 in JSON, bytes in protobuf
-  any,            // anything: RawExtension, JSON, FieldsV1, x-kubernetes-preserve-unknown-fields
+  quantity,    // resource.Quantity, kept as the text that came in canonical form
+  time,        // metav1.Time
+  micro_time,  // metav1.MicroTime
+  duration,    // metav1.Duration
+  bytes,       // base64 in JSON, bytes in protobuf
+  any,         // anything: RawExtension, JSON, FieldsV1, x-kubernetes-preserve-unknown-fields
 };
 
 enum class ListType : std::uint8_t { atomic, set, map };
@@ -41,14 +41,14 @@ struct Struct;
 // The rules that a value on its own can be held against. Absent rules are empty.
 struct Rules {
   std::span<const std::string_view> enumeration;  // strings only, sorted as upstream prints them
-  std::string_view format;     // "dns1123-label", "int32", "date-time" ...; see schema/formats.h
-  std::string_view pattern;    // RE2
+  std::string_view format;   // "dns1123-label", "int32", "date-time" ...; see schema/formats.h
+  std::string_view pattern;  // RE2
   std::optional<double> minimum, maximum;
   bool exclusive_minimum = false, exclusive_maximum = false;
   std::optional<double> multiple_of;
-  std::optional<std::int64_t> length_min, length_max;      // strings, code points
-  std::optional<std::int64_t> items_min, items_max;        // arrays
-  std::optional<std::int64_t> members_min, members_max;    // maps
+  std::optional<std::int64_t> length_min, length_max;    // strings, code points
+  std::optional<std::int64_t> items_min, items_max;      // arrays
+  std::optional<std::int64_t> members_min, members_max;  // maps
   bool immutable = false;
   bool unique_items = false;
   // Custom resources' allOf/anyOf/oneOf/not and the like, evaluated as generic JSON Schema.
@@ -65,10 +65,10 @@ struct Shape {
   bool embedded_resource = false;  // has apiVersion, kind, metadata of its own
   ListType list_type = ListType::atomic;
   std::span<const std::string_view> list_keys;  // list_type map
-  const Struct* object = nullptr;   // type object
-  const Shape* element = nullptr;   // type array, map
+  const Struct* object = nullptr;               // type object
+  const Shape* element = nullptr;               // type array, map
   const Rules* rules = nullptr;
-  std::string_view default_json;    // empty: none
+  std::string_view default_json;  // empty: none
 };
 
 // Flags of strategic merge patch (x-kubernetes-patch-strategy).
@@ -81,8 +81,17 @@ struct PatchStrategy {
 
 // How a field stands in the protobuf form; number 0: it has none.
 struct ProtoField {
-  enum class Wire : std::uint8_t { string, bytes, boolean, int32, int64, uint32, uint64, float64,
-                                   message };
+  enum class Wire : std::uint8_t {
+    string,
+    bytes,
+    boolean,
+    int32,
+    int64,
+    uint32,
+    uint64,
+    float64,
+    message
+  };
   std::uint16_t number = 0;
   Wire wire = Wire::string;
   bool pointer = false;  // Go pointer: written only when set; others are written even when zero
@@ -127,7 +136,7 @@ struct Hooks {
 };
 
 struct ScaleSubresource {
-  std::string_view spec_replicas_path;   // ".spec.replicas"
+  std::string_view spec_replicas_path;  // ".spec.replicas"
   std::string_view status_replicas_path;
   std::string_view label_selector_path;  // into status or spec; may be empty
 };
@@ -135,31 +144,31 @@ struct ScaleSubresource {
 // One served group, version and kind.
 struct Kind {
   std::string_view group, version, kind, list_kind;
-  std::string_view resource, singular;   // "pods", "pod"
+  std::string_view resource, singular;  // "pods", "pod"
   bool namespaced = false;
-  std::span<const std::string_view> verbs;          // empty: not a stored resource of its own
+  std::span<const std::string_view> verbs;  // empty: not a stored resource of its own
   std::span<const std::string_view> short_names;
   std::span<const std::string_view> categories;
-  std::span<const std::string_view> subresources;   // "status", "scale", "binding" ...
+  std::span<const std::string_view> subresources;  // "status", "scale", "binding" ...
   std::span<const Column> columns;
   std::span<const std::string_view> selectable_fields;  // "spec.nodeName"; metadata.* always
   const Struct* root = nullptr;
   const Hooks* hooks = nullptr;
   std::optional<ScaleSubresource> scale;
-  bool has_status = false;        // a status subresource: main writes ignore status
-  bool has_generation = false;    // metadata.generation counts spec changes
-  bool custom = false;            // from a CRD
+  bool has_status = false;      // a status subresource: main writes ignore status
+  bool has_generation = false;  // metadata.generation counts spec changes
+  bool custom = false;          // from a CRD
   bool deprecated = false;
   std::string_view deprecation_warning;
-  std::string_view proto_message; // "k8s.io.api.core.v1.Pod"; empty: no protobuf form
+  std::string_view proto_message;  // "k8s.io.api.core.v1.Pod"; empty: no protobuf form
   std::uint8_t since = 0, until = 0;
   // The group-resource and version that hold it in the store ("events.k8s.io" events live as
   // core/v1 events).
   std::string_view storage_group, storage_version;
   // Objects with the same name in another version of one CRD share the storage group-resource.
-  bool unconditional_update = true;   // PUT without resourceVersion is allowed
-  bool create_on_update = false;      // PUT of a missing object creates it
-  bool returns_deleted = false;       // DELETE answers the object
+  bool unconditional_update = true;                  // PUT without resourceVersion is allowed
+  bool create_on_update = false;                     // PUT of a missing object creates it
+  bool returns_deleted = false;                      // DELETE answers the object
   std::string_view name_rule = "dns1123-subdomain";  // or "dns1123-label", "dns1035-label",
                                                      // "path-segment"
 

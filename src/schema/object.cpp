@@ -17,9 +17,9 @@ namespace {
 std::vector<OwnerReference> read_owners(const value::Value& references) {
   std::vector<OwnerReference> owners;
   for (const value::Value& item : references.items()) {
-    owners.push_back({item["uid"].as_string(), item["kind"].as_string(),
-                      item["name"].as_string(), item["apiVersion"].as_string(),
-                      item["controller"].as_bool(), item["blockOwnerDeletion"].as_bool()});
+    owners.push_back({item["uid"].as_string(), item["kind"].as_string(), item["name"].as_string(),
+                      item["apiVersion"].as_string(), item["controller"].as_bool(),
+                      item["blockOwnerDeletion"].as_bool()});
   }
   return owners;
 }
@@ -67,9 +67,6 @@ value::Value Object::value() const {
 }
 
 void Object::append_json(std::string& out) const {
-
-
-
   value::append_json(out, value());
 }
 

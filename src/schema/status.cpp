@@ -77,8 +77,8 @@ Status Status::from_value(const value::Value& v) {
   status.uid = details["uid"].as_string();
   status.retry_after_seconds = static_cast<int>(details["retryAfterSeconds"].as_int());
   for (const value::Value& cause : details["causes"].items()) {
-    status.causes.push_back({cause["reason"].as_string(), cause["message"].as_string(),
-                             cause["field"].as_string()});
+    status.causes.push_back(
+        {cause["reason"].as_string(), cause["message"].as_string(), cause["field"].as_string()});
   }
   status.continue_token = v.at("metadata", "continue").as_string();
   return status;
@@ -86,16 +86,26 @@ Status Status::from_value(const value::Value& v) {
 
 std::string_view FieldError::cause_reason() const {
   switch (type) {
-    case Type::required: return "FieldValueRequired";
-    case Type::invalid: return "FieldValueInvalid";
-    case Type::not_supported: return "FieldValueNotSupported";
-    case Type::forbidden: return "FieldValueForbidden";
-    case Type::duplicate: return "FieldValueDuplicate";
-    case Type::too_long: return "FieldValueTooLong";
-    case Type::too_many: return "FieldValueTooMany";
-    case Type::type_invalid: return "FieldValueTypeInvalid";
-    case Type::not_found: return "FieldValueNotFound";
-    case Type::internal: return "InternalError";
+    case Type::required:
+      return "FieldValueRequired";
+    case Type::invalid:
+      return "FieldValueInvalid";
+    case Type::not_supported:
+      return "FieldValueNotSupported";
+    case Type::forbidden:
+      return "FieldValueForbidden";
+    case Type::duplicate:
+      return "FieldValueDuplicate";
+    case Type::too_long:
+      return "FieldValueTooLong";
+    case Type::too_many:
+      return "FieldValueTooMany";
+    case Type::type_invalid:
+      return "FieldValueTypeInvalid";
+    case Type::not_found:
+      return "FieldValueNotFound";
+    case Type::internal:
+      return "InternalError";
   }
   return "";
 }
@@ -105,13 +115,20 @@ std::string FieldError::body() const {
     return detail.empty() ? text : text + ": " + detail;
   };
   switch (type) {
-    case Type::required: return with_detail("Required value");
-    case Type::forbidden: return with_detail("Forbidden");
-    case Type::internal: return with_detail("Internal error");
-    case Type::too_long: return with_detail("Too long");
-    case Type::too_many: return with_detail("Too many: " + print_value(bad_value));
-    case Type::duplicate: return with_detail("Duplicate value: " + print_value(bad_value));
-    case Type::not_found: return with_detail("Not found: " + print_value(bad_value));
+    case Type::required:
+      return with_detail("Required value");
+    case Type::forbidden:
+      return with_detail("Forbidden");
+    case Type::internal:
+      return with_detail("Internal error");
+    case Type::too_long:
+      return with_detail("Too long");
+    case Type::too_many:
+      return with_detail("Too many: " + print_value(bad_value));
+    case Type::duplicate:
+      return with_detail("Duplicate value: " + print_value(bad_value));
+    case Type::not_found:
+      return with_detail("Not found: " + print_value(bad_value));
     case Type::not_supported: {
       std::string text = "Unsupported value: " + print_value(bad_value);
       const char* separator = ": supported values: ";
@@ -122,7 +139,8 @@ std::string FieldError::body() const {
       return with_detail(std::move(text));
     }
     case Type::invalid:
-    case Type::type_invalid: return with_detail("Invalid value: " + print_value(bad_value));
+    case Type::type_invalid:
+      return with_detail("Invalid value: " + print_value(bad_value));
   }
   return "";
 }
@@ -131,25 +149,32 @@ std::string FieldError::message() const {
   return field.empty() ? body() : field + ": " + body();
 }
 
-Status bad_request(std::string message) { return make(400, "BadRequest", std::move(message)); }
+Status bad_request(std::string message) {
+  return make(400, "BadRequest", std::move(message));
+}
 
-Status unauthorized() { return make(401, "Unauthorized", "Unauthorized"); }
+Status unauthorized() {
+  return make(401, "Unauthorized", "Unauthorized");
+}
 
 Status forbidden(std::string_view group, std::string_view resource, std::string_view name,
                  std::string_view why) {
   const std::string what = qualified_resource(group, resource);
   std::string message;
-  if (what.empty()) message = fmt::format("forbidden: {}", why);
-  else if (name.empty()) message = fmt::format("{} is forbidden: {}", what, why);
-  else message = fmt::format("{} {} is forbidden: {}", what, go_quote(name), why);
+  if (what.empty())
+    message = fmt::format("forbidden: {}", why);
+  else if (name.empty())
+    message = fmt::format("{} is forbidden: {}", what, why);
+  else
+    message = fmt::format("{} {} is forbidden: {}", what, go_quote(name), why);
   return about(make(403, "Forbidden", std::move(message)), group, resource, name);
 }
 
 Status not_found(std::string_view group, std::string_view resource, std::string_view name) {
-  return about(make(404, "NotFound",
-                    fmt::format("{} {} not found", qualified_resource(group, resource),
-                                go_quote(name))),
-               group, resource, name);
+  return about(
+      make(404, "NotFound",
+           fmt::format("{} {} not found", qualified_resource(group, resource), go_quote(name))),
+      group, resource, name);
 }
 
 Status already_exists(std::string_view group, std::string_view resource, std::string_view name) {
@@ -167,8 +192,7 @@ Status conflict(std::string_view group, std::string_view resource, std::string_v
                group, resource, name);
 }
 
-Status modified_conflict(std::string_view group, std::string_view resource,
-                         std::string_view name) {
+Status modified_conflict(std::string_view group, std::string_view resource, std::string_view name) {
   return conflict(group, resource, name,
                   "the object has been modified; please apply your changes to the latest version "
                   "and try again");
@@ -183,10 +207,10 @@ Status invalid(std::string_view group, std::string_view kind, std::string_view n
   }
   if (errors.size() > 1) text = "[" + text + "]";
   const std::string what = qualified_resource(group, kind);
-  Status status = make(422, "Invalid",
-                       errors.empty()
-                           ? fmt::format("{} {} is invalid", what, go_quote(name))
-                           : fmt::format("{} {} is invalid: {}", what, go_quote(name), text));
+  Status status =
+      make(422, "Invalid",
+           errors.empty() ? fmt::format("{} {} is invalid", what, go_quote(name))
+                          : fmt::format("{} {} is invalid: {}", what, go_quote(name), text));
   for (const FieldError& error : errors) {
     status.causes.push_back({std::string(error.cause_reason()), error.body(), error.field});
   }
@@ -201,8 +225,12 @@ Status method_not_supported(std::string_view group, std::string_view resource,
                group, resource, "");
 }
 
-Status expired(std::string message) { return make(410, "Expired", std::move(message)); }
-Status gone(std::string message) { return make(410, "Gone", std::move(message)); }
+Status expired(std::string message) {
+  return make(410, "Expired", std::move(message));
+}
+Status gone(std::string message) {
+  return make(410, "Gone", std::move(message));
+}
 
 Status internal_error(std::string_view what) {
   Status status = make(500, "InternalError", fmt::format("Internal error occurred: {}", what));

@@ -14,7 +14,7 @@ namespace keelway::schema {
 struct Cause {
   std::string reason;  // "FieldValueRequired", "FieldManagerConflict" ...
   std::string message;
-  std::string field;   // "spec.containers[0].image"
+  std::string field;  // "spec.containers[0].image"
 };
 
 struct Status {
@@ -40,10 +40,20 @@ using Answer = std::expected<T, Status>;
 
 // What a field rule found wrong; a list of these makes an Invalid status.
 struct FieldError {
-  enum class Type { required, invalid, not_supported, forbidden, duplicate, too_long, too_many,
-                    type_invalid, not_found, internal };
+  enum class Type {
+    required,
+    invalid,
+    not_supported,
+    forbidden,
+    duplicate,
+    too_long,
+    too_many,
+    type_invalid,
+    not_found,
+    internal
+  };
   Type type = Type::invalid;
-  std::string field;   // "spec.ports[0].port"; empty: the object itself
+  std::string field;  // "spec.ports[0].port"; empty: the object itself
   value::Value bad_value;
   std::string detail;  // "must be greater than or equal to 0"
   // not_supported: the values that are, in the order to print
@@ -70,8 +80,7 @@ Status conflict(std::string_view group, std::string_view resource, std::string_v
                 std::string_view why);
 // why: "the object has been modified; please apply your changes to the latest version and try
 // again".
-Status modified_conflict(std::string_view group, std::string_view resource,
-                         std::string_view name);
+Status modified_conflict(std::string_view group, std::string_view resource, std::string_view name);
 Status invalid(std::string_view group, std::string_view kind, std::string_view name,
                const FieldErrors& errors);
 Status method_not_supported(std::string_view group, std::string_view resource,

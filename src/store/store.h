@@ -61,21 +61,21 @@ struct TransactionResult {
 };
 
 struct RangeRequest {
-  std::string prefix;         // every key that starts with it
-  std::string start_after;    // only keys greater than this; empty: from the start
-  std::size_t limit = 0;      // 0: all
-  Revision revision = 0;      // 0: the current one. Compacted: ErrorCode::expired
+  std::string prefix;       // every key that starts with it
+  std::string start_after;  // only keys greater than this; empty: from the start
+  std::size_t limit = 0;    // 0: all
+  Revision revision = 0;    // 0: the current one. Compacted: ErrorCode::expired
 };
 struct RangeResult {
   std::vector<Entry> entries;  // in key order
   bool more = false;
-  Revision revision = 0;       // of the snapshot
+  Revision revision = 0;  // of the snapshot
 };
 
 struct Event {
   enum class Type { put, deletion } type = Type::put;
-  Entry entry;                   // of a deletion: key and `modified` only
-  std::optional<Entry> previous; // the value before, where there was one
+  Entry entry;                    // of a deletion: key and `modified` only
+  std::optional<Entry> previous;  // the value before, where there was one
 };
 // All events of one or more whole revisions, in order; a revision is never split.
 struct EventBatch {

@@ -18,15 +18,22 @@ class Log {
   using Sink = std::function<void(Level, std::string_view component, std::string_view message,
                                   std::initializer_list<Pair> pairs)>;
   Log() = default;  // says nothing
-  Log(std::string component, Sink sink) : component_(std::move(component)), sink_(std::move(sink)) {}
+  Log(std::string component, Sink sink)
+      : component_(std::move(component)), sink_(std::move(sink)) {}
   Log with(std::string component) const { return Log(std::move(component), sink_); }
 
-  void debug(std::string_view m, std::initializer_list<Pair> p = {}) const { say(Level::debug, m, p); }
-  void info(std::string_view m, std::initializer_list<Pair> p = {}) const { say(Level::info, m, p); }
+  void debug(std::string_view m, std::initializer_list<Pair> p = {}) const {
+    say(Level::debug, m, p);
+  }
+  void info(std::string_view m, std::initializer_list<Pair> p = {}) const {
+    say(Level::info, m, p);
+  }
   void warning(std::string_view m, std::initializer_list<Pair> p = {}) const {
     say(Level::warning, m, p);
   }
-  void error(std::string_view m, std::initializer_list<Pair> p = {}) const { say(Level::error, m, p); }
+  void error(std::string_view m, std::initializer_list<Pair> p = {}) const {
+    say(Level::error, m, p);
+  }
 
  private:
   void say(Level level, std::string_view m, std::initializer_list<Pair> p) const {

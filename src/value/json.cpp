@@ -19,14 +19,22 @@ class Converter {
 
   Value convert(element e) {
     switch (e.type()) {
-      case element_type::ARRAY: return convert_array(e.get_array().value_unsafe());
-      case element_type::OBJECT: return convert_object(e.get_object().value_unsafe());
-      case element_type::INT64: return Value(std::int64_t{e.get_int64().value_unsafe()});
-      case element_type::UINT64: return Value(static_cast<double>(e.get_uint64().value_unsafe()));
-      case element_type::DOUBLE: return Value(e.get_double().value_unsafe());
-      case element_type::STRING: return Value(e.get_string().value_unsafe());
-      case element_type::BOOL: return Value(e.get_bool().value_unsafe());
-      case element_type::NULL_VALUE: break;
+      case element_type::ARRAY:
+        return convert_array(e.get_array().value_unsafe());
+      case element_type::OBJECT:
+        return convert_object(e.get_object().value_unsafe());
+      case element_type::INT64:
+        return Value(std::int64_t{e.get_int64().value_unsafe()});
+      case element_type::UINT64:
+        return Value(static_cast<double>(e.get_uint64().value_unsafe()));
+      case element_type::DOUBLE:
+        return Value(e.get_double().value_unsafe());
+      case element_type::STRING:
+        return Value(e.get_string().value_unsafe());
+      case element_type::BOOL:
+        return Value(e.get_bool().value_unsafe());
+      case element_type::NULL_VALUE:
+        break;
     }
     return Value();
   }
@@ -78,9 +86,9 @@ void append_double(std::string& out, double d) {
   const double magnitude = std::abs(d);
   const bool scientific = magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21);
   char buffer[400];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, d,
-                                 scientific ? std::chars_format::scientific
-                                            : std::chars_format::fixed);
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, d,
+                    scientific ? std::chars_format::scientific : std::chars_format::fixed);
   std::string_view text(buffer, end.ptr - buffer);
   if (scientific) {
     // Go trims "e-09" to "e-9".
@@ -127,13 +135,12 @@ base::Result<Value> parse_json(std::string_view text, const JsonLimits& limits,
                                std::vector<std::string>* duplicates) {
   if (text.size() > limits.bytes_max) {
     return base::fail(base::ErrorCode::exhausted,
-                      fmt::format("document of {} bytes exceeds the limit of {} bytes",
-                                  text.size(), limits.bytes_max));
+                      fmt::format("document of {} bytes exceeds the limit of {} bytes", text.size(),
+                                  limits.bytes_max));
   }
   simdjson::dom::parser parser(limits.bytes_max);
   const auto capacity = text.size() < 64 ? 64 : text.size();
-  if (parser.allocate(capacity, static_cast<std::size_t>(limits.depth_max)) !=
-      simdjson::SUCCESS) {
+  if (parser.allocate(capacity, static_cast<std::size_t>(limits.depth_max)) != simdjson::SUCCESS) {
     return base::fail(base::ErrorCode::exhausted, "no memory to parse the document");
   }
   element root;
@@ -159,11 +166,21 @@ void append_json_string(std::string& out, std::string_view text) {
     }
     out += text.substr(plain, i - plain);
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       case 0xe2:
         out += text[i + 2] == '\xa8' ? "\\u2028" : "\\u2029";
         i += 2;
@@ -181,11 +198,21 @@ void append_json_string(std::string& out, std::string_view text) {
 
 void append_json(std::string& out, const Value& v) {
   switch (v.type()) {
-    case Type::null: out += "null"; break;
-    case Type::boolean: out += v.as_bool() ? "true" : "false"; break;
-    case Type::integer: out += std::to_string(v.as_int()); break;
-    case Type::number: append_double(out, v.as_double()); break;
-    case Type::string: append_json_string(out, v.as_string()); break;
+    case Type::null:
+      out += "null";
+      break;
+    case Type::boolean:
+      out += v.as_bool() ? "true" : "false";
+      break;
+    case Type::integer:
+      out += std::to_string(v.as_int());
+      break;
+    case Type::number:
+      append_double(out, v.as_double());
+      break;
+    case Type::string:
+      append_json_string(out, v.as_string());
+      break;
     case Type::array: {
       out += '[';
       bool first = true;

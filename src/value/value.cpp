@@ -18,7 +18,9 @@ auto lower_bound(auto& members, std::string_view key) {
 
 }  // namespace
 
-Value Value::object(std::initializer_list<Member> members) { return object_of(Members(members)); }
+Value Value::object(std::initializer_list<Member> members) {
+  return object_of(Members(members));
+}
 
 Value Value::object_of(Members members) {
   std::stable_sort(members.begin(), members.end(),
@@ -91,7 +93,9 @@ const Members& Value::members() const {
   return o != nullptr ? **o : kNoMembers;
 }
 
-std::size_t Value::size() const { return is_array() ? items().size() : members().size(); }
+std::size_t Value::size() const {
+  return is_array() ? items().size() : members().size();
+}
 
 Members& Value::mutable_members() {
   auto* shared = std::get_if<SharedMembers>(&data_);
@@ -136,7 +140,9 @@ bool Value::erase(std::string_view key) {
   return true;
 }
 
-void Value::push(Value v) { mutable_items().push_back(std::move(v)); }
+void Value::push(Value v) {
+  mutable_items().push_back(std::move(v));
+}
 
 bool operator==(const Value& a, const Value& b) {
   if (a.is_number() && b.is_number() && a.type() != b.type()) {

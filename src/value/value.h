@@ -57,13 +57,15 @@ class Value {
   const Value& operator[](std::string_view key) const;  // null where absent
   const Value& operator[](const char* key) const { return (*this)[std::string_view(key)]; }
   const Value& operator[](const std::string& key) const { return (*this)[std::string_view(key)]; }
-  const Value& operator[](std::size_t index) const;     // null where absent
+  const Value& operator[](std::size_t index) const;  // null where absent
   const Value& operator[](int index) const { return (*this)[static_cast<std::size_t>(index)]; }
   // v.at("spec", "template", "spec"): nested members.
   template <class... Keys>
   const Value& at(std::string_view key, const Keys&... rest) const {
-    if constexpr (sizeof...(rest) == 0) return (*this)[key];
-    else return (*this)[key].at(rest...);
+    if constexpr (sizeof...(rest) == 0)
+      return (*this)[key];
+    else
+      return (*this)[key].at(rest...);
   }
   const Value* find(std::string_view key) const;  // null pointer where absent
   bool contains(std::string_view key) const { return find(key) != nullptr; }
@@ -79,8 +81,8 @@ class Value {
 
   // Writing. set and mutate make *this an object (push and mutable_items: an array) if it is
   // something else.
-  Value& set(std::string_view key, Value v);     // returns *this
-  Value& mutate(std::string_view key);           // the member, created null if absent
+  Value& set(std::string_view key, Value v);  // returns *this
+  Value& mutate(std::string_view key);        // the member, created null if absent
   template <class... Keys>
   Value& mutate(std::string_view key, std::string_view next, const Keys&... rest) {
     return mutate(key).mutate(next, rest...);
