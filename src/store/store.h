@@ -4,6 +4,9 @@
 // Revisions start at 1 with the first committed transaction of a keyspace. Every key that a
 // transaction writes has the transaction's revision. Nothing is acknowledged before it is durable.
 // All callbacks run on the executor that the Keyspace was opened on, never inside the call itself.
+// A Keyspace and its watches are used and destroyed on that executor; once it is destroyed none
+// of its callbacks comes any more, but a transaction that it was given still commits. Watches may
+// outlive their Keyspace (they fall silent), and both must be gone before the Engine.
 #pragma once
 
 #include <cstdint>
