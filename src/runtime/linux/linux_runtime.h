@@ -1,0 +1,41 @@
+// The Runtime of production: epoll core threads, worker threads, sockets, OpenSSL, files.
+//
+//   auto runtime = runtime::make_linux_runtime({.take_signals = true});
+//   auto executor = runtime->make_executor("server");
+//   executor->post([&] { ... build what lives on it, http::serve(...) ... });
+//   runtime->wait_for_signal();
+//   executor.reset();  // first the executors, then what lived on them, then the runtime
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "runtime/files.h"
+#include "runtime/network.h"
+#include "runtime/runtime.h"
+
+namespace keelway::runtime {
+
+struct LinuxOptions {
+  int core_threads = 2;    // executors are pinned to them in turn
+  int worker_threads = 2;
+  // Seeds every executor's random(); from the OS where absent. Keys never come from it.
+  std::optional<std::uint64_t> seed;
+  // Blocks SIGTERM and SIGINT in the calling thread and in all threads that start later, so that
+  // wait_for_signal() hears them. Only main sets it, before it starts any other thread.
+  bool take_signals = false;
+};
+
+class LinuxRuntime : public Runtime {
+ public:
+  // Blocks the calling thread until SIGTERM or SIGINT arrives (its number) or request_stop() was
+  // called (0). Needs take_signals. May be called again, to hear a second, impatient signal.
+  virtual int wait_for_signal() = 0;
+  virtual void request_stop() = 0;  // any thread
+};
+
+// Outlives everything that was made with it. Makes the process ignore SIGPIPE.
+std::unique_ptr<LinuxRuntime> make_linux_runtime(LinuxOptions options = {});
+
+}  // namespace keelway::runtime

@@ -1,0 +1,69 @@
+// The seeded world: virtual time, one ordered queue, any number of hosts. A host is one simulated
+// process with a Runtime of its own. One thread drives everything; one seed is one history.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "runtime/files.h"
+#include "runtime/network.h"
+#include "runtime/runtime.h"
+
+namespace keelway::runtime {
+
+struct WorldOptions {
+  base::WallTime epoch{1'767'225'600'000'000};  // 2026-01-01T00:00:00Z, wall time of instant 0
+  base::Duration latency_min = std::chrono::microseconds(50);   // one way, each segment
+  base::Duration latency_max = std::chrono::microseconds(500);
+  base::Duration work_min = std::chrono::microseconds(10);      // of a worker's job
+  base::Duration work_max = std::chrono::milliseconds(1);
+};
+
+// One simulated process. Its address on the virtual network is its name; "127.0.0.1", "::1" and
+// "localhost" are the host itself. Destroy what was made with its runtime before the host, and
+// every host before the world.
+class Host {
+ public:
+  virtual ~Host() = default;
+  virtual const std::string& name() const = 0;
+  virtual Runtime& runtime() = 0;
+  virtual bool alive() const = 0;
+  // The process dies: its tasks, timers and callbacks never run, its listeners and connections
+  // are gone (peers hear it after the network's delay). Files survive. Objects of the old life may
+  // still be destroyed.
+  virtual void kill() = 0;
+  // A new life under the same name; nothing of the old one comes back but the files.
+  virtual void restart() = 0;
+  virtual void set_wall_skew(base::Duration skew) = 0;
+};
+
+class World {
+ public:
+  virtual ~World() = default;
+  virtual std::unique_ptr<Host> make_host(std::string name) = 0;  // names are unique
+
+  // Runs the next event if it is due at or before `limit`; false where there is none.
+  virtual bool step(base::Instant limit) = 0;
+  // Runs everything that is due up to `at`, then stands at `at`.
+  virtual void run_until(base::Instant at) = 0;
+  void run_for(base::Duration duration) { run_until(now() + duration); }
+  // Steps until `done()` (true) or until `within` has passed (false).
+  bool run_while_waiting(const std::function<bool()>& done,
+                         base::Duration within = std::chrono::minutes(10));
+  virtual base::Instant now() const = 0;
+  // Equal for equal histories.
+  virtual std::uint64_t trace_hash() const = 0;
+  virtual base::Random& random() = 0;  // of the test's own choices
+
+  // Segments between the two wait, new connections time out, until heal().
+  virtual void partition(const Host& a, const Host& b) = 0;
+  virtual void heal(const Host& a, const Host& b) = 0;
+  // Breaks every connection between the two; both ends hear an error.
+  virtual void cut_connections(const Host& a, const Host& b) = 0;
+};
+
+std::unique_ptr<World> make_world(std::uint64_t seed, WorldOptions options = {});
+
+}  // namespace keelway::runtime

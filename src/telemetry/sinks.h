@@ -1,0 +1,15 @@
+// Where log lines go: "2026-01-02T03:04:05.678Z INFO component message key=value key="two words"".
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+#include "telemetry/log.h"
+
+namespace keelway::telemetry {
+
+Log::Sink make_stderr_sink(Level minimum);
+// Appends; rotates at 64 MiB and keeps three old files.
+base::Result<Log::Sink> make_file_sink(const std::string& path, Level minimum);
+
+}  // namespace keelway::telemetry
