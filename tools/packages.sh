@@ -1,0 +1,35 @@
+# Sourced by ./demo and ./test: makes sure that what they need is on the machine.
+# Debian 12 and Ubuntu 24.04 names.
+
+KEELWAY_BUILD_PACKAGES="g++ cmake ninja-build pkg-config mold ccache python3 python3-yaml \
+libssl-dev libnghttp2-dev libsimdjson-dev libyaml-cpp-dev libre2-dev libsqlite3-dev zlib1g-dev \
+libcli11-dev libfmt-dev libspdlog-dev libboost-dev libgtest-dev libgmock-dev libbenchmark-dev"
+KEELWAY_TEST_PACKAGES="python3-venv curl"
+
+# need_packages PACKAGE...: installs those that are missing; without root says what to install.
+need_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' ||
+      missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "Keelway needs these packages; install them and run this again:" >&2
+    echo "  sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
+    return 1
+  fi
+  echo "Installing ${missing[*]}" >&2
+  apt-get update -qq >&2 &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+      "${missing[@]}" >/dev/null
+}
+
+# build_preset PRESET [TARGET...]
+build_preset() {
+  local preset=$1
+  shift
+  cmake --preset "$preset" >"build-$preset.log" 2>&1 || { cat "build-$preset.log" >&2; return 1; }
+  rm -f "build-$preset.log"
+  cmake --build --preset "$preset" --target "${@:-all}"
+}
