@@ -1,0 +1,106 @@
+// Door 1: the Kubernetes API of one cluster over one keyspace. It judges (access, admission),
+// shapes (schema), writes (store) and shows (watch); it holds no loop of its own.
+//
+// A Server belongs to one executor: construction, start(), handle() and destruction happen there.
+// An idle server owns no timer.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "access/authenticator.h"
+#include "access/identity.h"
+#include "access/service_account_token.h"
+#include "admission/admission.h"
+#include "client/client.h"
+#include "client/view.h"
+#include "http/server.h"
+#include "runtime/runtime.h"
+#include "schema/kind.h"
+#include "store/store.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace keelway::apiserver {
+
+// One line of the audit trail: a request, answered.
+struct AuditRecord {
+  std::string id, verb, uri, user;
+  std::vector<std::string> groups;
+  std::string impersonator;  // who really asked, where `user` was taken on
+  std::string group, version, resource, subresource, name_space, name;
+  std::string source;        // the peer's address; "in-process" for our own loops
+  std::string user_agent;
+  int code = 0;
+  base::WallTime received, answered;
+};
+
+// Answers pods/log: text, or why not. `query` holds container, tailLines ... as sent.
+struct LogRequest {
+  std::string name_space, pod, node, container;
+  bool follow = false, previous = false, timestamps = false;
+  std::int64_t tail_lines = -1, limit_bytes = -1, since_seconds = -1;
+};
+using LogReader =
+    std::function<void(LogRequest, std::move_only_function<void(schema::Answer<std::string>)>)>;
+
+struct Config {
+  std::string cluster_name;
+  std::string git_version = "v1.33.5-eks-keelway";
+  std::string git_commit = "0000000000000000000000000000000000000000";
+  std::string build_date = "2026-01-01T00:00:00Z";
+  std::string platform = "linux/amd64";
+  schema::KindSetPtr kinds;  // built-in ones; its minor() is the served version
+  runtime::Runtime* runtime = nullptr;
+  runtime::Executor* executor = nullptr;
+  std::unique_ptr<store::Keyspace> keyspace;  // opened on `executor`
+  // Other servers write to the same keyspace: reads that must be current ask the store.
+  bool shared_store = false;
+
+  std::string service_cidr = "10.100.0.0/16";  // IPv4, /8 to /28
+  std::string endpoint_host = "127.0.0.1";     // serverAddressByClientCIDRs, default/kubernetes
+  std::uint16_t endpoint_port = 443;
+  std::string api_audience = "https://kubernetes.default.svc";
+
+  // Service account tokens; null: none are issued or accepted.
+  std::shared_ptr<const access::TokenSigner> token_signer;
+  std::shared_ptr<const access::TokenVerifier> token_verifier;
+  access::AwsTokenCheck aws_tokens;
+  bool allow_anonymous = true;
+  admission::Options admission;
+
+  // What is written once into a new cluster beside what every cluster has (namespaces,
+  // default/kubernetes): whole objects, cluster-scoped ones first; CRDs are Established at once.
+  std::vector<value::Value> bootstrap;
+  bool is_hub = false;  // no service addresses, no default/kubernetes
+
+  LogReader logs;                                   // null: a sentence instead of logs
+  std::function<void(const AuditRecord&)> audit;    // null: no trail. Called on `executor`
+  std::shared_ptr<telemetry::Metrics> metrics;      // null: the server makes its own
+  telemetry::Log log;
+  std::string openid_jwks_uri;  // empty: https://endpoint_host:endpoint_port/openid/v1/jwks
+};
+
+class Server : public http::Handler {
+ public:
+  // Reads the store, writes what a new cluster lacks; `done` once, ready or why not. Requests
+  // before that are answered 503, except liveness.
+  virtual void start(std::move_only_function<void(base::Result<void>)> done) = 0;
+
+  // A client that acts as `who` without TLS and authentication; authorization, admission and
+  // audit apply. It belongs to `executor`, which outlives it; it may outlive the server and
+  // answers 503 then. Any thread.
+  virtual std::unique_ptr<client::Client> make_client(runtime::Executor& executor,
+                                                      access::Identity who) = 0;
+
+  // On the server's executor only.
+  virtual const client::View& view() const = 0;
+  virtual const access::Authorizer& authorizer() const = 0;
+  virtual bool ready() const = 0;
+};
+
+std::unique_ptr<Server> make_server(Config config);
+
+}  // namespace keelway::apiserver
