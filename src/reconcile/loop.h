@@ -12,6 +12,8 @@
 #include "base/time.h"
 #include "client/client.h"
 #include "client/view.h"
+#include "runtime/runtime.h"
+#include "telemetry/log.h"
 
 namespace keelway::reconcile {
 
@@ -36,6 +38,9 @@ struct Action {
   // A failure with one of these reasons is as good as success ("NotFound" of a delete,
   // "AlreadyExists" of a create).
   std::vector<std::string> tolerated;
+  // A guard, of a get: the round goes on only if the object does not exist or has another uid
+  // than this one. For decisions that a view alone must not make.
+  std::string absent_uid = {};
 };
 
 struct Done {};  // until something changes
@@ -50,6 +55,9 @@ struct Plan {
   // with backoff.
   std::vector<Action> actions;
   std::variant<Done, After, Stop> next = Done{};
+  // The actions do not depend on each other: several may be in flight, one first, then twice as
+  // many after each success (slow start); a failure lets no further ones start.
+  bool independent = false;
 };
 
 // Level-based, one object at a time.
@@ -63,9 +71,13 @@ class KeyedLoop {
                        std::vector<Key>& keys) const = 0;
   virtual Plan plan(const client::View& view, const Key& key, base::WallTime now,
                     Seed seed) const = 0;
+  // Resources to watch from now on because of this change (of a CRD, say).
+  virtual std::vector<client::Resource> more_watches(const client::Change&) const { return {}; }
 };
 
-// All pending work at once, over a view and what this loop has issued and not yet seen.
+// All pending work at once, over a view and what this loop has issued and not yet seen. The
+// actions of a batch plan are independent of each other: issued in order, many in flight, and a
+// failure drops only its own action (the next plan sees it gone from `assumed`).
 class BatchLoop {
  public:
   virtual ~BatchLoop() = default;
@@ -94,8 +106,13 @@ class Manager {
   virtual void add(std::unique_ptr<BatchLoop> loop, EffectExecutor effects = {}) = 0;
   virtual void start() = 0;  // after the last add
   virtual const client::View& view() const = 0;
+  // Extends the view, and with it every loop that asks for keys of such changes. Known ones are
+  // ignored. Any time.
+  virtual void watch_more(std::vector<client::Resource> resources) = 0;
 };
 
-std::unique_ptr<Manager> make_manager(runtime::Executor& executor, client::Client& client);
+// `log` hears of Stop and of failures that repeat.
+std::unique_ptr<Manager> make_manager(runtime::Executor& executor, client::Client& client,
+                                      telemetry::Log log = {});
 
 }  // namespace keelway::reconcile

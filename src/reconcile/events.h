@@ -1,0 +1,26 @@
+// Events: what people read under `kubectl describe`. One Event object an occurrence, without
+// aggregation; the caller writes them only when something changed.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "client/client.h"
+#include "reconcile/loop.h"
+
+namespace keelway::reconcile {
+
+struct EventText {
+  std::string reason;     // "ScalingReplicaSet"
+  std::string message;    // cut at 1024 bytes
+  bool warning = false;   // type Warning; else Normal
+};
+
+// A create of a core/v1 Event about `object` (a document with metadata) in its namespace, or in
+// `default` for cluster-scoped ones. Named "object.seed in hex", so equal seeds make equal names;
+// a failure of any kind is harmless and tolerated.
+Action event_action(const client::Resource& resource, const value::Value& object,
+                    std::string_view component, EventText text, base::WallTime now, Seed seed);
+
+}  // namespace keelway::reconcile
