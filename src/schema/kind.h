@@ -95,6 +95,9 @@ struct ProtoField {
   std::uint16_t number = 0;
   Wire wire = Wire::string;
   bool pointer = false;  // Go pointer: written only when set; others are written even when zero
+  bool always = false;   // JSON made of the protobuf form shows it even when it is zero
+  // The message that holds it although JSON does not show that ("volumeSource" of a Volume).
+  std::uint16_t outer = 0;
 };
 
 struct Field {
