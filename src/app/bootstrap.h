@@ -1,0 +1,24 @@
+// What a new cluster is born with beside what every API server makes of itself.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "apiserver/server.h"
+#include "telemetry/log.h"
+#include "value/value.h"
+
+namespace keelway::app {
+
+// Roles, priority classes, CRDs; with `default_pools` a node class and a general-purpose pool.
+std::vector<value::Value> cluster_bootstrap(int minor, bool default_pools);
+
+// The first usable address of a service CIDR: "10.100.0.1" of "10.100.0.0/16".
+std::string first_service_address(const std::string& service_cidr);
+
+// A line of the log for each mutating call.
+std::function<void(const apiserver::AuditRecord&)> audit_to(telemetry::Log log,
+                                                            std::string cluster);
+
+}  // namespace keelway::app

@@ -1,0 +1,46 @@
+// One cluster's control plane, assembled: an API server behind its own TLS port on one executor,
+// its loops on another.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "app/config.h"
+#include "app/connections.h"
+#include "app/key_directory.h"
+#include "app/seams.h"
+#include "fleet/control_plane.h"
+#include "schema/kind.h"
+
+namespace keelway::app {
+
+class ClusterPlane;
+
+struct PlaneParts {
+  const Seams& seams;
+  const Config& config;
+  runtime::Executor& owner;  // every call is made there, every callback runs there
+  const KeyDirectory& keys;
+  Connections& connections;
+};
+
+// Every control plane of this process; implements fleet::Assemble. Destroying it is safe only when
+// all planes are stopped or none of their executors can run any more.
+class Planes {
+ public:
+  explicit Planes(PlaneParts parts);
+  ~Planes();
+
+  void assemble(fleet::ControlPlaneSpec spec, fleet::Assembled assembled);
+
+ private:
+  friend class PlaneHandle;
+  void stop(const std::string& id, runtime::Task done);
+  schema::KindSetPtr kinds_of(int minor);
+
+  PlaneParts parts_;
+  std::map<int, schema::KindSetPtr> kinds_;  // by minor, shared by its clusters
+  std::map<std::string, std::unique_ptr<ClusterPlane>> planes_;
+};
+
+}  // namespace keelway::app

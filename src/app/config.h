@@ -1,0 +1,26 @@
+// What `keelway up` was asked for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace keelway::app {
+
+enum class Pace {
+  fast,  // clusters and nodes as soon as they can be
+  real,  // EKS's minutes, to rehearse waiting
+};
+
+struct Config {
+  std::string listen_host = "127.0.0.1";
+  std::uint16_t listen_port = 4566;
+  std::string advertised_host = "127.0.0.1";  // in the endpoints that clients are told
+  bool default_pools = true;                  // a cluster that asked for nothing gets a node pool
+  Pace pace = Pace::fast;
+  std::string default_region = "us-east-1";
+  std::string default_account = "000000000000";
+  bool test_credentials = false;  // the well-known key "test"/"test", loopback only
+  std::string product_version;
+};
+
+}  // namespace keelway::app

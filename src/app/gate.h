@@ -1,0 +1,27 @@
+// Stands before an API server that is still being put together: the port is open before the
+// server knows it, and requests wait outside with a 503.
+#pragma once
+
+#include "http/server.h"
+
+namespace keelway::app {
+
+class Gate final : public http::Handler {
+ public:
+  void open(http::Handler& behind) { behind_ = &behind; }
+  void close() { behind_ = nullptr; }
+
+  void handle(http::Request request, std::shared_ptr<http::Exchange> exchange) override {
+    if (behind_ != nullptr) return behind_->handle(std::move(request), std::move(exchange));
+    http::Response response;
+    response.status = 503;
+    response.headers = {{"content-type", "text/plain"}, {"retry-after", "1"}};
+    response.body = "the server is starting or stopping; try again\n";
+    exchange->respond(std::move(response));
+  }
+
+ private:
+  http::Handler* behind_ = nullptr;  // one executor
+};
+
+}  // namespace keelway::app

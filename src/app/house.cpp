@@ -1,0 +1,281 @@
+#include "app/house.h"
+
+#include <fmt/core.h>
+
+#include "access/pki.h"
+#include "apiserver/server.h"
+#include "app/bootstrap.h"
+#include "app/cluster_plane.h"
+#include "app/gate.h"
+#include "app/hub_keys.h"
+#include "aws/door.h"
+#include "client/resources.h"
+#include "fleet/cluster_loop.h"
+#include "fleet/supervisor.h"
+#include "http/server.h"
+#include "kinds/catalog.h"
+#include "node/host.h"
+#include "reconcile/loop.h"
+
+namespace keelway::app {
+namespace {
+
+namespace resources = client::resources;
+
+// EKS takes about nine minutes for a cluster, two or three for a change of its configuration.
+constexpr auto real_create_delay = std::chrono::minutes(9);
+constexpr auto real_update_delay = std::chrono::minutes(3);
+constexpr auto real_node_boot = std::chrono::seconds(40);
+
+access::Identity loop_identity(std::string name) {
+  return access::component("system:keelway:" + std::move(name), {"system:masters"});
+}
+
+class HouseImpl final : public House {
+ public:
+  HouseImpl(const Seams& seams, Config config)
+      : seams_(seams),
+        config_(std::move(config)),
+        hub_executor_(seams.runtime.make_executor("hub")),
+        fleet_executor_(seams.runtime.make_executor("fleet")),
+        door_executor_(seams.runtime.make_executor("door")),
+        node_executor_(seams.runtime.make_executor("nodes")) {}
+
+  ~HouseImpl() override {
+    node_host_.reset();
+    fleet_.reset();
+    supervisor_.reset();
+    planes_.reset();
+    fleet_client_.reset();
+    listener_.reset();
+    door_.reset();
+    door_feed_.reset();
+    door_client_.reset();
+    hub_.reset();
+  }
+
+  void start(std::move_only_function<void(base::Result<HouseFacts>)> started) override {
+    started_ = std::move(started);
+    hub_executor_->post([this] { start_hub(); });
+  }
+  void stop(runtime::Task stopped) override;
+  const Connections& connections() const override { return connections_; }
+
+ private:
+  void start_hub();
+  void start_fleet();
+  void start_door();
+  void follow_keys();
+  base::Result<void> open_door();
+  void start_nodes();
+  void fail(base::Error error) {
+    fleet_executor_->post([this, error = std::move(error)] {
+      if (started_) std::exchange(started_, nullptr)(std::unexpected(error));
+    });
+  }
+  std::unique_ptr<client::Client> hub_client(runtime::Executor& executor, std::string name) {
+    return connections_.connect(hub_id, executor, loop_identity(std::move(name)));
+  }
+
+  const Seams& seams_;
+  const Config config_;
+  std::move_only_function<void(base::Result<HouseFacts>)> started_;  // fleet executor
+  HouseFacts facts_;                                                 // door executor until started
+  Connections connections_;
+  KeyDirectory keys_;
+  std::unique_ptr<runtime::Executor> hub_executor_, fleet_executor_, door_executor_, node_executor_;
+  // hub executor
+  std::unique_ptr<apiserver::Server> hub_;
+  // fleet executor
+  std::unique_ptr<client::Client> fleet_client_;
+  std::unique_ptr<Planes> planes_;
+  std::unique_ptr<fleet::Supervisor> supervisor_;
+  std::unique_ptr<reconcile::Manager> fleet_;
+  // door executor
+  std::unique_ptr<client::Client> door_client_;
+  client::LocalView door_view_;
+  std::unique_ptr<client::Subscription> door_feed_;
+  std::unique_ptr<HubKeys> hub_keys_;
+  std::unique_ptr<aws::Door> door_;
+  std::unique_ptr<http::Server> listener_;
+  // node executor
+  std::unique_ptr<client::Client> node_client_;
+  std::unique_ptr<node::Host> node_host_;
+};
+
+void HouseImpl::start_hub() {
+  apiserver::Config config;
+  config.cluster_name = "hub";
+  config.kinds = kinds::hub_catalog();
+  config.runtime = &seams_.runtime;
+  config.executor = hub_executor_.get();
+  config.keyspace = seams_.engine.open(std::string(hub_id), *hub_executor_);
+  config.is_hub = true;
+  config.allow_anonymous = false;
+  config.admission.service_accounts = false;
+  config.log = seams_.log.with("hub");
+  config.audit = audit_to(seams_.log.with("audit"), "hub");
+  hub_ = apiserver::make_server(std::move(config));
+  hub_->start([this](base::Result<void> ready) {
+    if (!ready) return fail(ready.error());
+    connections_.announce(
+        std::string(hub_id), [this](runtime::Executor& executor, access::Identity who) {
+          auto client = hub_->make_client(executor, std::move(who));
+          return seams_.decorate ? seams_.decorate(std::move(client), executor) : std::move(client);
+        });
+    door_executor_->post([this] { start_door(); });
+  });
+}
+
+// The door first: clusters check tokens against its key directory.
+void HouseImpl::start_door() {
+  door_client_ = hub_client(*door_executor_, "door");
+  door_feed_ = door_client_->subscribe(
+      {resources::namespaces, resources::clusters, resources::updates, resources::access_keys},
+      [this](const client::ChangeBatch& batch) {
+        door_view_.apply(batch);
+        keys_.apply(batch);
+        if (door_view_.synced() && !hub_keys_) follow_keys();
+      });
+}
+
+void HouseImpl::follow_keys() {
+  hub_keys_ = std::make_unique<HubKeys>(seams_.runtime, *door_client_, config_);
+  hub_keys_->ensure(keys_, [this](base::Result<aws::AccessKey> root) {
+    if (!root) return fail(root.error());
+    facts_.root = *root;
+    if (const auto opened = open_door(); !opened) return fail(opened.error());
+    fleet_executor_->post([this] { start_fleet(); });
+  });
+}
+
+base::Result<void> HouseImpl::open_door() {
+  const base::WallTime now = door_executor_->wall_now();
+  const access::Validity validity{now + -std::chrono::hours(1), now + std::chrono::hours(24 * 825)};
+  auto authority = access::make_authority("keelway", seams_.runtime.random_bytes(16), validity);
+  if (!authority) return std::unexpected(authority.error());
+  auto leaf = access::issue_leaf(
+      *authority,
+      access::api_server_leaf({config_.listen_host, config_.advertised_host}, "127.0.0.1"),
+      seams_.runtime.random_bytes(16), validity);
+  if (!leaf) return std::unexpected(leaf.error());
+  aws::DoorOptions options;
+  options.version = config_.product_version;
+  options.endpoint_host = fmt::format("{}:{}", config_.advertised_host, config_.listen_port);
+  door_ = aws::make_door({.executor = *door_executor_,
+                          .hub = *door_client_,
+                          .view = door_view_,
+                          .log = seams_.log.with("aws")},
+                         options);
+  runtime::ListenOptions listen;
+  listen.address = {config_.listen_host, config_.listen_port};
+  listen.tls_mode = runtime::TlsMode::detect;
+  listen.tls.certificate_chain_pem = leaf->certificate_pem;
+  listen.tls.private_key_pem = leaf->private_key_pem;
+  auto listener = http::serve(seams_.runtime, *door_executor_, std::move(listen), {}, *door_);
+  if (!listener) return std::unexpected(listener.error());
+  listener_ = std::move(*listener);
+  facts_.port = listener_->port();
+  facts_.authority_pem = authority->certificate_pem;
+  return {};
+}
+
+void HouseImpl::start_fleet() {
+  fleet_client_ = hub_client(*fleet_executor_, "fleet");
+  planes_ = std::make_unique<Planes>(PlaneParts{.seams = seams_,
+                                                .config = config_,
+                                                .owner = *fleet_executor_,
+                                                .keys = keys_,
+                                                .connections = connections_});
+  fleet::SupervisorParts parts{
+      .runtime = seams_.runtime,
+      .executor = *fleet_executor_,
+      .hub = *fleet_client_,
+      .assemble =
+          [this](fleet::ControlPlaneSpec spec, fleet::Assembled assembled) {
+            planes_->assemble(std::move(spec), std::move(assembled));
+          },
+      .discard =
+          [this](const std::string& id, std::move_only_function<void(base::Result<void>)> done) {
+            seams_.engine.drop(id, *fleet_executor_, std::move(done));
+          },
+      .advertised_host = config_.advertised_host,
+      .log = seams_.log.with("fleet")};
+  supervisor_ = std::make_unique<fleet::Supervisor>(std::move(parts));
+  const bool real = config_.pace == Pace::real;
+  fleet_ = reconcile::make_manager(*fleet_executor_, *fleet_client_);
+  fleet_->add(
+      fleet::make_cluster_loop({.create_delay = real ? real_create_delay : base::Duration(0)}),
+      [this](const reconcile::Effect& effect, reconcile::EffectDone done) {
+        supervisor_->execute(effect, std::move(done));
+      });
+  fleet_->add(fleet::make_update_loop(real ? real_update_delay : base::Duration(0)));
+  fleet_->start();
+  node_executor_->post([this] { start_nodes(); });
+}
+
+void HouseImpl::start_nodes() {
+  node_client_ = hub_client(*node_executor_, "nodes");
+  node_host_ =
+      node::make_host({.runtime = seams_.runtime,
+                       .executor = *node_executor_,
+                       .hub = *node_client_,
+                       .connect =
+                           [this](std::string_view cluster, access::Identity who) {
+                             return connections_.connect(cluster, *node_executor_, std::move(who));
+                           },
+                       .boot_time = config_.pace == Pace::real ? real_node_boot : base::Duration(0),
+                       .log = seams_.log.with("node")});
+  fleet_executor_->post([this] {
+    if (started_) std::exchange(started_, nullptr)(facts_);
+  });
+}
+
+// In the order of dependence: doors, nodes, fleet with its clusters, hub.
+void HouseImpl::stop(runtime::Task stopped) {
+  auto last = std::make_shared<runtime::Task>(std::move(stopped));
+  const auto stop_hub = [this, last] {
+    connections_.withdraw(std::string(hub_id));
+    hub_executor_->post([this, last] {
+      hub_.reset();
+      (*last)();
+    });
+  };
+  const auto stop_fleet = [this, stop_hub] {
+    fleet_.reset();
+    if (!supervisor_) return stop_hub();
+    supervisor_->stop_all([this, stop_hub] {
+      fleet_executor_->post([this, stop_hub] {
+        supervisor_.reset();
+        planes_.reset();
+        fleet_client_.reset();
+        stop_hub();
+      });
+    });
+  };
+  const auto stop_nodes = [this, stop_fleet] {
+    node_host_.reset();
+    node_client_.reset();
+    fleet_executor_->post(stop_fleet);
+  };
+  const auto close_door = [this, stop_nodes] {
+    listener_.reset();
+    door_.reset();
+    hub_keys_.reset();
+    door_feed_.reset();
+    door_client_.reset();
+    node_executor_->post(stop_nodes);
+  };
+  door_executor_->post([this, close_door] {
+    if (!listener_) return close_door();
+    listener_->drain([this, close_door] { door_executor_->post(close_door); });
+  });
+}
+
+}  // namespace
+
+std::unique_ptr<House> assemble(const Seams& seams, Config config) {
+  return std::make_unique<HouseImpl>(seams, std::move(config));
+}
+
+}  // namespace keelway::app

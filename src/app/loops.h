@@ -1,0 +1,33 @@
+// Every loop of one cluster, on one executor over one shared view.
+#pragma once
+
+#include <memory>
+
+#include "app/config.h"
+#include "app/connections.h"
+#include "fleet/control_plane.h"
+#include "schema/kind.h"
+#include "telemetry/log.h"
+
+namespace keelway::app {
+
+struct LoopParts {
+  runtime::Runtime& runtime;
+  runtime::Executor& executor;
+  Connections& connections;
+  const fleet::ControlPlaneSpec& cluster;
+  schema::KindSetPtr kinds;
+  const Config& config;
+  telemetry::Log log;
+};
+
+// Destroying it stops the loops. Belongs to the executor.
+class ClusterLoops {
+ public:
+  virtual ~ClusterLoops() = default;
+};
+
+// The cluster and the hub are announced in `connections`.
+std::unique_ptr<ClusterLoops> start_cluster_loops(LoopParts parts);
+
+}  // namespace keelway::app

@@ -1,0 +1,25 @@
+// Everything that is not deterministic, as app::House takes it: production passes Linux, the
+// simulator a seeded world.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "client/client.h"
+#include "runtime/runtime.h"
+#include "store/store.h"
+#include "telemetry/log.h"
+
+namespace keelway::app {
+
+struct Seams {
+  runtime::Runtime& runtime;
+  store::Engine& engine;
+  telemetry::Log log;
+  // Wraps each in-process client of a loop or node; the simulator loses and doubles answers here.
+  std::function<std::unique_ptr<client::Client>(std::unique_ptr<client::Client>,
+                                                runtime::Executor&)>
+      decorate;
+};
+
+}  // namespace keelway::app

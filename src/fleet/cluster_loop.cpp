@@ -1,0 +1,126 @@
+#include "fleet/cluster_loop.h"
+
+#include "client/resources.h"
+
+namespace keelway::fleet {
+namespace {
+
+using client::ObjectPtr;
+using client::View;
+using reconcile::Action;
+using reconcile::Effect;
+using reconcile::Key;
+using reconcile::Plan;
+using value::Value;
+namespace resources = client::resources;
+
+Effect effect_on(std::string name, const client::Object& cluster) {
+  return Effect{std::move(name), cluster.uid(),
+                Value::object({{"namespace", cluster.name_space()}, {"name", cluster.name()}})};
+}
+
+bool has_finalizer(const Value& document) {
+  for (const Value& item : document.at("metadata", "finalizers").items()) {
+    if (item.as_string() == control_plane_finalizer) return true;
+  }
+  return false;
+}
+
+Action add_finalizer(const client::Object& cluster) {
+  Value document = cluster.value();
+  document.mutate("metadata", "finalizers").push(control_plane_finalizer);
+  return {client::update_call(resources::clusters, std::move(document)), {}};
+}
+
+Action drop_finalizer(const client::Object& cluster) {
+  Value document = cluster.value();
+  Value kept = Value::array();
+  for (const Value& item : document.at("metadata", "finalizers").items()) {
+    if (item.as_string() != control_plane_finalizer) kept.push(item);
+  }
+  document.mutate("metadata").set("finalizers", std::move(kept));
+  return {client::update_call(resources::clusters, std::move(document)), {"NotFound"}};
+}
+
+Action set_phase(const client::Object& cluster, std::string_view phase) {
+  return {client::merge_patch_call(resources::clusters, cluster.name_space(), cluster.name(),
+                                   Value::object({{"status", Value::object({{"status", phase}})}}),
+                                   "status"),
+          {"NotFound"}};
+}
+
+class ClusterLoop final : public reconcile::KeyedLoop {
+ public:
+  explicit ClusterLoop(ClusterLoopOptions options) : options_(options) {}
+
+  std::string_view name() const override { return "fleet"; }
+
+  std::vector<client::Resource> watches() const override {
+    return {resources::clusters, resources::machines};
+  }
+
+  void keys_of(const client::Change& change, const View&, std::vector<Key>& keys) const override {
+    const ObjectPtr& object = change.object ? change.object : change.previous;
+    if (change.resource == resources::clusters) {
+      keys.push_back({object->name_space(), object->name(), ""});
+    } else if (!change.object) {
+      // A machine that has gone may be the last that a deletion waits for.
+      keys.push_back({object->name_space(), std::string(object->label(cluster_label)), ""});
+    }
+  }
+
+  Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
+    const ObjectPtr cluster = view.get(resources::clusters, key.name_space, key.name);
+    if (!cluster) return {};
+    const Value document = cluster->value();
+    if (cluster->deleting()) return plan_removal(view, *cluster, document);
+    if (!has_finalizer(document)) return {{add_finalizer(*cluster)}, reconcile::Done{}};
+    if (const auto wait = time_left(document, now); wait > base::Duration(0)) {
+      return {{}, reconcile::After{wait}};
+    }
+    return {{{effect_on("run", *cluster), {}}}, reconcile::Done{}};
+  }
+
+ private:
+  base::Duration time_left(const Value& document, base::WallTime now) const {
+    if (document.at("status", "status").as_string() != "CREATING") return base::Duration(0);
+    const auto created =
+        base::parse_rfc3339(document.at("metadata", "creationTimestamp").as_string());
+    return created ? *created + options_.create_delay - now : base::Duration(0);
+  }
+
+  // Machines first, so that nothing runs (and costs) without a control plane over it.
+  Plan plan_removal(const View& view, const client::Object& cluster, const Value& document) const {
+    if (!has_finalizer(document)) return {};
+    Plan plan;
+    if (document.at("status", "status").as_string() != "DELETING") {
+      plan.actions.push_back(set_phase(cluster, "DELETING"));
+      return plan;
+    }
+    plan.actions.push_back({effect_on("halt", cluster), {}});
+    bool machines_left = false;
+    for (const ObjectPtr& machine : view.list(resources::machines, cluster.name_space())) {
+      if (machine->label(cluster_label) != cluster.name()) continue;
+      machines_left = true;
+      plan.actions.push_back(
+          {client::remove_call(resources::machines, machine->name_space(), machine->name(),
+                               client::delete_options(machine->uid())),
+           {"NotFound", "Conflict"}});
+    }
+    if (!machines_left) {
+      plan.actions.push_back({effect_on("discard", cluster), {}});
+      plan.actions.push_back(drop_finalizer(cluster));
+    }
+    return plan;
+  }
+
+  const ClusterLoopOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<reconcile::KeyedLoop> make_cluster_loop(ClusterLoopOptions options) {
+  return std::make_unique<ClusterLoop>(options);
+}
+
+}  // namespace keelway::fleet

@@ -1,0 +1,24 @@
+// The life of a cluster as the hub sees it: brought up while its object stands, taken down with
+// everything that it owned when the object is deleted.
+#pragma once
+
+#include <memory>
+
+#include "reconcile/loop.h"
+
+namespace keelway::fleet {
+
+inline constexpr std::string_view control_plane_finalizer = "hub.keelway.dev/control-plane";
+// Names the Cluster object that a Machine belongs to.
+inline constexpr std::string_view cluster_label = "hub.keelway.dev/cluster";
+
+struct ClusterLoopOptions {
+  // How long a cluster stays CREATING after its creation, and UPDATING after an update began.
+  base::Duration create_delay{0};
+  base::Duration update_delay{0};
+};
+
+// Effects: "run", "halt" (stop it) and "discard" (its data and keys), arguments {namespace, name}.
+std::unique_ptr<reconcile::KeyedLoop> make_cluster_loop(ClusterLoopOptions options = {});
+
+}  // namespace keelway::fleet
