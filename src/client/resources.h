@@ -40,6 +40,7 @@ inline const Resource node_classes{"eks.amazonaws.com", "v1", "nodeclasses", "No
 inline const Resource clusters{"hub.keelway.dev", "v1", "clusters", "Cluster", true};
 inline const Resource updates{"hub.keelway.dev", "v1", "updates", "Update", true};
 inline const Resource machines{"hub.keelway.dev", "v1", "machines", "Machine", true};
+inline const Resource cluster_keys{"hub.keelway.dev", "v1", "clusterkeys", "ClusterKey", true};
 inline const Resource access_keys{"hub.keelway.dev", "v1", "accesskeys", "AccessKey", false};
 
 }  // namespace keelway::client::resources

@@ -59,8 +59,29 @@ Supervisor::~Supervisor() {
   *alive_ = false;
 }
 
-void Supervisor::stop_all() {
-  running_.clear();
+void Supervisor::halt(const std::string& name, runtime::Task done) {
+  const auto found = running_.find(name);
+  if (found == running_.end()) return done();
+  auto plane = std::make_shared<std::unique_ptr<ControlPlane>>(std::move(found->second));
+  running_.erase(found);
+  (*plane)->stop([plane, done = std::move(done)]() mutable {
+    plane->reset();
+    done();
+  });
+}
+
+void Supervisor::stop_all(runtime::Task done) {
+  stopping_ = true;
+  std::vector<std::string> names;
+  for (const auto& [name, plane] : running_) names.push_back(name);
+  if (names.empty()) return done();
+  auto left = std::make_shared<std::size_t>(names.size());
+  auto last = std::make_shared<runtime::Task>(std::move(done));
+  for (const std::string& name : names) {
+    halt(name, [left, last] {
+      if (--*left == 0) (*last)();
+    });
+  }
 }
 
 void Supervisor::execute(const reconcile::Effect& effect, reconcile::EffectDone done) {

@@ -36,6 +36,7 @@ class Object {
   const std::vector<OwnerReference>& owners() const { return owners_; }
   const OwnerReference* controller() const;  // the owner with controller: true, or null
   const std::string& bytes() const { return *bytes_; }
+  const std::shared_ptr<const std::string>& shared_bytes() const { return bytes_; }
 
   // The document with metadata.resourceVersion set. Parsed at the first call and kept while
   // anyone may ask again; safe from any thread.

@@ -1,0 +1,116 @@
+#include "cloud/simulated/cloud.h"
+
+#include <fmt/core.h>
+
+#include "base/encoding.h"
+#include "client/resources.h"
+
+namespace keelway::cloud {
+namespace {
+
+namespace resources = client::resources;
+using value::Value;
+
+// As EC2 names instances: "i-" and 17 hexadecimal digits, here drawn from the token, so that the
+// same token names the same machine.
+std::string instance_id(const std::string& cluster, const std::string& token) {
+  return "i-0" + base::hex_encode(base::sha256(cluster + "/" + token)).substr(0, 16);
+}
+
+// A private address of the VPC from the same digest.
+std::string private_address(std::string_view id) {
+  const std::uint64_t digest = base::hash64(id);
+  return fmt::format("10.{}.{}.{}", digest >> 16 & 127, digest >> 8 & 255, digest % 253 + 1);
+}
+
+class SimulatedCloud final : public Cloud {
+ public:
+  SimulatedCloud(client::Client& hub, SimulatedOptions options)
+      : hub_(hub), options_(std::move(options)) {}
+
+  void launch(LaunchRequest request,
+              std::move_only_function<void(base::Result<Machine>)> done) override {
+    const InstanceType* type = options_.catalogue->find(request.instance_type);
+    const Offering* offering =
+        type != nullptr ? type->find(request.zone, request.capacity_type) : nullptr;
+    if (offering == nullptr) {
+      return done(base::fail(base::ErrorCode::invalid,
+                             fmt::format("no offering of {} in {} as {}", request.instance_type,
+                                         request.zone, request.capacity_type)));
+    }
+    if (!offering->available) {
+      return done(base::fail(base::ErrorCode::exhausted,
+                             fmt::format("no {} capacity for {} in {}", request.capacity_type,
+                                         request.instance_type, request.zone)));
+    }
+    const std::string id = instance_id(options_.cluster, request.token);
+    const std::string address = private_address(id);
+    Machine machine;
+    machine.provider_id = fmt::format("aws:///{}/{}", request.zone, id);
+    machine.node_name = node_name(address);
+    machine.image_id = "ami-simulated";
+    hub_.call(client::create_call(resources::machines, options_.name_space,
+                                  document(request, *type, id, address)),
+              [machine, done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
+                if (answer || answer.error().is("AlreadyExists")) return done(machine);
+                done(base::fail(base::ErrorCode::unavailable, answer.error().message));
+              });
+  }
+
+  void terminate(std::string provider_id,
+                 std::move_only_function<void(base::Result<void>)> done) override {
+    const std::string id = provider_id.substr(provider_id.rfind('/') + 1);
+    hub_.call(client::remove_call(resources::machines, options_.name_space, id),
+              [done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
+                if (answer || answer.error().is("NotFound")) return done({});
+                done(base::fail(base::ErrorCode::unavailable, answer.error().message));
+              });
+  }
+
+ private:
+  std::string node_name(std::string address) const {
+    for (char& c : address) c = c == '.' ? '-' : c;
+    return options_.region == "us-east-1"
+               ? fmt::format("ip-{}.ec2.internal", address)
+               : fmt::format("ip-{}.{}.compute.internal", address, options_.region);
+  }
+
+  Value document(const LaunchRequest& request, const InstanceType& type, const std::string& id,
+                 const std::string& address) const {
+    return Value::object(
+        {{"apiVersion", "hub.keelway.dev/v1"},
+         {"kind", "Machine"},
+         {"metadata",
+          Value::object({{"name", id},
+                         {"labels", Value::object({{"hub.keelway.dev/cluster",
+                                                    options_.cluster}})}})},
+         {"spec",
+          Value::object(
+              {{"cluster", options_.cluster},
+               {"token", request.token},
+               {"claimName", request.claim_name},
+               {"instanceType", request.instance_type},
+               {"zone", request.zone},
+               {"capacityType", request.capacity_type},
+               {"providerID", fmt::format("aws:///{}/{}", request.zone, id)},
+               {"nodeName", node_name(address)},
+               {"address", address},
+               {"labels", request.labels},
+               {"annotations", request.annotations},
+               {"taints", request.taints},
+               {"capacity", type.capacity.to_value()},
+               {"allocatable", type.allocatable.to_value()},
+               {"architecture", type.labels.get("kubernetes.io/arch")}})}});
+  }
+
+  client::Client& hub_;
+  const SimulatedOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Cloud> make_simulated_cloud(client::Client& hub, SimulatedOptions options) {
+  return std::make_unique<SimulatedCloud>(hub, std::move(options));
+}
+
+}  // namespace keelway::cloud
