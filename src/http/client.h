@@ -14,8 +14,8 @@ namespace keelway::http {
 struct ClientRequest {
   std::string method = "GET";
   std::string target = "/";
-  std::vector<Header> headers;  // Host and Content-Length are set where absent
-  std::string body;
+  std::vector<Header> headers = {};  // Host and Content-Length are set where absent
+  std::string body = {};
   base::Duration timeout = std::chrono::seconds(60);  // of the whole answer; streams: of its head
 };
 

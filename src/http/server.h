@@ -19,8 +19,8 @@ using Header = std::pair<std::string, std::string>;  // names lower-case
 struct Request {
   std::string method;  // "GET"
   std::string target;  // as sent: path and query, still percent-encoded
-  std::vector<Header> headers;
-  std::string body;
+  std::vector<Header> headers = {};
+  std::string body = {};
   std::string scheme;  // "http" or "https"
   std::optional<runtime::TlsPeer> tls;
   runtime::Address peer;
@@ -31,8 +31,8 @@ struct Request {
 
 struct Response {
   int status = 200;
-  std::vector<Header> headers;
-  std::string body;
+  std::vector<Header> headers = {};
+  std::string body = {};
 };
 
 // The answer to one request; belongs to the server's executor. Exactly one of respond() or

@@ -21,26 +21,26 @@ struct Address {
 
 // What a finished TLS handshake proved.
 struct TlsPeer {
-  std::string alpn;         // "h2", "http/1.1" or empty
-  std::string server_name;  // SNI
+  std::string alpn = {};         // "h2", "http/1.1" or empty
+  std::string server_name = {};  // SNI
   // The client's certificate chain, DER, leaf first; it verified against client_ca_pem.
   // Empty where the client sent none (or one that did not verify).
-  std::vector<std::string> certificates;
+  std::vector<std::string> certificates = {};
 };
 
 struct TlsServer {
-  std::string certificate_chain_pem;
-  std::string private_key_pem;
-  std::string client_ca_pem;  // empty: client certificates are not asked for
+  std::string certificate_chain_pem = {};
+  std::string private_key_pem = {};
+  std::string client_ca_pem = {};  // empty: client certificates are not asked for
   std::vector<std::string> alpn = {"h2", "http/1.1"};
 };
 
 struct TlsClient {
-  std::string server_name;
-  std::string ca_pem;  // trust anchors; empty: the system's
-  std::string certificate_chain_pem;
-  std::string private_key_pem;
-  std::vector<std::string> alpn;
+  std::string server_name = {};
+  std::string ca_pem = {};  // trust anchors; empty: the system's
+  std::string certificate_chain_pem = {};
+  std::string private_key_pem = {};
+  std::vector<std::string> alpn = {};
 };
 
 // What a stream's owner hears. After on_closed nothing follows.
@@ -75,9 +75,9 @@ enum class TlsMode {
 };
 
 struct ListenOptions {
-  Address address;  // port 0: any free port
+  Address address = {};  // port 0: any free port
   TlsMode tls_mode = TlsMode::plain;
-  TlsServer tls;
+  TlsServer tls = {};
   int connections_max = 10'000;
   base::Duration handshake_timeout = std::chrono::seconds(10);
 };

@@ -21,7 +21,7 @@ struct LinuxOptions {
   int core_threads = 2;    // executors are pinned to them in turn
   int worker_threads = 2;
   // Seeds every executor's random(); from the OS where absent. Keys never come from it.
-  std::optional<std::uint64_t> seed;
+  std::optional<std::uint64_t> seed = {};
   // Blocks SIGTERM and SIGINT in the calling thread and in all threads that start later, so that
   // wait_for_signal() hears them. Only main sets it, before it starts any other thread.
   bool take_signals = false;

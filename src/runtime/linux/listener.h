@@ -1,0 +1,43 @@
+// A listening socket and the connections that it is still opening.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <set>
+
+#include "runtime/linux/stream.h"
+
+namespace keelway::runtime {
+
+class ListenerCore : public Watcher, public std::enable_shared_from_this<ListenerCore> {
+ public:
+  ListenerCore(std::shared_ptr<ExecutorCore> executor, int fd, ListenOptions options,
+               std::shared_ptr<TlsContext> tls, AcceptCallback on_accept);
+  ~ListenerCore() override;
+  void begin();
+  void on_ready(std::uint32_t events) override;
+  void close();
+
+ private:
+  void schedule_accept();
+  void accept_some();
+  bool survive_exhaustion();
+  void take(int fd, Address peer);
+  void release_one();
+
+  const std::shared_ptr<ExecutorCore> executor_;
+  const ListenOptions options_;
+  const std::shared_ptr<TlsContext> tls_;
+  std::atomic<bool> accept_queued_ = false;
+
+  // executor only
+  int fd_;
+  int spare_fd_;  // given up for a moment when the process has no descriptor left
+  std::uint64_t token_ = 0;
+  int open_ = 0;
+  bool full_ = false;
+  AcceptCallback on_accept_;
+  std::set<std::shared_ptr<StreamCore>> opening_;
+};
+
+}  // namespace keelway::runtime
