@@ -34,13 +34,4 @@ bool is_cidr(std::string_view text);
 // is no format: nullopt.
 std::optional<bool> matches_format(std::string_view format, std::string_view text);
 
-// resource.Quantity. `milli` is rounded up and saturates; canonical as Go writes it.
-struct QuantityText {
-  std::string canonical;
-  int sign = 0;
-};
-std::optional<QuantityText> parse_quantity_text(std::string_view text);
-int compare_quantities(std::string_view a, std::string_view b);  // both must parse
-bool quantity_is_integer(std::string_view text);
-
 }  // namespace keelway::schema

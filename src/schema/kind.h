@@ -64,11 +64,11 @@ struct Shape {
   bool preserve_unknown = false;   // unknown members are kept
   bool embedded_resource = false;  // has apiVersion, kind, metadata of its own
   ListType list_type = ListType::atomic;
-  std::span<const std::string_view> list_keys;  // list_type map
+  std::span<const std::string_view> list_keys = {};  // list_type map
   const Struct* object = nullptr;               // type object
   const Shape* element = nullptr;               // type array, map
   const Rules* rules = nullptr;
-  std::string_view default_json;  // empty: none
+  std::string_view default_json = {};  // empty: none
 };
 
 // Flags of strategic merge patch (x-kubernetes-patch-strategy).
@@ -161,6 +161,8 @@ struct Kind {
   bool has_status = false;      // a status subresource: main writes ignore status
   bool has_generation = false;  // metadata.generation counts spec changes
   bool custom = false;          // from a CRD
+  // Custom resources: the schema that validate() holds objects against. Null: none.
+  const value::Value* json_schema = nullptr;
   bool deprecated = false;
   std::string_view deprecation_warning;
   std::string_view proto_message;  // "k8s.io.api.core.v1.Pod"; empty: no protobuf form

@@ -7,10 +7,28 @@
 namespace keelway::schema {
 namespace {
 
+// strconv.Quote, save that every code point above ASCII counts as printable.
 std::string go_quote(std::string_view text) {
-  std::string out;
-  value::append_json_string(out, text);
-  return out;
+  std::string out = "\"";
+  for (const char c : text) {
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\a': out += "\\a"; break;
+      case '\b': out += "\\b"; break;
+      case '\f': out += "\\f"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      case '\v': out += "\\v"; break;
+      default: {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f) out += fmt::format("\\x{:02x}", byte);
+        else out += c;
+      }
+    }
+  }
+  return out + '"';
 }
 
 Status make(int code, std::string_view reason, std::string message) {
@@ -31,6 +49,7 @@ Status about(Status status, std::string_view group, std::string_view resource,
 
 std::string print_value(const value::Value& v) {
   if (v.is_string()) return go_quote(v.as_string());
+  if (v.is_null()) return "\"null\"";
   return value::to_json(v);
 }
 
@@ -114,6 +133,7 @@ std::string FieldError::body() const {
   const auto with_detail = [this](std::string text) {
     return detail.empty() ? text : text + ": " + detail;
   };
+  const std::string bad = printed.empty() ? print_value(bad_value) : printed;
   switch (type) {
     case Type::required:
       return with_detail("Required value");
@@ -124,13 +144,13 @@ std::string FieldError::body() const {
     case Type::too_long:
       return with_detail("Too long");
     case Type::too_many:
-      return with_detail("Too many: " + print_value(bad_value));
+      return with_detail("Too many: " + bad);
     case Type::duplicate:
-      return with_detail("Duplicate value: " + print_value(bad_value));
+      return with_detail("Duplicate value: " + bad);
     case Type::not_found:
-      return with_detail("Not found: " + print_value(bad_value));
+      return with_detail("Not found: " + bad);
     case Type::not_supported: {
-      std::string text = "Unsupported value: " + print_value(bad_value);
+      std::string text = "Unsupported value: " + bad;
       const char* separator = ": supported values: ";
       for (const std::string& choice : supported) {
         text += separator + go_quote(choice);
@@ -140,7 +160,7 @@ std::string FieldError::body() const {
     }
     case Type::invalid:
     case Type::type_invalid:
-      return with_detail("Invalid value: " + print_value(bad_value));
+      return with_detail("Invalid value: " + bad);
   }
   return "";
 }

@@ -58,6 +58,8 @@ struct FieldError {
   std::string detail;  // "must be greater than or equal to 0"
   // not_supported: the values that are, in the order to print
   std::vector<std::string> supported;
+  // The bad value in Go's own notation, where upstream prints a Go value; empty: from bad_value.
+  std::string printed = {};
 
   std::string message() const;  // `spec.x: Invalid value: -1: must be ...`
   std::string body() const;     // the same without the field

@@ -36,8 +36,5 @@ void validate_label_selector(const value::Value& selector, const std::string& fi
 // "field is immutable" unless equal.
 void validate_immutable(const value::Value& now, const value::Value& before,
                         const std::string& field, FieldErrors& errors);
-// Does the selector (matchLabels, matchExpressions) select these labels? Null selects nothing,
-// an empty one everything.
-bool selector_matches(const value::Value& selector, const value::Value& labels);
 
 }  // namespace keelway::schema
