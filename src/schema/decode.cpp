@@ -4,6 +4,7 @@
 
 #include "base/encoding.h"
 #include "schema/object_meta.h"
+#include "schema/protobuf.h"
 #include "schema/prune.h"
 #include "schema/typed_walk.h"
 #include "schema/validate.h"
@@ -178,7 +179,9 @@ Answer<Decoded> decode(const Kind& kind, const KindSet& kinds, std::string_view 
   std::vector<std::string> duplicates, unknown;
   Value document;
   if (format == BodyFormat::protobuf) {
-    return std::unexpected(unsupported_media_type("application/json, application/yaml"));
+    auto read = from_protobuf(kinds, body);
+    if (!read) return std::unexpected(std::move(read.error()));
+    document = std::move(*read);
   } else {
     auto parsed = format == BodyFormat::yaml ? value::parse_yaml(body, {}, &duplicates)
                                              : value::parse_json(body, {}, &duplicates);
