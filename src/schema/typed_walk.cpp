@@ -238,7 +238,7 @@ void TypedWalk::members_of(const Struct& type, Value& v) {
     go_type_ = short_name(type.name);
     Value copy = member.second;
     walk(field->shape, copy);
-    const bool omit = !field->always && field->proto.number != 0 && !field->proto.pointer &&
+    const bool omit = !field->proto.always && field->proto.number != 0 && !field->proto.pointer &&
                       is_go_zero(field->shape, copy);
     if (omit) {
       changed = true;
