@@ -17,8 +17,8 @@ namespace keelway::cloud {
 
 // One way to have a machine of a type.
 struct Offering {
-  std::string zone;           // "us-east-1a"
-  std::string capacity_type;  // "on-demand", "spot"
+  std::string zone;                  // "us-east-1a"
+  std::string capacity_type;         // "on-demand", "spot"
   std::int64_t price_micro_usd = 0;  // an hour, millionths of a dollar
   bool available = true;
 };

@@ -1,0 +1,63 @@
+// One hollow node: registers, renews its lease, reports its conditions, plays its pods. Everything
+// happens on the host's executor.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "client/client.h"
+#include "client/view.h"
+#include "node/address_pool.h"
+#include "node/runtime/hollow/documents.h"
+#include "node/runtime/hollow/stage.h"
+#include "runtime/runtime.h"
+#include "telemetry/log.h"
+
+namespace keelway::node {
+
+struct HollowNodeParts {
+  runtime::Executor& executor;
+  std::unique_ptr<client::Client> client;  // as system:node:NAME
+  const client::View& view;                // nodes and pods of the cluster
+  AddressPool& addresses;
+  hollow::Stage stage;
+  hollow::NodeFacts facts;
+  base::Duration boot_time;
+  telemetry::Log log;
+};
+
+class HollowNode {
+ public:
+  explicit HollowNode(HollowNodeParts parts);
+  ~HollowNode();
+  const std::string& name() const { return parts_.facts.name; }
+  // A pod bound to this node appeared, changed or went.
+  void look_at(const std::string& name_space, const std::string& name);
+
+ private:
+  struct PodKey {
+    std::string name_space, name;
+    auto operator<=>(const PodKey&) const = default;
+  };
+  void schedule(base::Duration delay, runtime::Task task);
+  void boot();
+  void register_node();
+  void registered();
+  void renew_lease();
+  void create_lease();
+  void report_status();
+  void start_pod(const PodKey& key);
+  void stop_pod(const PodKey& key);
+  void act(const PodKey& key, client::Call call);
+  client::ObjectPtr pod_of_ours(const PodKey& key) const;
+
+  HollowNodeParts parts_;
+  bool registered_ = false;
+  std::set<PodKey> busy_;  // a timer or a call is under way; looked at again afterwards
+  std::set<runtime::TimerId> timers_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace keelway::node

@@ -1,0 +1,148 @@
+#include "node/host.h"
+
+#include <map>
+
+#include "client/resources.h"
+#include "node/hollow_node.h"
+
+namespace keelway::node {
+namespace {
+
+namespace resources = client::resources;
+
+// How often a cluster that does not run yet is asked for again; only while machines wait for it.
+constexpr auto connect_retry = std::chrono::milliseconds(100);
+
+// The host's side of one cluster: one view and one address pool for all its nodes.
+class ClusterSide {
+ public:
+  ClusterSide(std::string id, const HostParts& parts) : id_(std::move(id)), parts_(parts) {
+    connect();
+  }
+  ~ClusterSide() {
+    if (retry_ != 0) parts_.executor.cancel(retry_);
+    nodes_.clear();
+  }
+
+  void add(const std::string& machine, hollow::NodeFacts facts) {
+    waiting_[machine] = std::move(facts);
+    if (view_.synced()) boot_waiting();
+  }
+  void remove(const std::string& machine) {
+    waiting_.erase(machine);
+    nodes_.erase(machine);
+  }
+  bool empty() const { return waiting_.empty() && nodes_.empty(); }
+  std::size_t nodes() const { return nodes_.size(); }
+
+ private:
+  void connect() {
+    client_ =
+        parts_.connect(id_, access::component("system:keelway:node-host", {"system:masters"}));
+    if (!client_) {
+      retry_ = parts_.executor.after(connect_retry, [this] {
+        retry_ = 0;
+        connect();
+      });
+      return;
+    }
+    feed_ = client_->subscribe({resources::nodes, resources::pods},
+                               [this](const client::ChangeBatch& batch) { take_in(batch); });
+  }
+
+  void take_in(const client::ChangeBatch& batch) {
+    view_.apply(batch);
+    for (const client::Change& change : batch.changes) {
+      if (!(change.resource == resources::pods)) continue;
+      if (!change.object) {
+        addresses_.give_back(change.previous->uid());
+      } else if (const auto address = change.object->value().at("status", "podIP");
+                 address.is_string()) {
+        addresses_.note(change.object->uid(), address.as_string());
+      }
+      if (change.object) tell_node(*change.object);
+    }
+    if (view_.synced()) boot_waiting();
+  }
+
+  void tell_node(const client::Object& pod) {
+    const auto found = by_name_.find(pod.value().at("spec", "nodeName").as_string());
+    if (found == by_name_.end()) return;
+    const auto node = nodes_.find(found->second);
+    if (node != nodes_.end()) node->second->look_at(pod.name_space(), pod.name());
+  }
+
+  void boot_waiting() {
+    for (auto& [machine, facts] : std::exchange(waiting_, {})) {
+      auto client =
+          parts_.connect(id_, access::component("system:node:" + facts.name, {"system:nodes"}));
+      if (!client) {  // the cluster is on its way out
+        waiting_[machine] = std::move(facts);
+        continue;
+      }
+      by_name_[facts.name] = machine;
+      nodes_[machine] = std::make_unique<HollowNode>(HollowNodeParts{.executor = parts_.executor,
+                                                                     .client = std::move(client),
+                                                                     .view = view_,
+                                                                     .addresses = addresses_,
+                                                                     .stage = parts_.stage,
+                                                                     .facts = std::move(facts),
+                                                                     .boot_time = parts_.boot_time,
+                                                                     .log = parts_.log});
+    }
+  }
+
+  const std::string id_;
+  const HostParts& parts_;
+  std::unique_ptr<client::Client> client_;
+  client::LocalView view_;
+  AddressPool addresses_;
+  runtime::TimerId retry_ = 0;
+  std::map<std::string, hollow::NodeFacts> waiting_;          // by machine, until the view is there
+  std::map<std::string, std::string, std::less<>> by_name_;   // node name to machine
+  std::map<std::string, std::unique_ptr<HollowNode>> nodes_;  // by machine
+  std::unique_ptr<client::Subscription> feed_;
+};
+
+class HostImpl final : public Host {
+ public:
+  explicit HostImpl(HostParts parts) : parts_(std::move(parts)) {
+    feed_ = parts_.hub.subscribe({resources::machines}, [this](const client::ChangeBatch& batch) {
+      for (const client::Change& change : batch.changes) follow(change);
+    });
+  }
+  ~HostImpl() override { feed_.reset(); }
+
+  std::size_t nodes() const override {
+    std::size_t count = 0;
+    for (const auto& [id, side] : clusters_) count += side->nodes();
+    return count;
+  }
+
+ private:
+  void follow(const client::Change& change) {
+    const auto& machine = change.object ? change.object : change.previous;
+    const std::string cluster = machine->value().at("spec", "cluster").as_string();
+    const bool wanted = change.object && !change.object->deleting();
+    auto& side = clusters_[cluster];
+    if (wanted && change.previous) return;  // known already
+    if (wanted) {
+      if (!side) side = std::make_unique<ClusterSide>(cluster, parts_);
+      return side->add(machine->name(), hollow::read_facts(machine->value()));
+    }
+    if (side) side->remove(machine->name());
+    if (!side || side->empty()) clusters_.erase(cluster);
+  }
+
+  const HostParts parts_;
+  std::map<std::string, std::unique_ptr<ClusterSide>> clusters_;
+  std::unique_ptr<client::Subscription> feed_;
+};
+
+}  // namespace
+
+std::unique_ptr<Host> make_host(HostParts parts) {
+  return std::make_unique<HostImpl>(std::move(parts));
+}
+
+}  // namespace keelway::node
