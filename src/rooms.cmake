@@ -15,7 +15,9 @@ keelway_room(client ROOMS base runtime value schema)
 keelway_room(placement ROOMS base value)
 keelway_room(access ROOMS base runtime value wire schema client LIBRARIES OpenSSL::Crypto)
 keelway_room(reconcile ROOMS base runtime value telemetry schema client)
-keelway_room(cloud ROOMS base value schema client placement)
+keelway_embed_text(KEELWAY_CLOUD_GENERATED keelway::cloud instance_type_rows
+                   ${CMAKE_SOURCE_DIR}/src/cloud/simulated/instance-types.csv)
+keelway_room(cloud ROOMS base value schema client placement GENERATED ${KEELWAY_CLOUD_GENERATED})
 keelway_room(admission ROOMS base value schema client access)
 keelway_room(apiserver ROOMS base runtime value telemetry wire store schema http kinds watch client
              access admission LIBRARIES ZLIB::ZLIB)
