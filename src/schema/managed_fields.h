@@ -19,18 +19,26 @@ struct ManagerContext {
   base::WallTime now;
 };
 
-// Server-side apply. `config`: the applied document after decoding and pruning, before defaults;
+// Server-side apply. `config`: the document as the client sent it, neither defaulted nor pruned;
 // `live`: the stored object, null pointer on create. Answers the merged object with its
-// managedFields, undefaulted and unvalidated. A no-op answers `live` with its timestamps.
+// managedFields, undefaulted, with quantities as they were typed, unvalidated. A no-op answers
+// `live` with its timestamps.
 // Failures: 409 Conflict with a FieldManagerConflict cause per field (never with `force`), 400 if
-// config carries managedFields, 500 if it has duplicate list keys, as upstream.
+// config carries managedFields, 500 without a reason on undeclared fields, wrong types and
+// duplicate list keys, as upstream.
 Answer<value::Value> apply(const Kind& kind, const value::Value* live, const value::Value& config,
                            const ManagerContext& context, bool force);
 
-// The object of a create (`old` null), update or patch, as it will be stored, with managedFields
-// after the change; what the client sent there is only read for [] and [{}], which reset
-// tracking. If nothing changed but managedFields, they and their times stay.
+// The object of a create (`old` null), update or patch with its managedFields after the change.
+// To be called with the decoded and defaulted object before admission and before the kind's own
+// preparation: what the server fills in after that belongs to nobody. managedFields that the
+// client sent are taken as they are (a list [] or [{}] resets tracking); where it sent none, the
+// old object's go on.
 value::Value track_update(const Kind& kind, const value::Value* old, value::Value updated,
                           const ManagerContext& context);
+
+// `updated`, with the managedFields of `old` if the two objects differ in nothing but
+// managedFields' times. To be called last, so that a write without effect is no write.
+value::Value keep_times_if_unchanged(const value::Value& old, value::Value updated);
 
 }  // namespace keelway::schema

@@ -1,0 +1,94 @@
+#include "value/yaml.h"
+
+#include <gtest/gtest.h>
+
+#include "value/json.h"
+
+namespace keelway::value {
+namespace {
+
+std::string json(std::string_view yaml) {
+  const auto v = parse_yaml(yaml);
+  return v ? to_json(*v) : v.error().message;
+}
+
+TEST(Yaml, resolves_plain_scalars_as_yaml_1_1) {
+  EXPECT_EQ(json("a: yes\nb: off\nc: y\nd: True"), R"({"a":true,"b":false,"c":true,"d":true})");
+  EXPECT_EQ(json("a: 10\nb: 0x1F\nc: 017\nd: 1_000\ne: -5\nf: 0o17\ng: 0b11"),
+            R"({"a":10,"b":31,"c":15,"d":1000,"e":-5,"f":15,"g":3})");
+  EXPECT_EQ(json("a: 1.5\nb: 1e3\nc: .5\nd: 1.2.3\ne: 1e\nf: -x"),
+            R"({"a":1.5,"b":1000,"c":0.5,"d":"1.2.3","e":"1e","f":"-x"})");
+  EXPECT_EQ(json("a: ~\nb: null\nc:\nd: ''"), R"({"a":null,"b":null,"c":null,"d":""})");
+  EXPECT_EQ(json("a: \"yes\"\nb: '10'\nc: 2020-01-01\nd: !!str 5"),
+            R"({"a":"yes","b":"10","c":"2020-01-01","d":"5"})");
+  EXPECT_EQ(json("1: a\ntrue: b\n"), R"({"1":"a","true":"b"})");
+}
+
+TEST(Yaml, reads_structure) {
+  EXPECT_EQ(json("spec:\n  ports:\n  - port: 80\n    name: x\n  - {port: 81}\n"),
+            R"({"spec":{"ports":[{"name":"x","port":80},{"port":81}]}})");
+  EXPECT_EQ(json("a: |\n  x\n  y\nb: >-\n  x\n  y\n"), R"({"a":"x\ny\n","b":"x y"})");
+  EXPECT_EQ(json(""), "null");
+  EXPECT_EQ(json(R"({"a": [1, "x"]})"), R"({"a":[1,"x"]})");
+}
+
+TEST(Yaml, expands_anchors_and_merge_keys) {
+  EXPECT_EQ(json("a: &x {p: 1, q: 2}\nb: *x\nc:\n  <<: *x\n  q: 3\n"),
+            R"({"a":{"p":1,"q":2},"b":{"p":1,"q":2},"c":{"p":1,"q":3}})");
+}
+
+TEST(Yaml, refuses_alias_bombs) {
+  std::string bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n";
+  for (int i = 1; i < 12; ++i) {
+    bomb += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [";
+    for (int j = 0; j < 10; ++j) bomb += (j ? ",*a" : "*a") + std::to_string(i - 1);
+    bomb += "]\n";
+  }
+  const auto v = parse_yaml(bomb);
+  ASSERT_FALSE(v);
+  EXPECT_EQ(v.error().code, base::ErrorCode::exhausted);
+}
+
+TEST(Yaml, refuses_what_is_malformed_or_too_deep) {
+  EXPECT_FALSE(parse_yaml("a: [1"));
+  EXPECT_FALSE(parse_yaml("a: b: c"));
+  EXPECT_FALSE(parse_yaml("{a: 1}\n---\n{b: 1}"));
+  EXPECT_FALSE(parse_yaml(std::string(300, '[') + std::string(300, ']')));
+  EXPECT_FALSE(parse_yaml("? [a]\n: b"));
+}
+
+TEST(Yaml, reports_duplicate_keys) {
+  std::vector<std::string> duplicates;
+  const auto v = parse_yaml("spec:\n  a: 1\n  a: 2\n  l:\n  - b: 1\n    b: 2\n", {}, &duplicates);
+  ASSERT_TRUE(v);
+  EXPECT_EQ(v->at("spec", "a").as_int(), 2);
+  EXPECT_EQ(duplicates, (std::vector<std::string>{"spec.a", "spec.l[0].b"}));
+}
+
+TEST(Yaml, splits_streams) {
+  const auto parts = split_yaml_documents("# c\n---\na: 1\n---  # x\n---\nb: 2\n--- \n");
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_EQ(parts[0], "a: 1\n");
+  EXPECT_EQ(parts[1], "b: 2\n");
+  const auto values = parse_yaml_stream("{\"a\":1}\n{\"b\":2}\n---\nc: 3\n");
+  ASSERT_TRUE(values);
+  ASSERT_EQ(values->size(), 3u);
+  EXPECT_EQ((*values)[2]["c"].as_int(), 3);
+}
+
+TEST(ToYaml, prints_block_style_that_reads_back) {
+  const Value v = parse_json(
+      R"({"a":[{"x":1,"y":[]},"s",[1,[2]]],"b":{},"c":"yes","d":"two\nlines\n","e":null,)"
+      R"("f":"a: b","g":"10","h":"- x","i":"","j":" pad ","k":{"l":{"m":true}},"n":"#x",)"
+      R"("o":"trail \nx","p":"x\n\n","q":"2020-01-01","r":"--flag","y":1.5})").value();
+  const std::string text = to_yaml(v);
+  const auto back = parse_yaml(text);
+  ASSERT_TRUE(back) << text;
+  EXPECT_EQ(to_json(*back), to_json(v)) << text;
+  EXPECT_EQ(to_yaml(parse_json(R"({"spec":{"ports":[{"name":"x","port":80}]}})").value()),
+            "spec:\n  ports:\n  - name: x\n    port: 80\n");
+  EXPECT_EQ(to_yaml(Value::object()), "{}\n");
+}
+
+}  // namespace
+}  // namespace keelway::value
