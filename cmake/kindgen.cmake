@@ -1,7 +1,7 @@
 # Kinds as data: tools/kindgen turns YAML into C++ at build time.
 #
 #   keelway_kind_tables(<variable> <folder>)   tables of the YAML files of a folder of kinds
-#   keelway_embed(<variable> <function> FILES <yaml>...)   YAML documents as JSON constants
+#   keelway_embed(<variable> <function> <folder>)   the YAML documents of a folder as JSON constants
 
 set(KEELWAY_KINDGEN ${CMAKE_SOURCE_DIR}/tools/kindgen/kindgen.py)
 file(GLOB KEELWAY_KINDGEN_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/kindgen/*.py)
@@ -33,14 +33,14 @@ function(keelway_kind_tables variable folder)
   set(${variable} ${${variable}} ${outputs} PARENT_SCOPE)
 endfunction()
 
-function(keelway_embed variable function)
-  cmake_parse_arguments(EMBED "" "" "FILES" ${ARGN})
+function(keelway_embed variable function folder)
+  file(GLOB inputs CONFIGURE_DEPENDS ${folder}/*.yaml)
   set(out ${CMAKE_BINARY_DIR}/generated/kinds/${function}.cpp)
   add_custom_command(
     OUTPUT ${out}
     COMMAND ${KEELWAY_PYTHON} ${KEELWAY_KINDGEN} embed --out ${out} --function ${function}
-            --namespace keelway::kinds --header kinds/embedded.h ${EMBED_FILES}
-    DEPENDS ${EMBED_FILES} ${KEELWAY_KINDGEN_SOURCES}
+            --namespace keelway::kinds --header kinds/embedded.h ${inputs}
+    DEPENDS ${inputs} ${KEELWAY_KINDGEN_SOURCES}
     COMMENT "Embedding ${function}")
   set(${variable} ${${variable}} ${out} PARENT_SCOPE)
 endfunction()
