@@ -93,7 +93,7 @@ using Store = std::unique_ptr<X509_STORE, openssl::Deleter<X509_STORE_free>>;
 using StoreContext = std::unique_ptr<X509_STORE_CTX, openssl::Deleter<X509_STORE_CTX_free>>;
 
 struct Chain {
-  STACK_OF(X509)* certificates = sk_X509_new_null();
+  STACK_OF(X509) * certificates = sk_X509_new_null();
   Chain() = default;
   Chain(const Chain&) = delete;
   Chain& operator=(const Chain&) = delete;
@@ -139,8 +139,8 @@ base::Result<std::string> certificate_pem_to_der(std::string_view pem) {
 }
 
 base::Result<LeafFacts> parse_signing_request(std::string_view csr_pem) {
-  const openssl::SigningRequest csr(PEM_read_bio_X509_REQ(
-      openssl::read_bio(csr_pem).get(), nullptr, openssl::refuse_passphrase, nullptr));
+  const openssl::SigningRequest csr(PEM_read_bio_X509_REQ(openssl::read_bio(csr_pem).get(), nullptr,
+                                                          openssl::refuse_passphrase, nullptr));
   if (!csr) return failed(ErrorCode::invalid, "parse a PEM signing request");
   EVP_PKEY* key = X509_REQ_get0_pubkey(csr.get());
   if (key == nullptr || X509_REQ_verify(csr.get(), key) != 1) {

@@ -34,7 +34,9 @@ using Bignum = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
 inline Bio read_bio(std::string_view bytes) {
   return Bio(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
 }
-inline Bio write_bio() { return Bio(BIO_new(BIO_s_mem())); }
+inline Bio write_bio() {
+  return Bio(BIO_new(BIO_s_mem()));
+}
 inline std::string bytes_of(const Bio& bio) {
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &data);
@@ -42,7 +44,9 @@ inline std::string bytes_of(const Bio& bio) {
 }
 
 // An encrypted key must never make the process ask on its terminal.
-inline int refuse_passphrase(char*, int, int, void*) { return -1; }
+inline int refuse_passphrase(char*, int, int, void*) {
+  return -1;
+}
 
 inline Key read_private_key(std::string_view pem) {
   return Key(PEM_read_bio_PrivateKey(read_bio(pem).get(), nullptr, refuse_passphrase, nullptr));
@@ -51,8 +55,7 @@ inline Key read_public_key(std::string_view pem) {
   return Key(PEM_read_bio_PUBKEY(read_bio(pem).get(), nullptr, refuse_passphrase, nullptr));
 }
 inline Certificate read_certificate(std::string_view pem) {
-  return Certificate(
-      PEM_read_bio_X509(read_bio(pem).get(), nullptr, refuse_passphrase, nullptr));
+  return Certificate(PEM_read_bio_X509(read_bio(pem).get(), nullptr, refuse_passphrase, nullptr));
 }
 inline Certificate read_certificate_der(std::string_view der) {
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());

@@ -16,7 +16,9 @@ using openssl::Certificate;
 using openssl::failed;
 using openssl::Key;
 
-Key make_key() { return Key(EVP_EC_gen("P-256")); }
+Key make_key() {
+  return Key(EVP_EC_gen("P-256"));
+}
 
 base::Result<std::string> key_to_pem(const Key& key) {
   const Bio bio = openssl::write_bio();
@@ -45,9 +47,8 @@ bool set_serial(X509* certificate, std::string_view serial) {
   std::string bytes(serial.substr(0, 20));
   if (bytes.empty()) return false;
   bytes[0] = static_cast<char>(bytes[0] & 0x7f);
-  const openssl::Bignum number(
-      BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()),
-                static_cast<int>(bytes.size()), nullptr));
+  const openssl::Bignum number(BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()),
+                                         static_cast<int>(bytes.size()), nullptr));
   return number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr;
 }
 
@@ -106,8 +107,8 @@ base::Result<Certificate> sign_leaf(const KeyedCertificate& authority, EVP_PKEY*
                                     const LeafRequest& request, std::string_view serial,
                                     const Validity& validity) {
   if (!request.for_server && !request.for_client) {
-    return fail(ErrorCode::invalid, "issue " + request.common_name +
-                                        ": a leaf is for a server, a client or both");
+    return fail(ErrorCode::invalid,
+                "issue " + request.common_name + ": a leaf is for a server, a client or both");
   }
   const Certificate issuer = openssl::read_certificate(authority.certificate_pem);
   const Key issuer_key = openssl::read_private_key(authority.private_key_pem);
@@ -152,22 +153,21 @@ base::Result<std::string> make_p256_key_pem() {
   return key_to_pem(key);
 }
 
-base::Result<KeyedCertificate> make_authority(std::string_view common_name,
-                                              std::string_view serial, Validity validity) {
+base::Result<KeyedCertificate> make_authority(std::string_view common_name, std::string_view serial,
+                                              Validity validity) {
   const Key key = make_key();
   if (!key) return failed(ErrorCode::internal, "make a P-256 key");
   Certificate authority(X509_new());
   X509* x509 = authority.get();
   X509_NAME* name = X509_get_subject_name(x509);
-  const bool good =
-      X509_set_version(x509, X509_VERSION_3) && set_serial(x509, serial) &&
-      set_validity(x509, validity) && add_name(name, "CN", common_name) &&
-      X509_set_issuer_name(x509, name) && X509_set_pubkey(x509, key.get()) &&
-      add_extension(x509, x509, NID_basic_constraints, "critical,CA:TRUE") &&
-      add_extension(x509, x509, NID_key_usage,
-                    "critical,digitalSignature,keyEncipherment,keyCertSign") &&
-      add_extension(x509, x509, NID_subject_key_identifier, "hash") &&
-      X509_sign(x509, key.get(), EVP_sha256()) > 0;
+  const bool good = X509_set_version(x509, X509_VERSION_3) && set_serial(x509, serial) &&
+                    set_validity(x509, validity) && add_name(name, "CN", common_name) &&
+                    X509_set_issuer_name(x509, name) && X509_set_pubkey(x509, key.get()) &&
+                    add_extension(x509, x509, NID_basic_constraints, "critical,CA:TRUE") &&
+                    add_extension(x509, x509, NID_key_usage,
+                                  "critical,digitalSignature,keyEncipherment,keyCertSign") &&
+                    add_extension(x509, x509, NID_subject_key_identifier, "hash") &&
+                    X509_sign(x509, key.get(), EVP_sha256()) > 0;
   if (!good) {
     return failed(ErrorCode::invalid, "make the authority " + std::string(common_name) +
                                           ": the name, serial or dates are not usable");
@@ -197,8 +197,8 @@ base::Result<std::string> issue_for_signing_request(const KeyedCertificate& auth
                                                     std::string_view csr_pem,
                                                     const LeafRequest& request,
                                                     std::string_view serial, Validity validity) {
-  const openssl::SigningRequest csr(PEM_read_bio_X509_REQ(
-      openssl::read_bio(csr_pem).get(), nullptr, openssl::refuse_passphrase, nullptr));
+  const openssl::SigningRequest csr(PEM_read_bio_X509_REQ(openssl::read_bio(csr_pem).get(), nullptr,
+                                                          openssl::refuse_passphrase, nullptr));
   EVP_PKEY* key = csr ? X509_REQ_get0_pubkey(csr.get()) : nullptr;
   if (key == nullptr) {
     return failed(ErrorCode::invalid, "issue a certificate: the signing request does not parse");

@@ -39,15 +39,15 @@ struct LeafFacts {
   std::vector<std::string> organizations;
   std::vector<std::string> dns_names, ip_addresses;
   Validity validity;
-  std::string serial;  // raw big-endian bytes
+  std::string serial;       // raw big-endian bytes
   bool for_client = false;  // extendedKeyUsage names clientAuth (or is absent)
 };
 
 base::Result<std::string> make_p256_key_pem();
 
 // `serial`: 1-20 raw bytes, the caller's random; the top bit is cleared.
-base::Result<KeyedCertificate> make_authority(std::string_view common_name,
-                                              std::string_view serial, Validity validity);
+base::Result<KeyedCertificate> make_authority(std::string_view common_name, std::string_view serial,
+                                              Validity validity);
 // A leaf with a fresh key, signed by `authority`. The chain is the leaf alone.
 base::Result<KeyedCertificate> issue_leaf(const KeyedCertificate& authority,
                                           const LeafRequest& request, std::string_view serial,

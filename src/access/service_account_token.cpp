@@ -81,8 +81,8 @@ bool verify_signature(const Key& key, std::string_view signed_text, std::string_
   const openssl::Digest digest(EVP_MD_CTX_new());
   const bool good =
       EVP_DigestVerifyInit(digest.get(), nullptr, EVP_sha256(), nullptr, key.get()) == 1 &&
-      EVP_DigestVerify(digest.get(), reinterpret_cast<const unsigned char*>(der.data()),
-                       der.size(), reinterpret_cast<const unsigned char*>(signed_text.data()),
+      EVP_DigestVerify(digest.get(), reinterpret_cast<const unsigned char*>(der.data()), der.size(),
+                       reinterpret_cast<const unsigned char*>(signed_text.data()),
                        signed_text.size()) == 1;
   ERR_clear_error();
   return good;
@@ -111,11 +111,12 @@ std::optional<BoundObject> bound_of(const Value& kubernetes, std::string_view me
                                     std::string_view kind) {
   const Value* found = kubernetes.find(member);
   if (found == nullptr) return std::nullopt;
-  return BoundObject{std::string(kind), (*found)["name"].as_string(),
-                     (*found)["uid"].as_string()};
+  return BoundObject{std::string(kind), (*found)["name"].as_string(), (*found)["uid"].as_string()};
 }
 
-base::WallTime wall(const Value& seconds) { return {seconds.as_int() * 1'000'000}; }
+base::WallTime wall(const Value& seconds) {
+  return {seconds.as_int() * 1'000'000};
+}
 
 TokenClaims claims_of(const Value& body) {
   TokenClaims claims;
@@ -141,8 +142,8 @@ TokenClaims claims_of(const Value& body) {
 bool gone(const schema::ObjectPtr& object, std::string_view uid, base::WallTime now) {
   if (!object || object->uid() != uid) return true;
   if (!object->deleting()) return false;
-  const auto since = base::parse_rfc3339(
-      object->value().at("metadata", "deletionTimestamp").as_string());
+  const auto since =
+      base::parse_rfc3339(object->value().at("metadata", "deletionTimestamp").as_string());
   return !since || *since + deletion_leeway < now;
 }
 
@@ -150,15 +151,14 @@ base::Result<void> check_bound(const TokenClaims& claims, base::WallTime now,
                                const client::View& view) {
   if (gone(view.get(resources::service_accounts, claims.name_space, claims.service_account),
            claims.service_account_uid, now)) {
-    return fail(ErrorCode::unauthorized,
-                fmt::format("service account {}/{} of the token is gone", claims.name_space,
-                            claims.service_account));
+    return fail(ErrorCode::unauthorized, fmt::format("service account {}/{} of the token is gone",
+                                                     claims.name_space, claims.service_account));
   }
   if (!claims.bound) return {};
   const bool is_node = claims.bound->kind == "Node";
-  const client::Resource& resource = is_node                        ? resources::nodes
+  const client::Resource& resource = is_node                       ? resources::nodes
                                      : claims.bound->kind == "Pod" ? resources::pods
-                                                                    : resources::secrets;
+                                                                   : resources::secrets;
   if (gone(view.get(resource, is_node ? "" : claims.name_space, claims.bound->name),
            claims.bound->uid, now)) {
     return fail(ErrorCode::unauthorized, fmt::format("{} {} that the token is bound to is gone",
@@ -177,8 +177,7 @@ base::Result<Pieces> split(std::string_view token) {
   const auto bad = [] { return fail(ErrorCode::unauthorized, "the token is not a JWT"); };
   if (token.size() > token_bytes_max) return bad();
   const std::size_t first = token.find('.');
-  const std::size_t second =
-      first == std::string_view::npos ? first : token.find('.', first + 1);
+  const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
     return bad();
   }
@@ -204,12 +203,17 @@ TokenSigner::TokenSigner(std::unique_ptr<Parts> parts) : parts_(std::move(parts)
 TokenSigner::~TokenSigner() = default;
 TokenSigner::TokenSigner(TokenSigner&&) noexcept = default;
 TokenSigner& TokenSigner::operator=(TokenSigner&&) noexcept = default;
-const std::string& TokenSigner::issuer() const { return parts_->issuer; }
-const std::string& TokenSigner::key_id() const { return parts_->key_id; }
-const std::string& TokenSigner::public_key_pem() const { return parts_->public_key_pem; }
+const std::string& TokenSigner::issuer() const {
+  return parts_->issuer;
+}
+const std::string& TokenSigner::key_id() const {
+  return parts_->key_id;
+}
+const std::string& TokenSigner::public_key_pem() const {
+  return parts_->public_key_pem;
+}
 
-base::Result<TokenSigner> TokenSigner::make(std::string_view private_key_pem,
-                                            std::string issuer) {
+base::Result<TokenSigner> TokenSigner::make(std::string_view private_key_pem, std::string issuer) {
   auto parts = std::make_unique<Parts>();
   parts->key = openssl::read_private_key(private_key_pem);
   if (!is_p256(parts->key)) {
@@ -229,16 +233,16 @@ base::Result<std::string> TokenSigner::sign(const TokenClaims& claims) const {
   }
   Value audiences = Value::array();
   for (const std::string& one : claims.audiences) audiences.push(one);
-  const Value body = Value::object(
-      {{"aud", std::move(audiences)},
-       {"exp", claims.expires.seconds()},
-       {"iat", claims.issued.seconds()},
-       {"iss", parts_->issuer},
-       {"jti", claims.id},
-       {"kubernetes.io", private_claims(claims)},
-       {"nbf", claims.issued.seconds()},
-       {"sub", fmt::format("system:serviceaccount:{}:{}", claims.name_space,
-                           claims.service_account)}});
+  const Value body =
+      Value::object({{"aud", std::move(audiences)},
+                     {"exp", claims.expires.seconds()},
+                     {"iat", claims.issued.seconds()},
+                     {"iss", parts_->issuer},
+                     {"jti", claims.id},
+                     {"kubernetes.io", private_claims(claims)},
+                     {"nbf", claims.issued.seconds()},
+                     {"sub", fmt::format("system:serviceaccount:{}:{}", claims.name_space,
+                                         claims.service_account)}});
   const Value header = Value::object({{"alg", "ES256"}, {"kid", parts_->key_id}});
   std::string text = base::base64url_encode(value::to_json(header)) + "." +
                      base::base64url_encode(value::to_json(body));
@@ -282,7 +286,9 @@ TokenVerifier::TokenVerifier(std::unique_ptr<Parts> parts) : parts_(std::move(pa
 TokenVerifier::~TokenVerifier() = default;
 TokenVerifier::TokenVerifier(TokenVerifier&&) noexcept = default;
 TokenVerifier& TokenVerifier::operator=(TokenVerifier&&) noexcept = default;
-const std::vector<std::string>& TokenVerifier::api_audiences() const { return parts_->audiences; }
+const std::vector<std::string>& TokenVerifier::api_audiences() const {
+  return parts_->audiences;
+}
 
 base::Result<TokenVerifier> TokenVerifier::make(std::vector<std::string> keys_pem,
                                                 std::string issuer,
@@ -306,9 +312,9 @@ bool TokenVerifier::claims_issuer(std::string_view token) const {
   return pieces && pieces->body["iss"].as_string() == parts_->issuer;
 }
 
-base::Result<VerifiedToken> TokenVerifier::verify(
-    std::string_view token, base::WallTime now, const client::View& view,
-    const std::vector<std::string>& audiences) const {
+base::Result<VerifiedToken> TokenVerifier::verify(std::string_view token, base::WallTime now,
+                                                  const client::View& view,
+                                                  const std::vector<std::string>& audiences) const {
   const auto refuse = [](std::string why) { return fail(ErrorCode::unauthorized, std::move(why)); };
   const auto pieces = split(token);
   if (!pieces) return std::unexpected(pieces.error());

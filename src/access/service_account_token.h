@@ -23,8 +23,8 @@ struct BoundObject {
 
 struct TokenClaims {
   std::string name_space, service_account, service_account_uid;
-  std::optional<BoundObject> bound;  // Pod, Secret or Node
-  std::optional<BoundObject> node;   // of a pod-bound token: the pod's node
+  std::optional<BoundObject> bound;    // Pod, Secret or Node
+  std::optional<BoundObject> node;     // of a pod-bound token: the pod's node
   std::vector<std::string> audiences;  // not empty
   std::string id;                      // jti, a uuid
   base::WallTime issued, expires;
@@ -51,7 +51,7 @@ class TokenSigner {
 
 struct VerifiedToken {
   TokenClaims claims;
-  Identity identity;  // without system:authenticated
+  Identity identity;                   // without system:authenticated
   std::vector<std::string> audiences;  // those of the token that were asked for
 };
 
