@@ -44,3 +44,7 @@ function(keelway_embed variable function folder)
     COMMENT "Embedding ${function}")
   set(${variable} ${${variable}} ${out} PARENT_SCOPE)
 endfunction()
+
+if(KEELWAY_TESTS)
+  add_test(NAME kindgen COMMAND ${KEELWAY_PYTHON} ${CMAKE_SOURCE_DIR}/tools/kindgen/kindgen_test.py)
+endif()

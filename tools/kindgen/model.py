@@ -98,10 +98,15 @@ class Model:
         for name, entry in data.get('kinds', {}).items():
             self.check_kind(file, data, name, entry)
         for name, fields in data['structs'].items():
+            numbers = set()
             for field, entry in fields.items():
                 if not isinstance(entry, Map):
                     fields.fail(field, 'a field is a mapping')
                 self.check_field(file, fields, field, entry)
+                number = (entry.get('outer', 0), entry.get('proto', 0))
+                if number[1] and number in numbers:
+                    fields.fail(field, 'number %d stands twice in %s' % (number[1], name))
+                numbers.add(number)
 
     def check_kind(self, file, data, name, entry):
         check_keys(entry, KIND_KEYS, 'a kind')
