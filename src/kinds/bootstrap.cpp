@@ -69,6 +69,8 @@ std::vector<Value> bootstrap_objects(int /*minor*/) {
   return objects;
 }
 
-std::vector<Value> bootstrap_crds() { return parse_all(crd_documents()); }
+std::vector<Value> bootstrap_crds() {
+  return parse_all(crd_documents());
+}
 
 }  // namespace keelway::kinds

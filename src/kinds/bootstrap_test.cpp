@@ -12,8 +12,7 @@ namespace {
 
 using value::Value;
 
-const Value* find(const std::vector<Value>& objects, std::string_view kind,
-                  std::string_view name) {
+const Value* find(const std::vector<Value>& objects, std::string_view kind, std::string_view name) {
   for (const Value& object : objects) {
     if (object["kind"].as_string() == kind && object.at("metadata", "name").as_string() == name) {
       return &object;
@@ -29,10 +28,9 @@ TEST(Bootstrap, EveryObjectIsOfAServedKindAndUnique) {
     const std::string& api_version = object["apiVersion"].as_string();
     const auto slash = api_version.find('/');
     const bool core = slash == std::string::npos;
-    const schema::Kind* kind =
-        kinds->by_kind(core ? "" : api_version.substr(0, slash),
-                       core ? api_version : api_version.substr(slash + 1),
-                       object["kind"].as_string());
+    const schema::Kind* kind = kinds->by_kind(core ? "" : api_version.substr(0, slash),
+                                              core ? api_version : api_version.substr(slash + 1),
+                                              object["kind"].as_string());
     ASSERT_NE(kind, nullptr) << value::to_json(object);
     const Value& metadata = object["metadata"];
     EXPECT_EQ(kind->namespaced, metadata.contains("namespace")) << value::to_json(metadata);
@@ -65,9 +63,9 @@ TEST(Bootstrap, NamespacesComeFirst) {
 TEST(Bootstrap, CrdsAreCrds) {
   for (const Value& crd : bootstrap_crds()) {
     EXPECT_EQ(crd["kind"].as_string(), "CustomResourceDefinition");
-    EXPECT_EQ(crd.at("metadata", "name").as_string(),
-              crd.at("spec", "names", "plural").as_string() + "." +
-                  crd.at("spec", "group").as_string());
+    EXPECT_EQ(
+        crd.at("metadata", "name").as_string(),
+        crd.at("spec", "names", "plural").as_string() + "." + crd.at("spec", "group").as_string());
   }
 }
 

@@ -82,9 +82,8 @@ class Catalog final : public schema::KindSet {
       return kind.kind == name && kind.group == group && kind.version == version;
     });
     if (exact != nullptr) return exact;
-    return find([&](const schema::Kind& kind) {
-      return kind.kind == name && kind.group == meta_group;
-    });
+    return find(
+        [&](const schema::Kind& kind) { return kind.kind == name && kind.group == meta_group; });
   }
 
   std::vector<const schema::Kind*> all() const override {
@@ -121,6 +120,8 @@ schema::KindSetPtr catalog(int minor) {
   return std::make_shared<const Catalog>(minor, false);
 }
 
-schema::KindSetPtr hub_catalog() { return std::make_shared<const Catalog>(minor_last, true); }
+schema::KindSetPtr hub_catalog() {
+  return std::make_shared<const Catalog>(minor_last, true);
+}
 
 }  // namespace keelway::kinds

@@ -35,8 +35,7 @@ TEST(Catalog, FindsPods) {
 TEST(Catalog, FieldsAreSorted) {
   const auto kinds = catalog(33);
   for (const schema::Kind* kind : kinds->all()) {
-    EXPECT_TRUE(std::ranges::is_sorted(kind->root->fields, {}, &schema::Field::name))
-        << kind->kind;
+    EXPECT_TRUE(std::ranges::is_sorted(kind->root->fields, {}, &schema::Field::name)) << kind->kind;
     EXPECT_EQ(kind->columns.empty(), std::ranges::find(kind->verbs, "get") == kind->verbs.end())
         << kind->kind;
   }
@@ -54,13 +53,13 @@ TEST(Catalog, OlderMinorLacksNewFields) {
 
 TEST(Catalog, RecursiveStructsStayRecursiveWhenFiltered) {
   const auto kinds = catalog(32);
-  const schema::Struct* schema = kinds->by_kind("apiextensions.k8s.io", "v1",
-                                                "CustomResourceDefinition")
-                                     ->root->find("spec")
-                                     ->shape.object->find("versions")
-                                     ->shape.element->object->find("schema")
-                                     ->shape.object->find("openAPIV3Schema")
-                                     ->shape.object;
+  const schema::Struct* schema =
+      kinds->by_kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
+          ->root->find("spec")
+          ->shape.object->find("versions")
+          ->shape.element->object->find("schema")
+          ->shape.object->find("openAPIV3Schema")
+          ->shape.object;
   EXPECT_EQ(schema->find("not")->shape.object, schema);
 }
 

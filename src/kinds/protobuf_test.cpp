@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -20,11 +19,10 @@ std::string content(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Upstream's golden objects: outside the repository, so the tests that need them may skip.
+// Upstream's golden objects: outside the repository, so the test that needs them may skip.
 std::filesystem::path golden_folder() {
-  const char* shared = std::getenv("KEELWAY_SHARED");
-  const std::filesystem::path base = shared != nullptr ? shared : "../shared";
-  return base / "reference" / "kubernetes-api-testdata";
+  const std::filesystem::path beside = "../shared/reference/kubernetes-api-testdata";
+  return std::filesystem::exists(beside) ? beside : ".." / beside;
 }
 
 // "core.v1.Pod.pb": the group may have dots.
@@ -39,7 +37,7 @@ const schema::Kind* kind_of(const schema::KindSet& kinds, std::string name) {
 
 TEST(Protobuf, GoldenObjectsDecodeToTheirJsonAndEncodeToTheirBytes) {
   if (!std::filesystem::exists(golden_folder())) {
-    GTEST_SKIP() << "no " << golden_folder() << "; set KEELWAY_SHARED";
+    GTEST_SKIP() << "no " << golden_folder();
   }
   const auto kinds = catalog(33);
   int count = 0;
@@ -68,8 +66,10 @@ TEST(Protobuf, ZeroScalarsAreWrittenAndReadBackAsAbsent) {
   const Value object = Value::object({{"apiVersion", "v1"}, {"kind", "ConfigMap"}});
   const std::string bytes = schema::to_protobuf(*map, object);
   // The bytes that kubectl sends for an empty ObjectMeta.
-  const std::string metadata("\x0a\x10\x0a\x00\x12\x00\x1a\x00\x22\x00\x2a\x00\x32\x00\x38\x00"
-                             "\x42\x00", 18);
+  const std::string metadata(
+      "\x0a\x10\x0a\x00\x12\x00\x1a\x00\x22\x00\x2a\x00\x32\x00\x38\x00"
+      "\x42\x00",
+      18);
   EXPECT_NE(bytes.find(metadata), std::string::npos);
   const auto back = schema::from_protobuf(*kinds, bytes);
   ASSERT_TRUE(back);
@@ -132,7 +132,9 @@ TEST(Protobuf, RefusesNestingWithoutEnd) {
 TEST(Protobuf, WatchFrameHasItsLengthInFront) {
   const std::string frame = schema::protobuf_watch_frame("ADDED", "body");
   EXPECT_EQ(frame.substr(0, 4), std::string("\0\0\0\x0f", 4));
-  EXPECT_EQ(frame.substr(4), std::string("\x0a\x05" "ADDED\x12\x06\x0a\x04" "body"));
+  EXPECT_EQ(frame.substr(4), std::string("\x0a\x05"
+                                         "ADDED\x12\x06\x0a\x04"
+                                         "body"));
 }
 
 }  // namespace

@@ -65,8 +65,8 @@ struct Shape {
   bool embedded_resource = false;  // has apiVersion, kind, metadata of its own
   ListType list_type = ListType::atomic;
   std::span<const std::string_view> list_keys = {};  // list_type map
-  const Struct* object = nullptr;               // type object
-  const Shape* element = nullptr;               // type array, map
+  const Struct* object = nullptr;                    // type object
+  const Shape* element = nullptr;                    // type array, map
   const Rules* rules = nullptr;
   std::string_view default_json = {};  // empty: none
 };

@@ -21,17 +21,17 @@ Answer<Value> decode(const KindSet& kinds, std::string_view bytes, int depth);
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80              ? 1
+    const std::size_t length = lead < 0x80                         ? 1
                                : lead >> 5 == 0x06 && lead >= 0xc2 ? 2
-                               : lead >> 4 == 0x0e      ? 3
+                               : lead >> 4 == 0x0e                 ? 3
                                : lead >> 3 == 0x1e && lead <= 0xf4 ? 4
-                                                        : 0;
+                                                                   : 0;
     if (length == 0 || i + length > text.size()) return false;
     for (std::size_t k = 1; k < length; ++k) {
       if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
     }
     const auto second = length > 1 ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if (lead == 0xe0 && second < 0xa0) return false;  // overlong
+    if (lead == 0xe0 && second < 0xa0) return false;   // overlong
     if (lead == 0xed && second >= 0xa0) return false;  // surrogates
     if (lead == 0xf0 && second < 0x90) return false;
     if (lead == 0xf4 && second >= 0x90) return false;
@@ -42,12 +42,18 @@ bool is_utf8(std::string_view text) {
 
 bool is_zero(const Value& v) {
   switch (v.type()) {
-    case value::Type::null: return true;
-    case value::Type::boolean: return !v.as_bool();
-    case value::Type::integer: return v.as_int() == 0;
-    case value::Type::number: return v.as_double() == 0;
-    case value::Type::string: return v.as_string().empty();
-    default: return false;
+    case value::Type::null:
+      return true;
+    case value::Type::boolean:
+      return !v.as_bool();
+    case value::Type::integer:
+      return v.as_int() == 0;
+    case value::Type::number:
+      return v.as_double() == 0;
+    case value::Type::string:
+      return v.as_string().empty();
+    default:
+      return false;
   }
 }
 
@@ -136,9 +142,12 @@ class Decoder {
   static WireType wire_of(const Shape& shape) {
     switch (shape.type) {
       case FieldType::boolean:
-      case FieldType::integer: return WireType::varint;
-      case FieldType::number: return WireType::fixed64;
-      default: return WireType::bytes;
+      case FieldType::integer:
+        return WireType::varint;
+      case FieldType::number:
+        return WireType::fixed64;
+      default:
+        return WireType::bytes;
     }
   }
 
@@ -153,28 +162,40 @@ class Decoder {
       return {};
     }
     switch (shape.type) {
-      case FieldType::boolean: return item.scalar != 0;
+      case FieldType::boolean:
+        return item.scalar != 0;
       case FieldType::integer:
-        return shape.format_int32 ? static_cast<std::int64_t>(static_cast<std::int32_t>(item.scalar))
-                                  : static_cast<std::int64_t>(item.scalar);
-      case FieldType::number: return std::bit_cast<double>(item.scalar);
-      case FieldType::string: return read_text(item.bytes);
-      case FieldType::bytes: return base::base64_encode(item.bytes);
+        return shape.format_int32
+                   ? static_cast<std::int64_t>(static_cast<std::int32_t>(item.scalar))
+                   : static_cast<std::int64_t>(item.scalar);
+      case FieldType::number:
+        return std::bit_cast<double>(item.scalar);
+      case FieldType::string:
+        return read_text(item.bytes);
+      case FieldType::bytes:
+        return base::base64_encode(item.bytes);
       case FieldType::object: {
         Value object = Value::object();
         read_struct(*shape.object, item.bytes, 0, object);
         return object;
       }
-      case FieldType::time: return read_timestamp(item.bytes, false);
-      case FieldType::micro_time: return read_timestamp(item.bytes, true);
-      case FieldType::int_or_string: return read_int_or_string(item.bytes);
-      case FieldType::quantity: return read_text(member(item.bytes, 1).bytes);
+      case FieldType::time:
+        return read_timestamp(item.bytes, false);
+      case FieldType::micro_time:
+        return read_timestamp(item.bytes, true);
+      case FieldType::int_or_string:
+        return read_int_or_string(item.bytes);
+      case FieldType::quantity:
+        return read_text(member(item.bytes, 1).bytes);
       case FieldType::duration:
         return base::format_duration(
             base::Duration(static_cast<std::int64_t>(member(item.bytes, 1).scalar)));
-      case FieldType::any: return read_any(member(item.bytes, 1).bytes);
-      case FieldType::array: return read_strings(item.bytes);
-      case FieldType::map: break;  // no map stands inside another without a message
+      case FieldType::any:
+        return read_any(member(item.bytes, 1).bytes);
+      case FieldType::array:
+        return read_strings(item.bytes);
+      case FieldType::map:
+        break;  // no map stands inside another without a message
     }
     return {};
   }
@@ -310,8 +331,8 @@ Answer<Value> decode(const KindSet& kinds, std::string_view bytes, int depth) {
   const Kind* kind = kind_of(kinds, *envelope, list);
   if (kind == nullptr || kind->proto_message.empty()) {
     return std::unexpected(bad_request("no kind \"" + envelope->kind +
-                                       "\" is registered for version \"" +
-                                       envelope->api_version + "\" in its protobuf form"));
+                                       "\" is registered for version \"" + envelope->api_version +
+                                       "\" in its protobuf form"));
   }
   Decoder decoder(kinds, depth);
   Value object = Value::object();

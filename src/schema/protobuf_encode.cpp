@@ -36,14 +36,23 @@ void put_int_or_string(std::string& out, const Value& object) {
 std::string message_of(const Shape& shape, const Value& object) {
   std::string out;
   switch (shape.type) {
-    case FieldType::object: put_struct(out, *shape.object, object); break;
-    case FieldType::time: put_timestamp(out, object, false); break;
-    case FieldType::micro_time: put_timestamp(out, object, true); break;
-    case FieldType::int_or_string: put_int_or_string(out, object); break;
+    case FieldType::object:
+      put_struct(out, *shape.object, object);
+      break;
+    case FieldType::time:
+      put_timestamp(out, object, false);
+      break;
+    case FieldType::micro_time:
+      put_timestamp(out, object, true);
+      break;
+    case FieldType::int_or_string:
+      put_int_or_string(out, object);
+      break;
     case FieldType::quantity:
-      put_bytes(out, 1, object.is_string()   ? object.as_string()
-                        : object.is_number() ? value::to_json(object)
-                                             : std::string("0"));
+      put_bytes(out, 1,
+                object.is_string()   ? object.as_string()
+                : object.is_number() ? value::to_json(object)
+                                     : std::string("0"));
       break;
     case FieldType::duration:
       put_integer(out, 1,
@@ -55,7 +64,8 @@ std::string message_of(const Shape& shape, const Value& object) {
     case FieldType::array:  // a list inside a map is a message of its own, as ExtraValue
       for (const Value& item : object.items()) put_bytes(out, 1, item.as_string());
       break;
-    default: break;
+    default:
+      break;
   }
   return out;
 }
@@ -63,19 +73,27 @@ std::string message_of(const Shape& shape, const Value& object) {
 // One value under a field number, zero or not.
 void put_value(std::string& out, unsigned number, const Shape& shape, const Value& object) {
   switch (shape.type) {
-    case FieldType::string: put_bytes(out, number, object.as_string()); break;
+    case FieldType::string:
+      put_bytes(out, number, object.as_string());
+      break;
     case FieldType::bytes:
       put_bytes(out, number, base::base64_decode(object.as_string()).value_or(""));
       break;
-    case FieldType::boolean: put_integer(out, number, object.as_bool() ? 1 : 0); break;
-    case FieldType::integer: put_integer(out, number, object.as_int()); break;
+    case FieldType::boolean:
+      put_integer(out, number, object.as_bool() ? 1 : 0);
+      break;
+    case FieldType::integer:
+      put_integer(out, number, object.as_int());
+      break;
     case FieldType::number: {
       proto::put_tag(out, number, WireType::fixed64);
       const auto bits = std::bit_cast<std::uint64_t>(object.as_double());
       for (int i = 0; i < 8; ++i) out.push_back(static_cast<char>(bits >> (8 * i)));
       break;
     }
-    default: put_bytes(out, number, message_of(shape, object)); break;
+    default:
+      put_bytes(out, number, message_of(shape, object));
+      break;
   }
 }
 

@@ -39,9 +39,15 @@ std::optional<Item> Reader::next() {
   item.number = static_cast<unsigned>(*tag >> 3);
   std::optional<std::uint64_t> value;
   switch (item.type) {
-    case WireType::varint: value = varint(); break;
-    case WireType::fixed64: value = fixed(8); break;
-    case WireType::fixed32: value = fixed(4); break;
+    case WireType::varint:
+      value = varint();
+      break;
+    case WireType::fixed64:
+      value = fixed(8);
+      break;
+    case WireType::fixed32:
+      value = fixed(4);
+      break;
     case WireType::bytes:
       value = varint();
       if (!value) return std::nullopt;
@@ -49,7 +55,8 @@ std::optional<Item> Reader::next() {
       item.bytes = rest_.substr(0, *value);
       rest_.remove_prefix(*value);
       break;
-    default: return fail();  // groups: nobody writes them
+    default:
+      return fail();  // groups: nobody writes them
   }
   if (!value) return std::nullopt;
   item.scalar = *value;

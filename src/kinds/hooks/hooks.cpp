@@ -2,8 +2,14 @@
 
 namespace keelway::kinds {
 
-ApplyDefaults apply_defaults_of(std::string_view, std::string_view) { return nullptr; }
-Prepare prepare_of(std::string_view, std::string_view) { return nullptr; }
-Validate validate_of(std::string_view, std::string_view) { return nullptr; }
+ApplyDefaults apply_defaults_of(std::string_view, std::string_view) {
+  return nullptr;
+}
+Prepare prepare_of(std::string_view, std::string_view) {
+  return nullptr;
+}
+Validate validate_of(std::string_view, std::string_view) {
+  return nullptr;
+}
 
 }  // namespace keelway::kinds

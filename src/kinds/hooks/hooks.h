@@ -10,8 +10,8 @@ namespace keelway::kinds {
 
 using ApplyDefaults = void (*)(const schema::Kind&, value::Value& object);
 using Prepare = void (*)(const schema::Kind&, value::Value& object, const value::Value* old);
-using Validate = void (*)(const schema::Kind&, const value::Value& object,
-                          const value::Value* old, schema::FieldErrors& errors);
+using Validate = void (*)(const schema::Kind&, const value::Value& object, const value::Value* old,
+                          schema::FieldErrors& errors);
 
 // `api_version`: "v1", "apps/v1".
 ApplyDefaults apply_defaults_of(std::string_view api_version, std::string_view kind);

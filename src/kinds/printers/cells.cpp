@@ -16,7 +16,9 @@ std::string age(const Value& object, base::WallTime now) {
   return since(object.at("metadata", "creationTimestamp"), now);
 }
 
-const std::string& name(const Value& object) { return object.at("metadata", "name").as_string(); }
+const std::string& name(const Value& object) {
+  return object.at("metadata", "name").as_string();
+}
 
 std::string or_else(const Value& text, std::string_view fallback) {
   return text.as_string().empty() ? std::string(fallback) : text.as_string();

@@ -16,8 +16,8 @@ std::string target_of(const Value& involved) {
 // Old clients fill source, new ones the reporting members.
 std::string source_of(const Value& event) {
   const Value& source = event["source"];
-  std::string component = cells::or_else(source["component"],
-                                         event["reportingComponent"].as_string());
+  std::string component =
+      cells::or_else(source["component"], event["reportingComponent"].as_string());
   const std::string host = cells::or_else(source["host"], event["reportingInstance"].as_string());
   return host.empty() ? component : component + ", " + host;
 }

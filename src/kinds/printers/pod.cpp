@@ -69,9 +69,9 @@ bool read_init_containers(const Value& pod, Summary& out, Restarts& of_sidecars)
     } else if (!waits_for.empty() && waits_for != "PodInitializing") {
       out.word = "Init:" + waits_for;
     } else {
-      out.word = "Init:" + cells::fraction(static_cast<std::int64_t>(i),
-                                           static_cast<std::int64_t>(
-                                               pod.at("spec", "initContainers").size()));
+      out.word = "Init:" + cells::fraction(
+                               static_cast<std::int64_t>(i),
+                               static_cast<std::int64_t>(pod.at("spec", "initContainers").size()));
     }
     return true;
   }

@@ -13,7 +13,9 @@ using schema::Kind;
 using value::Array;
 using value::Value;
 
-std::int64_t size_of(const Value& v) { return static_cast<std::int64_t>(v.size()); }
+std::int64_t size_of(const Value& v) {
+  return static_cast<std::int64_t>(v.size());
+}
 
 Array print_namespace(const Kind&, const Value& object, WallTime now) {
   return {cells::name(object), object.at("status", "phase").as_string(), cells::age(object, now)};
@@ -108,12 +110,9 @@ Array print_role_binding(const Kind&, const Value& object, WallTime now) {
     accounts.push_back(space.empty() ? name : space + "/" + name);
   }
   const Value& role = object["roleRef"];
-  return {cells::name(object),
-          role["kind"].as_string() + "/" + role["name"].as_string(),
-          cells::age(object, now),
-          cells::join(users, ", "),
-          cells::join(groups, ", "),
-          cells::join(accounts, ", ")};
+  return {cells::name(object),       role["kind"].as_string() + "/" + role["name"].as_string(),
+          cells::age(object, now),   cells::join(users, ", "),
+          cells::join(groups, ", "), cells::join(accounts, ", ")};
 }
 
 // Kinds without columns of their own.

@@ -7,8 +7,7 @@
 
 namespace keelway::kinds {
 
-using Print = value::Array (*)(const schema::Kind&, const value::Value& object,
-                               base::WallTime now);
+using Print = value::Array (*)(const schema::Kind&, const value::Value& object, base::WallTime now);
 
 // Null where a kind has no columns. `api_version`: "v1", "apps/v1".
 Print print_of(std::string_view api_version, std::string_view kind);

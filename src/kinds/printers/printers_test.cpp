@@ -66,9 +66,9 @@ TEST(Printers, PodWaitsEndsAndGoes) {
   EXPECT_EQ(pod_row(one, R"({"phase":"Failed","containerStatuses":[{"name":"a",
                             "state":{"terminated":{"exitCode":3}}}]})"),
             "p|0/1|ExitCode:3|0|10m|<none>|<none>|<none>|<none>");
-  EXPECT_EQ(pod_row(one, R"({"phase":"Running"})",
-                    R"(,"deletionTimestamp":"2026-01-02T00:09:00Z")"),
-            "p|0/1|Terminating|0|10m|<none>|<none>|<none>|<none>");
+  EXPECT_EQ(
+      pod_row(one, R"({"phase":"Running"})", R"(,"deletionTimestamp":"2026-01-02T00:09:00Z")"),
+      "p|0/1|Terminating|0|10m|<none>|<none>|<none>|<none>");
   EXPECT_EQ(pod_row(one, R"({"phase":"Pending","conditions":[{"type":"PodScheduled",
                             "status":"False","reason":"SchedulingGated"}]})"),
             "p|0/1|SchedulingGated|0|10m|<none>|<none>|<none>|<none>");
