@@ -64,15 +64,15 @@ void ConnectionEnd::pump() {
   const bool had_bytes = !out_.empty();
   while (!out_.empty() && in_flight_ < kWindowBytes) {
     std::string& front = out_.front();
-    std::size_t size = std::min(front.size(), kSegmentBytes);
+    std::size_t size = std::min(front.size() - out_offset_, kSegmentBytes);
     if (wire_.queue.random().below(4) == 0) size = 1 + wire_.queue.random().below(size);
-    send({Segment::Kind::bytes, front.substr(0, size)});
+    send({Segment::Kind::bytes, front.substr(out_offset_, size)});
     in_flight_ += size;
     pending_bytes_ -= size;
-    if (size == front.size()) {
+    out_offset_ += size;
+    if (out_offset_ == front.size()) {
       out_.pop_front();
-    } else {
-      front.erase(0, size);
+      out_offset_ = 0;
     }
   }
   if (!out_.empty()) return;

@@ -88,6 +88,7 @@ class ConnectionEnd : public std::enable_shared_from_this<ConnectionEnd> {
   Task release_;
 
   std::deque<std::string> out_;        // not sent yet
+  std::size_t out_offset_ = 0;         // into out_.front()
   std::size_t pending_bytes_ = 0;      // of out_
   std::size_t in_flight_ = 0;          // sent, not yet consumed by the other end
   std::deque<Segment> on_wire_;        // under way to this end
