@@ -35,6 +35,10 @@ def emit_index(model):
     return '\n'.join(lines) + '\n'
 
 
+# What Go writes for a field that is neither a pointer nor left out when it is zero.
+ZEROS = {'string': '', 'bool': False, 'int32': 0, 'int64': 0, 'double': 0}
+
+
 class Emitter:
     def __init__(self, model, file):
         self.model, self.file = model, file
@@ -107,8 +111,11 @@ class Emitter:
         rules = self.rules(entry)
         if rules:
             parts.append('.rules = &%s' % rules)
-        if 'default' in entry:
-            body = json.dumps(entry['default'], sort_keys=True, separators=(',', ':'))
+        default = entry.get('default')
+        if default is None and entry.get('always') and not entry.get('pointer'):
+            default = ZEROS.get(inner) if word == 'scalar' else None
+        if default is not None:
+            body = json.dumps(default, sort_keys=True, separators=(',', ':'))
             parts.append('.default_json = %s' % text(body))
         return ', '.join(parts)
 
