@@ -277,8 +277,9 @@ class MemoryKeyspace final : public Keyspace {
   }
 
   void range(RangeRequest request, Ranged done) override {
-    mailbox_->post([space = space_, mailbox = mailbox_, request = std::move(request),
-                    done = std::move(done)]() mutable { done(space->range(request)); });
+    read(std::move(done), [request = std::move(request)](const Space& space) {
+      return space.range(request);
+    });
   }
 
   std::unique_ptr<Watch> watch(WatchRequest request) override {
@@ -286,7 +287,7 @@ class MemoryKeyspace final : public Keyspace {
   }
 
   void head(std::move_only_function<void(base::Result<Revision>)> done) override {
-    mailbox_->post([space = space_, done = std::move(done)]() mutable { done(space->head()); });
+    read(std::move(done), [](const Space& space) { return space.head(); });
   }
 
   void compact(Revision revision, std::move_only_function<void(base::Result<void>)> done) override {
@@ -305,6 +306,16 @@ class MemoryKeyspace final : public Keyspace {
         reaper->arm(space, key, revision, ttl);
       });
     }
+  }
+
+  template <class Done, class Query>
+  void read(Done done, Query query) {
+    step([space = space_, mailbox = mailbox_, query = std::move(query),
+          done = std::move(done)]() mutable {
+      mailbox->post([done = std::move(done), result = query(*space)]() mutable {
+        done(std::move(result));
+      });
+    });
   }
 
   // Applied at once, or after a random delay.
