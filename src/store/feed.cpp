@@ -52,10 +52,6 @@ void Feed::publish(std::vector<Event> events, Revision revision) {
   std::lock_guard lock(mutex_);
   KEELWAY_INVARIANT(revision > head_, "revisions are published in order");
   head_ = revision;
-  if (history_ && cursors_.empty()) {
-    floor_ = head_;
-    return;
-  }
   Chunk chunk{revision, std::move(events), 0};
   for (const Event& event : chunk.events) {
     chunk.bytes += 256 + event.entry.key.size() + (event.entry.value ? event.entry.value->size() : 0);
@@ -69,6 +65,14 @@ void Feed::publish(std::vector<Event> events, Revision revision) {
       drop_front();
     }
   }
+  for (const auto& cursor : cursors_) schedule(cursor);
+}
+
+void Feed::publish_absent(Revision revision) {
+  std::lock_guard lock(mutex_);
+  KEELWAY_INVARIANT(history_ && revision > head_, "absent events can be read from the history");
+  while (!tail_.empty()) drop_front();
+  floor_ = head_ = revision;
   for (const auto& cursor : cursors_) schedule(cursor);
 }
 

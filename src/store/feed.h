@@ -32,6 +32,8 @@ class Feed : public std::enable_shared_from_this<Feed> {
   std::unique_ptr<Watch> watch(std::shared_ptr<Mailbox> mailbox, WatchRequest request);
   // All of one revision; calls come in the order of revisions.
   void publish(std::vector<Event> events, Revision revision);
+  // As publish, of a revision whose events are only in the history.
+  void publish_absent(Revision revision);
   // Whether anyone would read what is published.
   bool wanted() const;
   // Compaction: cursors before `revision` end with expired.

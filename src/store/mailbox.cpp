@@ -4,7 +4,7 @@ namespace keelway::store {
 
 void Mailbox::post(runtime::Task task) {
   std::lock_guard lock(mutex_);
-  if (executor_ == nullptr) return;
+  if (!open_) return;
   executor_->post([self = shared_from_this(), task = std::move(task)]() mutable {
     self->run(task);
   });
@@ -12,17 +12,16 @@ void Mailbox::post(runtime::Task task) {
 
 void Mailbox::close() {
   std::lock_guard lock(mutex_);
-  executor_ = nullptr;
+  open_ = false;
 }
 
-// On the executor, where close() happens too: reading executor_ needs no lock here.
 void Mailbox::run(runtime::Task& task) {
-  if (executor_ == nullptr) return;
+  if (!open_) return;
   if (delay_max_.count() <= 0) return task();
   const auto bound = static_cast<std::uint64_t>(delay_max_.count());
   const base::Duration delay(static_cast<std::int64_t>(executor_->random().below(bound)));
   executor_->after(delay, [self = shared_from_this(), task = std::move(task)]() mutable {
-    if (self->executor_ != nullptr) task();
+    if (self->open_) task();
   });
 }
 

@@ -2,6 +2,7 @@
 // stop when it is closed.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 
@@ -16,13 +17,15 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
       : executor_(&executor), delay_max_(delay_max) {}
 
   void post(runtime::Task task);  // any thread; dropped once closed
-  void close();                   // on the executor; none of the tasks runs afterwards
+  // None of the tasks runs afterwards, where it is called on the executor.
+  void close();
 
  private:
   void run(runtime::Task& task);
 
   std::mutex mutex_;
-  runtime::Executor* executor_;  // guarded for posting; null once closed
+  runtime::Executor* const executor_;  // alive while open
+  std::atomic<bool> open_ = true;      // written under mutex_
   const base::Duration delay_max_;
 };
 

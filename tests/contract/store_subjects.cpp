@@ -1,5 +1,6 @@
 #include "contract/store_contract.h"
 #include "store/memory/memory.h"
+#include "store/sqlite/sqlite.h"
 
 namespace keelway::contract {
 namespace {
@@ -14,10 +15,32 @@ std::unique_ptr<store::Engine> delayed_memory(runtime::Runtime& runtime, const s
   return store::make_memory(runtime, options);
 }
 
+// Small limits, so that compaction, erasing and checkpoints happen within a test.
+std::unique_ptr<store::Engine> sqlite(runtime::Runtime& runtime, const std::string& folder) {
+  store::SqliteOptions options;
+  options.path = folder + "/store.db";
+  options.checkpoint_pages = 4;
+  options.reclaim_step = 3;
+  auto engine = store::open_sqlite(runtime, options);
+  EXPECT_TRUE(engine) << engine.error().message;
+  return engine ? std::move(*engine) : nullptr;
+}
+
+std::unique_ptr<store::Engine> memory_sqlite(runtime::Runtime& runtime, const std::string&) {
+  store::SqliteOptions options;
+  options.path = ":memory:";
+  auto engine = store::open_sqlite(runtime, options);
+  EXPECT_TRUE(engine) << engine.error().message;
+  return engine ? std::move(*engine) : nullptr;
+}
+
 }  // namespace
 
 std::vector<StoreSubject> store_subjects() {
-  return {{"memory", false, memory}, {"delayed_memory", false, delayed_memory}};
+  return {{"memory", false, memory},
+          {"delayed_memory", false, delayed_memory},
+          {"sqlite", true, sqlite},
+          {"memory_sqlite", false, memory_sqlite}};
 }
 
 }  // namespace keelway::contract

@@ -1,5 +1,7 @@
 #include "store/sqlite/key_index.h"
 
+#include <algorithm>
+
 namespace keelway::store {
 
 std::optional<KeyIndex::Found> KeyIndex::find(std::string_view key) const {
@@ -49,10 +51,10 @@ void KeyIndex::supersede(Nodes::iterator node, VersionRef version) {
 const VersionRef* KeyIndex::at(const Node& node, Revision revision) {
   if (node.current.modified <= revision) return &node.current;
   if (!node.older) return nullptr;
-  for (auto version = node.older->rbegin(); version != node.older->rend(); ++version) {
-    if (version->modified <= revision) return &*version;
-  }
-  return nullptr;
+  const auto after = std::upper_bound(
+      node.older->begin(), node.older->end(), revision,
+      [](Revision at, const VersionRef& version) { return at < version.modified; });
+  return after == node.older->begin() ? nullptr : &*std::prev(after);
 }
 
 void KeyIndex::scan(std::string_view prefix, std::string_view start_after, Revision revision,

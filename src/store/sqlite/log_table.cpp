@@ -55,10 +55,11 @@ base::Result<std::unique_ptr<LogTable>> LogTable::open(const std::string& path, 
   table->database_ = std::move(*database);
   Database& db = *table->database_;
   if (writable) {
-    // The page size counts for new files only. Checkpoints are made by the committer.
+    // The page size counts for new files only. SQLite makes no checkpoints of its own: the
+    // database's hook on the write-ahead log stands in their place.
     const auto set = db.execute(
         "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-        "PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;"
+        "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;"
         "PRAGMA journal_size_limit=16777216;");
     if (!set) return std::unexpected(set.error());
     if (auto checked = check_format(db); !checked) return std::unexpected(checked.error());

@@ -1,0 +1,228 @@
+// The one committer of the embedded store: takes what was validated, writes it in one SQLite
+// transaction, then answers. Runs on a worker.
+#include <algorithm>
+
+#include "store/sqlite/core.h"
+
+namespace keelway::store {
+namespace {
+
+constexpr std::size_t batch_max = 4096;  // units a SQLite transaction
+constexpr int batches_per_job = 8;       // before the worker is left to others
+
+}  // namespace
+
+void Core::enqueue(CommitOp op) {
+  pending_bytes_ += op.bytes;
+  pending_.push_back(std::move(op));
+  wake_committer();
+}
+
+void Core::wake_committer() {
+  if (committing_ || stopped_) return;
+  committing_ = true;
+  runtime_.workers().run(executor_, [self = shared_from_this()] { self->commit_job(); }, [] {});
+}
+
+void Core::commit_job() {
+  bool waited = true;
+  for (int i = 0; waited && i < batches_per_job; ++i) waited = commit_pending();
+  if (!waited) reclaim_some();
+  std::lock_guard lock(mutex_);
+  committing_ = false;
+  const bool reclaims = !failed_ && (!reclaimable_.empty() || !purged_.empty());
+  if (!pending_.empty() || reclaims) wake_committer();
+}
+
+bool Core::commit_pending() {
+  std::lock_guard committing(commit_mutex_);
+  std::vector<CommitOp> batch;
+  std::optional<base::Error> failure;
+  {
+    std::lock_guard lock(mutex_);
+    while (!pending_.empty() && batch.size() < batch_max) {
+      pending_bytes_ -= pending_.front().bytes;
+      batch.push_back(std::move(pending_.front()));
+      pending_.pop_front();
+    }
+    if (batch.empty()) return false;
+    in_flight_ = true;
+    failure = failed_;
+  }
+  if (!failure) {
+    std::lock_guard lock(writer_->database().mutex);
+    const base::Result<void> written = write_batch(batch);
+    if (!written) {
+      writer_->roll_back();
+      failure = base::Error{base::ErrorCode::unavailable,
+                            "the store refuses writes since a commit failed: " +
+                                written.error().message};
+    }
+  }
+  settle_batch(batch, failure ? &*failure : nullptr);
+  if (!failure) checkpoint();
+  return true;
+}
+
+base::Result<void> Core::write_batch(std::vector<CommitOp>& batch) {
+  const bool writes = std::any_of(batch.begin(), batch.end(), [](const CommitOp& op) {
+    return !op.rows.empty() || op.kind != CommitOp::Kind::write;
+  });
+  if (!writes) return {};
+  if (auto begun = writer_->begin(); !begun) return begun;
+  for (CommitOp& op : batch) {
+    if (auto written = write_op(op); !written) return written;
+  }
+  return writer_->commit();
+}
+
+base::Result<void> Core::write_op(CommitOp& op) {
+  const Space& space = *op.space;
+  switch (op.kind) {
+    case CommitOp::Kind::compact:
+      return writer_->put_keyspace({space.id, space.name, op.revision});
+    case CommitOp::Kind::drop:
+      return writer_->erase_keyspace(space.id);
+    case CommitOp::Kind::write:
+      break;
+  }
+  if (op.create) {
+    if (auto made = writer_->put_keyspace({space.id, space.name, 0}); !made) return made;
+  }
+  complete_values(op);
+  for (const LogRow& row : op.rows) {
+    if (auto appended = writer_->append(row); !appended) return appended;
+  }
+  return {};
+}
+
+// Watchers get the value before, too. Mostly somebody still holds it; else it is read here, and
+// where that fails the watchers read the whole revision from the log later.
+void Core::complete_values(CommitOp& op) {
+  if (!op.space->feed->wanted()) return op.events.clear();
+  for (std::size_t i = 0; i < op.events.size(); ++i) {
+    std::optional<Entry>& previous = op.events[i].previous;
+    if (!previous || previous->value) continue;
+    base::Result<std::optional<LogRow>> row = writer_->row(op.rows[i].previous);
+    if (!row || !*row || !(*row)->value) return op.events.clear();
+    previous->value = std::move((*row)->value);
+  }
+}
+
+void Core::settle_batch(std::vector<CommitOp>& batch, const base::Error* failure) {
+  {
+    std::lock_guard lock(mutex_);
+    in_flight_ = false;
+    if (failure != nullptr && !failed_) failed_ = *failure;
+    for (CommitOp& op : batch) {
+      if (failure != nullptr) break;
+      Space& space = *op.space;
+      if (op.kind == CommitOp::Kind::drop) purged_.insert(space.id);
+      if (op.kind == CommitOp::Kind::compact) {
+        space.compacting = false;
+        space.compacted_durable = std::max(space.compacted_durable, op.revision);
+      }
+      if (op.kind == CommitOp::Kind::write && !op.rows.empty()) space.durable = op.revision;
+      if (!space.dropped && space.index.reclaimable(space.compacted_durable)) {
+        reclaimable_.insert(space.id);
+      }
+    }
+  }
+  for (CommitOp& op : batch) {
+    if (failure == nullptr && op.kind == CommitOp::Kind::write && !op.rows.empty()) {
+      if (op.events.empty()) op.space->feed->publish_absent(op.revision);
+      else op.space->feed->publish(std::move(op.events), op.revision);
+      compact_automatically(op.space);
+    }
+    if (op.settle) op.settle(failure);
+  }
+}
+
+void Core::compact_automatically(const SpacePtr& space) {
+  Revision revision = 0;
+  {
+    std::lock_guard lock(mutex_);
+    const std::size_t garbage = space->index.garbage();
+    const double wanted = options_.garbage_factor * static_cast<double>(space->index.live());
+    if (space->dropped || space->compacting || stopped_) return;
+    if (garbage <= options_.garbage_min || static_cast<double>(garbage) <= wanted) return;
+    // The older half goes, unless that is too young.
+    revision = std::min(space->index.superseded_at(garbage / 2),
+                        space->durable - options_.history_min);
+    if (revision <= space->compacted) return;
+    space->compacting = true;
+  }
+  compact(space, revision, nullptr, nullptr);
+}
+
+// One small step of erasing rows that nobody can read any more.
+bool Core::reclaim_some() {
+  std::lock_guard committing(commit_mutex_);
+  std::vector<Position> positions;
+  KeyspaceId purge = 0;
+  {
+    std::lock_guard lock(mutex_);
+    if (stopped_ || failed_) return false;
+    if (!reclaimable_.empty()) {
+      const KeyspaceId id = *reclaimable_.begin();
+      Space& space = *by_id_.at(id);
+      positions = space.index.reclaim(space.compacted_durable,
+                                      static_cast<std::size_t>(options_.reclaim_step));
+      if (!space.index.reclaimable(space.compacted_durable)) reclaimable_.erase(id);
+    } else if (!purged_.empty()) {
+      purge = *purged_.begin();
+    } else {
+      return false;
+    }
+  }
+  base::Result<bool> written;  // false: the purge is through
+  {
+    std::lock_guard lock(writer_->database().mutex);
+    written = write_reclaimed(positions, purge);
+    if (!written) writer_->roll_back();
+  }
+  if (!written) {
+    std::lock_guard lock(mutex_);
+    failed_ = base::Error{base::ErrorCode::unavailable,
+                          "the store refuses writes since compaction failed: " +
+                              written.error().message};
+    return false;
+  }
+  if (!*written) {
+    std::lock_guard lock(mutex_);
+    purged_.erase(purge);
+  }
+  checkpoint();
+  return true;
+}
+
+base::Result<bool> Core::write_reclaimed(const std::vector<Position>& positions,
+                                         KeyspaceId purged) {
+  if (auto begun = writer_->begin(); !begun) return std::unexpected(begun.error());
+  for (const Position position : positions) {
+    if (auto erased = writer_->erase(position); !erased) return std::unexpected(erased.error());
+  }
+  base::Result<bool> left = true;
+  if (purged != 0) left = writer_->erase_some(purged, options_.reclaim_step);
+  if (!left) return left;
+  if (auto committed = writer_->commit(); !committed) return std::unexpected(committed.error());
+  return left;
+}
+
+void Core::checkpoint() {
+  std::lock_guard lock(writer_->database().mutex);
+  if (writer_->database().wal_pages() < options_.checkpoint_pages) return;
+  // The log keeps growing where this fails; the next commit will tell if the disk is broken.
+  static_cast<void>(writer_->database().checkpoint());
+}
+
+void Core::stop() {
+  own_mailbox_->close();
+  while (commit_pending()) {
+  }
+  std::lock_guard committing(commit_mutex_);
+  std::lock_guard lock(mutex_);
+  stopped_ = true;
+}
+
+}  // namespace keelway::store
