@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "placement/fit.h"
@@ -26,17 +25,20 @@ class Topology {
   void remove(std::size_t node, const PodInfo& pod);
 
   // What one pod needs to know of all nodes before it looks at single ones. Valid until the next
-  // place or remove.
+  // place or remove, and no longer than the pod.
   class Question;
-  std::unique_ptr<Question> ask(const PodInfo& pod);
+  Question ask(const PodInfo& pod);
 
  private:
   struct Group;
-  Group& group_of(const std::string& key, const std::function<Group()>& make);
+  Group& group(const std::string& key, Group made);
+  Group& spread_group(const PodInfo& pod, const SpreadConstraint& constraint);
+  Group& term_group(const PodInfo& pod, const std::vector<PodTerm>& all, std::size_t index);
   void count(const NodeState& node, const PodInfo& pod, int step);
+  void count_anti_terms(const NodeState& node, const PodInfo& pod, int step);
 
   std::vector<NodeState> nodes_;
-  // By a text of what is counted; std::map keeps groups in place.
+  // By a text of what is counted; the pointers keep groups in place.
   std::map<std::string, std::unique_ptr<Group>> groups_;
   std::map<std::string, std::unique_ptr<Group>> anti_terms_;  // terms of the pods that run
 };
@@ -45,18 +47,34 @@ class Topology::Question {
  public:
   // Hard rules between pods only; combine with placement::fits.
   Misfit check(const NodeState& node) const;
-  bool allows(const NodeState& node) const;
-  // Soft rules: higher is better, in [0, 100] for each of the two.
-  int spread_score(const NodeState& node) const;
-  int affinity_score(const NodeState& node) const;
-  bool has_rules() const;
-
-  struct Parts;
-  explicit Question(std::unique_ptr<Parts> parts);
-  ~Question();
+  bool allows(const NodeState& node) const { return check(node).fits(); }
+  bool has_hard_rules() const { return !rules_.empty(); }
+  bool has_soft_rules() const { return !wishes_.empty(); }
+  // Of the soft rules; raw sums, to be compared between nodes. Less is better.
+  std::int64_t spread_cost(const NodeState& node) const;
+  // Preferred pod affinity less preferred anti-affinity. More is better.
+  std::int64_t affinity_score(const NodeState& node) const;
 
  private:
-  std::unique_ptr<Parts> parts_;
+  friend class Topology;
+  enum class Sort { spread, affinity, anti_affinity, existing_anti_affinity };
+  struct Rule {
+    Sort sort = Sort::spread;
+    const Group* group = nullptr;
+    int self = 0;      // spread: the pod counts itself
+    int lowest = 0;    // spread: the least count of a domain
+    int max_skew = 1;
+    bool anywhere = false;  // affinity: nobody matches yet, the pod itself does
+  };
+  struct Wish {
+    const Group* group = nullptr;
+    bool spread = false;
+    std::int64_t weight = 0;
+  };
+  void add_spread(Topology& topology, const PodInfo& pod);
+  void add_affinity(Topology& topology, const PodInfo& pod);
+  std::vector<Rule> rules_;  // in the order in which upstream asks
+  std::vector<Wish> wishes_;
 };
 
 }  // namespace keelway::placement
