@@ -24,7 +24,7 @@ keelway_room(admission ROOMS base value schema client access)
 keelway_room(apiserver ROOMS base runtime value telemetry wire store schema http kinds watch client
              access admission LIBRARIES ZLIB::ZLIB)
 keelway_room(aws ROOMS base runtime value telemetry wire schema http client access)
-keelway_room(controllers ROOMS base value telemetry schema client reconcile)
+keelway_room(controllers ROOMS base value telemetry schema client placement reconcile LIBRARIES PkgConfig::FMT)
 keelway_room(scheduler ROOMS base value schema client placement reconcile)
 keelway_room(provisioner ROOMS base value schema client placement reconcile cloud)
 keelway_room(node ROOMS base runtime value telemetry schema client access)

@@ -36,7 +36,7 @@ struct Effect {
 struct Action {
   std::variant<client::Call, Effect> what;
   // A failure with one of these reasons is as good as success ("NotFound" of a delete,
-  // "AlreadyExists" of a create).
+  // "AlreadyExists" of a create). "*" tolerates any.
   std::vector<std::string> tolerated;
   // A guard, of a get: the round goes on only if the object does not exist or has another uid
   // than this one. For decisions that a view alone must not make.

@@ -1,0 +1,182 @@
+#include "reconcile/batch_runner.h"
+
+#include <algorithm>
+
+namespace keelway::reconcile {
+namespace {
+
+constexpr std::size_t kInFlightMax = 128;
+// While more than this waits to be sent, changes are collected but nothing is planned.
+constexpr std::size_t kUnsentMax = 4096;
+constexpr base::Duration kOverdue = std::chrono::seconds(10);
+constexpr int kFailuresToLog = 5;
+
+}  // namespace
+
+BatchRunner::BatchRunner(Context context, std::unique_ptr<BatchLoop> loop, EffectExecutor effects)
+    : context_(std::move(context)), loop_(std::move(loop)), effects_(std::move(effects)) {}
+
+BatchRunner::~BatchRunner() {
+  for (const runtime::TimerId timer : {window_timer_, again_timer_, overdue_timer_}) {
+    if (timer != 0) context_.executor.cancel(timer);
+  }
+}
+
+void BatchRunner::observe(const client::Change& change) {
+  dirty_ = dirty_ || loop_->wakes(change);
+}
+
+void BatchRunner::advance() {
+  for (auto at = issued_.begin(); at != issued_.end();) {
+    const Issued& issued = at->second;
+    const bool seen = issued.state == State::awaited &&
+                      context_.feeds.reached(issued.visible.feed, issued.visible.revision);
+    at = seen ? issued_.erase(at) : std::next(at);
+  }
+  if (dirty_) plan_soon();
+}
+
+void BatchRunner::plan_soon() {
+  if (plan_pending_ || !context_.feeds.synced() || unsent_.size() > kUnsentMax) return;
+  plan_pending_ = true;
+  const base::Duration backoff_left = not_before_ - context_.executor.now();
+  const base::Duration wait = std::max(loop_->batch_window(), backoff_left);
+  if (wait <= base::Duration(0)) {
+    context_.executor.post([this, alive = context_.alive] {
+      if (!alive.expired()) plan();
+    });
+    return;
+  }
+  window_timer_ = context_.executor.after(wait, [this] {
+    window_timer_ = 0;
+    plan();
+  });
+}
+
+void BatchRunner::plan() {
+  plan_pending_ = false;
+  dirty_ = false;
+  if (again_timer_ != 0) context_.executor.cancel(again_timer_);
+  again_timer_ = 0;
+  BatchLoop::Assumed assumed;
+  assumed.actions.reserve(issued_.size());
+  for (const auto& [id, issued] : issued_) assumed.actions.push_back(&issued.action);
+  Plan plan = loop_->plan(context_.feeds.view(), assumed, context_.executor.wall_now(),
+                          context_.executor.random().next());
+  for (Action& action : plan.actions) {
+    const std::uint64_t id = next_id_++;
+    issued_.emplace(id, Issued{std::move(action), State::unsent, {}, {}});
+    unsent_.push_back(id);
+  }
+  if (const After* after = std::get_if<After>(&plan.next)) {
+    set_timer(std::max(after->wait, base::Duration(0)));
+  } else if (const Stop* stop = std::get_if<Stop>(&plan.next)) {
+    context_.log.warning("stopped until something changes",
+                         {{"loop", std::string(loop_->name())}, {"reason", stop->reason}});
+  }
+  send();
+}
+
+void BatchRunner::set_timer(base::Duration wait) {
+  if (again_timer_ != 0) context_.executor.cancel(again_timer_);
+  again_timer_ = context_.executor.after(wait, [this] {
+    again_timer_ = 0;
+    dirty_ = true;
+    plan_soon();
+  });
+}
+
+void BatchRunner::send() {
+  while (in_flight_ < kInFlightMax && !unsent_.empty()) {
+    const std::uint64_t id = unsent_.front();
+    unsent_.pop_front();
+    Issued& issued = issued_.at(id);
+    issued.state = State::in_flight;
+    ++in_flight_;
+    run_action(context_, effects_, loop_->name(), issued.action,
+               [this, id](ActionResult result) { took(id, std::move(result)); });
+  }
+  if (dirty_) plan_soon();
+}
+
+void BatchRunner::took(std::uint64_t id, ActionResult result) {
+  --in_flight_;
+  const auto* call = std::get_if<client::Call>(&issued_.at(id).action.what);
+  switch (result.kind) {
+    case ActionResult::Kind::done:
+      failures_ = 0;
+      await(id, result.visible);
+      break;
+    case ActionResult::Kind::lost:
+      fail(result.message);
+      if (call != nullptr && context_.feeds.feed_of(call->resource) >= 0) {
+        // It stays assumed until the view shows whether it happened.
+        ++in_flight_;
+        read_head(context_, call->resource, [this, id](ActionResult head) {
+          --in_flight_;
+          await(id, head.visible);
+          send();
+        });
+        return;
+      }
+      issued_.erase(id);
+      break;
+    case ActionResult::Kind::guarded: issued_.erase(id); break;
+    case ActionResult::Kind::failed:
+      fail(result.message);
+      issued_.erase(id);
+      break;
+  }
+  send();
+}
+
+void BatchRunner::await(std::uint64_t id, Visible visible) {
+  if (context_.feeds.reached(visible.feed, visible.revision)) {
+    issued_.erase(id);
+    return;
+  }
+  Issued& issued = issued_.at(id);
+  issued.state = State::awaited;
+  issued.visible = visible;
+  issued.since = context_.executor.now();
+  arm_overdue();
+}
+
+void BatchRunner::fail(const std::string& message) {
+  ++failures_;
+  not_before_ = context_.executor.now() + backoff(failures_, context_.executor.random());
+  dirty_ = true;
+  if (failures_ % kFailuresToLog == 0) {
+    context_.log.warning("actions keep failing",
+                         {{"loop", std::string(loop_->name())}, {"error", message}});
+  }
+}
+
+void BatchRunner::arm_overdue() {
+  if (overdue_timer_ != 0) return;
+  overdue_timer_ = context_.executor.after(kOverdue, [this] {
+    overdue_timer_ = 0;
+    release_overdue();
+  });
+}
+
+void BatchRunner::release_overdue() {
+  const base::Instant now = context_.executor.now();
+  bool awaited = false;
+  for (auto at = issued_.begin(); at != issued_.end();) {
+    const Issued& issued = at->second;
+    if (issued.state != State::awaited) {
+      ++at;
+    } else if (now - issued.since >= kOverdue) {
+      dirty_ = true;
+      at = issued_.erase(at);
+    } else {
+      awaited = true;
+      ++at;
+    }
+  }
+  if (awaited) arm_overdue();
+  if (dirty_) plan_soon();
+}
+
+}  // namespace keelway::reconcile

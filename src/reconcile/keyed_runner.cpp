@@ -1,0 +1,258 @@
+#include "reconcile/keyed_runner.h"
+
+#include <algorithm>
+
+namespace keelway::reconcile {
+namespace {
+
+constexpr int kRunningMax = 64;        // keys of one loop with a round in flight
+constexpr int kPlansPerTask = 32;      // then others of the executor get a turn
+constexpr int kActionsInFlightMax = 64;  // of one round of independent actions
+// A feed that stays silent this long after a write does not show it; planning goes on without.
+constexpr base::Duration kOverdue = std::chrono::seconds(10);
+constexpr int kFailuresToLog = 5;
+
+}  // namespace
+
+struct KeyedRunner::Round {
+  Key key;
+  Plan plan;
+  std::size_t next = 0;
+  int in_flight = 0;
+  int window = 1;
+  bool halted = false;  // failed, lost or guarded: nothing further is issued
+  bool failed = false;
+  std::string message;
+  std::map<int, client::Revision> visible;  // by feed
+};
+
+KeyedRunner::KeyedRunner(Context context, std::unique_ptr<KeyedLoop> loop, EffectExecutor effects)
+    : context_(std::move(context)), loop_(std::move(loop)), effects_(std::move(effects)) {}
+
+KeyedRunner::~KeyedRunner() {
+  for (const auto& [key, entry] : entries_) {
+    if (entry.timer != 0) context_.executor.cancel(entry.timer);
+  }
+  if (overdue_timer_ != 0) context_.executor.cancel(overdue_timer_);
+}
+
+void KeyedRunner::observe(const client::Change& change) {
+  std::vector<Key> keys;
+  loop_->keys_of(change, context_.feeds.view(), keys);
+  for (const Key& key : keys) enqueue(key);
+  std::vector<client::Resource> more = loop_->more_watches(change);
+  if (!more.empty()) context_.watch_more(std::move(more));
+}
+
+void KeyedRunner::advance() {
+  std::vector<Key> reached;
+  for (auto at = waits_.begin(); at != waits_.end();) {
+    const auto& [feed, revision, key] = at->first;
+    if (!context_.feeds.reached(feed, revision)) {
+      // The rest of this feed waits for higher revisions.
+      at = waits_.lower_bound(Wait(feed + 1, 0, Key{}));
+      continue;
+    }
+    reached.push_back(key);
+    at = waits_.erase(at);
+  }
+  for (const Key& key : reached) {
+    --entries_[key].waits;
+    settle(key);
+  }
+  if (!queue_.empty()) pump_soon();
+}
+
+void KeyedRunner::enqueue(const Key& key) {
+  Entry& entry = entries_[key];
+  switch (entry.phase) {
+    case Phase::idle:
+      entry.phase = Phase::queued;
+      if (entry.timer != 0) context_.executor.cancel(entry.timer);
+      entry.timer = 0;
+      queue_.push_back(key);
+      pump_soon();
+      break;
+    case Phase::queued: break;
+    case Phase::running:
+    case Phase::waiting: entry.dirty = true; break;
+  }
+}
+
+void KeyedRunner::pump_soon() {
+  if (pump_posted_ || !context_.feeds.synced()) return;
+  pump_posted_ = true;
+  context_.executor.post([this, alive = context_.alive] {
+    if (alive.expired()) return;
+    pump_posted_ = false;
+    pump();
+  });
+}
+
+void KeyedRunner::pump() {
+  for (int i = 0; i < kPlansPerTask && running_ < kRunningMax && !queue_.empty(); ++i) {
+    const Key key = queue_.front();
+    queue_.pop_front();
+    plan(key);
+  }
+  if (!queue_.empty() && running_ < kRunningMax) pump_soon();
+}
+
+void KeyedRunner::plan(const Key& key) {
+  Entry& entry = entries_[key];
+  entry.phase = Phase::running;
+  entry.dirty = false;
+  entry.again.reset();
+  auto round = std::make_shared<Round>();
+  round->key = key;
+  round->plan = loop_->plan(context_.feeds.view(), key, context_.executor.wall_now(),
+                            context_.executor.random().next());
+  ++running_;
+  if (round->plan.actions.empty()) {
+    finish(*round);
+  } else {
+    issue(round);
+  }
+}
+
+void KeyedRunner::issue(const std::shared_ptr<Round>& round) {
+  const std::vector<Action>& actions = round->plan.actions;
+  const int window = round->plan.independent ? round->window : 1;
+  while (!round->halted && round->in_flight < window && round->next < actions.size()) {
+    const Action& action = actions[round->next++];
+    ++round->in_flight;
+    run_action(context_, effects_, loop_->name(), action,
+               [this, round, &action](ActionResult result) {
+                 took(round, action, std::move(result));
+               });
+  }
+}
+
+void KeyedRunner::took(const std::shared_ptr<Round>& round, const Action& action,
+                       ActionResult result) {
+  --round->in_flight;
+  if (result.visible.feed >= 0) {
+    client::Revision& highest = round->visible[result.visible.feed];
+    highest = std::max(highest, result.visible.revision);
+  }
+  if (result.kind == ActionResult::Kind::done) {
+    // Slow start: each success makes room for two.
+    round->window = std::min(round->window + 1, kActionsInFlightMax);
+    issue(round);
+  } else {
+    round->halted = true;
+    if (result.kind != ActionResult::Kind::guarded) {
+      round->failed = true;
+      round->message = std::move(result.message);
+    }
+  }
+  const auto* call = std::get_if<client::Call>(&action.what);
+  if (result.kind == ActionResult::Kind::lost && call != nullptr &&
+      context_.feeds.feed_of(call->resource) >= 0) {
+    ++round->in_flight;
+    read_head(context_, call->resource, [this, round](ActionResult head) {
+      --round->in_flight;
+      if (head.visible.feed >= 0) {
+        client::Revision& highest = round->visible[head.visible.feed];
+        highest = std::max(highest, head.visible.revision);
+      }
+      if (round->in_flight == 0) finish(*round);
+    });
+    return;
+  }
+  const bool exhausted = round->halted || round->next >= round->plan.actions.size();
+  if (round->in_flight == 0 && exhausted) finish(*round);
+}
+
+void KeyedRunner::finish(Round& round) {
+  --running_;
+  Entry& entry = entries_[round.key];
+  entry.phase = Phase::waiting;
+  if (round.failed) {
+    ++entry.failures;
+    entry.again = backoff(entry.failures, context_.executor.random());
+    if (entry.failures % kFailuresToLog == 0) {
+      context_.log.warning("an action keeps failing",
+                           {{"loop", std::string(loop_->name())},
+                            {"namespace", round.key.name_space},
+                            {"name", round.key.name},
+                            {"error", round.message}});
+    }
+  } else {
+    entry.failures = 0;
+    if (const After* after = std::get_if<After>(&round.plan.next)) {
+      entry.again = std::max(after->wait, base::Duration(0));
+    } else if (const Stop* stop = std::get_if<Stop>(&round.plan.next)) {
+      context_.log.warning("stopped until the object changes",
+                           {{"loop", std::string(loop_->name())},
+                            {"namespace", round.key.name_space},
+                            {"name", round.key.name},
+                            {"reason", stop->reason}});
+    }
+  }
+  for (const auto& [feed, revision] : round.visible) wait_for(round.key, {feed, revision});
+  settle(round.key);
+  if (!queue_.empty()) pump_soon();
+}
+
+void KeyedRunner::wait_for(const Key& key, Visible visible) {
+  if (context_.feeds.reached(visible.feed, visible.revision)) return;
+  const Wait wait(visible.feed, visible.revision, key);
+  if (!waits_.emplace(wait, context_.executor.now()).second) return;
+  ++entries_[key].waits;
+  arm_overdue();
+}
+
+void KeyedRunner::settle(const Key& key) {
+  const auto found = entries_.find(key);
+  Entry& entry = found->second;
+  if (entry.phase != Phase::waiting || entry.waits > 0) return;
+  entry.phase = Phase::idle;
+  // A change makes a successful key plan at once; a failing one keeps its backoff, or a loop whose
+  // failing rounds write something would spin.
+  if (entry.dirty && entry.failures == 0) {
+    enqueue(key);
+  } else if (entry.again) {
+    entry.timer = context_.executor.after(*entry.again, [this, key] {
+      entries_[key].timer = 0;
+      enqueue(key);
+    });
+  } else {
+    entries_.erase(found);
+  }
+}
+
+void KeyedRunner::arm_overdue() {
+  if (overdue_timer_ != 0) return;
+  overdue_timer_ = context_.executor.after(kOverdue, [this] {
+    overdue_timer_ = 0;
+    release_overdue();
+  });
+}
+
+void KeyedRunner::release_overdue() {
+  const base::Instant now = context_.executor.now();
+  std::vector<Key> released;
+  for (auto at = waits_.begin(); at != waits_.end();) {
+    if (now - at->second < kOverdue) {
+      ++at;
+      continue;
+    }
+    released.push_back(std::get<Key>(at->first));
+    at = waits_.erase(at);
+  }
+  if (!released.empty()) {
+    context_.log.warning("the view does not show what was written",
+                         {{"loop", std::string(loop_->name())},
+                          {"keys", std::to_string(released.size())}});
+  }
+  for (const Key& key : released) {
+    Entry& entry = entries_[key];
+    --entry.waits;
+    entry.dirty = true;
+    settle(key);
+  }
+  if (!waits_.empty()) arm_overdue();
+}
+
+}  // namespace keelway::reconcile

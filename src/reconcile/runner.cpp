@@ -1,0 +1,134 @@
+#include "reconcile/runner.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace keelway::reconcile {
+namespace {
+
+using client::Reply;
+using client::Verb;
+using schema::Answer;
+using schema::Status;
+
+bool is_write(const client::Call& call) {
+  return call.verb != Verb::get && call.verb != Verb::list && !call.dry_run;
+}
+
+client::Revision revision_of(const value::Value& object) {
+  const std::string& text = object.at("metadata", "resourceVersion").as_string();
+  client::Revision revision = 0;
+  std::from_chars(text.data(), text.data() + text.size(), revision);
+  return revision;
+}
+
+// An update or patch that changes nothing keeps the object's old revision, and no feed would ever
+// show the store's head: the object's own revision is the one to wait for.
+client::Revision visible_at(const client::Call& call, const Reply& reply) {
+  if (call.verb == Verb::update || call.verb == Verb::patch) {
+    const client::Revision own = revision_of(reply.object);
+    if (own > 0) return own;
+  }
+  return reply.revision;
+}
+
+bool is_lost(const Status& status) {
+  return status.code >= 500 || status.is("Timeout") || status.is("ServerTimeout");
+}
+
+ActionResult judge(const Feeds& feeds, const client::Call& call, const Action& action,
+                   const Answer<Reply>& answer) {
+  ActionResult result;
+  const bool guard = !action.absent_uid.empty();
+  if (!answer) {
+    const Status& status = answer.error();
+    const bool fine = (guard && status.is("NotFound")) ||
+                      std::find(action.tolerated.begin(), action.tolerated.end(),
+                                status.reason) != action.tolerated.end() ||
+                      std::find(action.tolerated.begin(), action.tolerated.end(), "*") !=
+                          action.tolerated.end();
+    if (fine) return result;
+    result.kind = is_lost(status) && is_write(call) ? ActionResult::Kind::lost
+                                                    : ActionResult::Kind::failed;
+    result.message = status.message;
+    return result;
+  }
+  if (guard && answer->object.at("metadata", "uid").as_string() == action.absent_uid) {
+    result.kind = ActionResult::Kind::guarded;
+    return result;
+  }
+  if (is_write(call)) {
+    result.visible = {feeds.feed_of(call.resource), visible_at(call, *answer)};
+  }
+  return result;
+}
+
+void run_effect(const Context& context, const EffectExecutor& effects, const Effect& effect,
+                ActionDone done) {
+  if (!effects) {
+    ActionResult result{ActionResult::Kind::failed, {}, "no executor for effect " + effect.name};
+    context.executor.post([alive = context.alive, done = std::move(done), result] {
+      if (!alive.expired()) done(result);
+    });
+    return;
+  }
+  effects(effect, [alive = context.alive, done = std::move(done)](
+                      base::Result<value::Value> outcome) {
+    if (alive.expired()) return;
+    ActionResult result;
+    if (!outcome) {
+      result.kind = ActionResult::Kind::failed;
+      result.message = outcome.error().message;
+    }
+    done(std::move(result));
+  });
+}
+
+}  // namespace
+
+void run_action(const Context& context, const EffectExecutor& effects, std::string_view loop,
+                const Action& action, ActionDone done) {
+  if (const Effect* effect = std::get_if<Effect>(&action.what)) {
+    run_effect(context, effects, *effect, std::move(done));
+    return;
+  }
+  client::Call call = std::get<client::Call>(action.what);
+  if (call.field_manager.empty()) call.field_manager = loop;
+  client::Call sent = call;
+  sent.body = {};  // only its address and verb are looked at afterwards
+  context.client.call(std::move(call),
+                      [alive = context.alive, &feeds = context.feeds, sent = std::move(sent),
+                       action, done = std::move(done)](Answer<Reply> answer) {
+                        if (!alive.expired()) done(judge(feeds, sent, action, answer));
+                      });
+}
+
+void read_head(const Context& context, const client::Resource& resource, ActionDone done) {
+  client::Call call;
+  call.verb = Verb::list;
+  call.resource = resource;
+  call.limit = 1;
+  context.client.call(std::move(call), [alive = context.alive, &feeds = context.feeds, resource,
+                                        done = std::move(done)](Answer<Reply> answer) {
+    if (alive.expired()) return;
+    ActionResult result;
+    if (answer) {
+      result.visible = {feeds.feed_of(resource), answer->revision};
+    } else {
+      result.kind = ActionResult::Kind::failed;
+      result.message = answer.error().message;
+    }
+    done(std::move(result));
+  });
+}
+
+base::Duration backoff(int failures, base::Random& random) {
+  constexpr base::Duration kLeast = std::chrono::milliseconds(5);
+  constexpr base::Duration kMost = std::chrono::seconds(30);
+  const int doublings = std::clamp(failures - 1, 0, 20);
+  const base::Duration full = std::min<base::Duration>(kMost, kLeast * (std::int64_t{1} << doublings));
+  const std::uint64_t half = static_cast<std::uint64_t>(full.count() / 2);
+  return base::Duration(static_cast<std::int64_t>(half + random.below(half + 1)));
+}
+
+}  // namespace keelway::reconcile

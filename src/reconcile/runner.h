@@ -1,0 +1,68 @@
+// What the keyed and the batch runner share: the context, and the running of one action.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/client.h"
+#include "reconcile/feeds.h"
+#include "reconcile/loop.h"
+#include "runtime/runtime.h"
+#include "telemetry/log.h"
+
+namespace keelway::reconcile {
+
+struct Context {
+  runtime::Executor& executor;
+  client::Client& client;
+  Feeds& feeds;
+  telemetry::Log log;
+  // Gone once the manager is: what comes back later is dropped.
+  std::weak_ptr<void> alive;
+  std::function<void(std::vector<client::Resource>)> watch_more;
+};
+
+class Runner {
+ public:
+  virtual ~Runner() = default;
+  virtual std::vector<client::Resource> watches() const = 0;
+  // The view has taken the change already.
+  virtual void observe(const client::Change& change) = 0;
+  // The view moved; after the observes of a batch.
+  virtual void advance() = 0;
+};
+
+// The revision at which a write shows, and the feed that will show it (-1: none).
+struct Visible {
+  int feed = -1;
+  client::Revision revision = 0;
+};
+
+struct ActionResult {
+  enum class Kind {
+    done,
+    guarded,  // the guard holds the rest of the round back
+    failed,
+    lost,     // nobody knows whether it happened
+  };
+  Kind kind = Kind::done;
+  Visible visible;      // of a write that is done
+  std::string message;  // of failed and lost
+};
+using ActionDone = std::function<void(ActionResult)>;
+
+// `done` comes later, never inside; never once the manager is gone.
+void run_action(const Context& context, const EffectExecutor& effects, std::string_view loop,
+                const Action& action, ActionDone done);
+
+// The current head of the feed that shows `resource`: once it is reached, whatever happened to a
+// lost write is visible. kind failed: the head could not be read.
+void read_head(const Context& context, const client::Resource& resource, ActionDone done);
+
+// 5 ms, doubled with each failure, at most 30 s; jittered down to its half.
+base::Duration backoff(int failures, base::Random& random);
+
+}  // namespace keelway::reconcile
