@@ -23,6 +23,13 @@ const LocalView::Table* LocalView::table_of(const Resource& r) const {
   return found != tables_.end() ? &found->second : nullptr;
 }
 
+std::vector<ObjectPtr> View::pods_without_controller(std::string_view name_space) const {
+  std::vector<ObjectPtr> pods =
+      list({"", "v1", "pods", "Pod", true}, name_space);
+  std::erase_if(pods, [](const ObjectPtr& pod) { return pod->controller() != nullptr; });
+  return pods;
+}
+
 void LocalView::index(const Table& table, const ObjectPtr& object, bool add) {
   const std::string key =
       table_key(table.resource) + '\0' + object_key(object->name_space(), object->name());
@@ -35,6 +42,12 @@ void LocalView::index(const Table& table, const ObjectPtr& object, bool add) {
     }
   }
   if (table.resource.resource != "pods" || !table.resource.group.empty()) return;
+  if (object->controller() == nullptr) {
+    std::map<std::string, ObjectPtr>& pods = uncontrolled_[object->name_space()];
+    if (add) pods[object->name()] = object;
+    else pods.erase(object->name());
+    if (pods.empty()) uncontrolled_.erase(object->name_space());
+  }
   const std::string node = object->value().at("spec", "nodeName").as_string();
   if (node.empty()) return;
   if (add) {
@@ -106,6 +119,15 @@ std::vector<ObjectPtr> LocalView::pods_on(std::string_view node_name) const {
   if (found == pods_on_.end()) return pods;
   pods.reserve(found->second.size());
   for (const auto& [key, pod] : found->second) pods.push_back(pod);
+  return pods;
+}
+
+std::vector<ObjectPtr> LocalView::pods_without_controller(std::string_view name_space) const {
+  std::vector<ObjectPtr> pods;
+  const auto found = uncontrolled_.find(std::string(name_space));
+  if (found == uncontrolled_.end()) return pods;
+  pods.reserve(found->second.size());
+  for (const auto& [name, pod] : found->second) pods.push_back(pod);
   return pods;
 }
 

@@ -24,6 +24,8 @@ class View {
   virtual std::vector<std::pair<Resource, ObjectPtr>> owned_by(std::string_view uid) const = 0;
   // Pods with spec.nodeName.
   virtual std::vector<ObjectPtr> pods_on(std::string_view node_name) const = 0;
+  // Pods of the namespace that no controller owns, in name order.
+  virtual std::vector<ObjectPtr> pods_without_controller(std::string_view name_space) const;
   virtual Revision revision() const = 0;
   virtual bool synced() const = 0;
 };
@@ -38,6 +40,7 @@ class LocalView final : public View {
   std::vector<ObjectPtr> list(const Resource& r, std::string_view name_space = "") const override;
   std::vector<std::pair<Resource, ObjectPtr>> owned_by(std::string_view uid) const override;
   std::vector<ObjectPtr> pods_on(std::string_view node_name) const override;
+  std::vector<ObjectPtr> pods_without_controller(std::string_view name_space) const override;
   Revision revision() const override { return revision_; }
   bool synced() const override { return synced_; }
 
@@ -54,6 +57,7 @@ class LocalView final : public View {
   std::map<std::string, Table, std::less<>> tables_;  // by "resource.group"
   std::unordered_map<std::string, std::map<std::string, std::pair<Resource, ObjectPtr>>> owned_;
   std::unordered_map<std::string, std::map<std::string, ObjectPtr>> pods_on_;
+  std::unordered_map<std::string, std::map<std::string, ObjectPtr>> uncontrolled_;  // by namespace
   Revision revision_ = 0;
   bool synced_ = false;
 };

@@ -53,7 +53,8 @@ ActionResult judge(const Feeds& feeds, const client::Call& call, const Action& a
     result.message = status.message;
     return result;
   }
-  if (guard && answer->object.at("metadata", "uid").as_string() == action.absent_uid) {
+  if (guard && (action.absent_uid == "*" ||
+                answer->object.at("metadata", "uid").as_string() == action.absent_uid)) {
     result.kind = ActionResult::Kind::guarded;
     return result;
   }

@@ -1,0 +1,30 @@
+// What controllers ask of a pod's status.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/time.h"
+#include "client/client.h"
+
+namespace keelway::controllers {
+
+struct PodState {
+  client::ObjectPtr object;
+  std::string node, phase;
+  bool active = true;  // neither finished nor being deleted
+  bool ready = false;
+  base::WallTime ready_since, created;
+  std::int64_t deletion_cost = 0;  // annotation controller.kubernetes.io/pod-deletion-cost
+  std::int64_t restarts = 0;
+
+  // Ready for at least `min_ready_seconds`. Where not yet: how long that takes, in *left.
+  bool available(std::int64_t min_ready_seconds, base::WallTime now,
+                 std::optional<base::Duration>* left = nullptr) const;
+};
+PodState read_pod_state(client::ObjectPtr object);
+
+// "25%" of `total`, or the number itself; never below 0.
+std::int64_t resolve_percent(const value::Value& int_or_percent, std::int64_t total, bool round_up);
+
+}  // namespace keelway::controllers
