@@ -7,6 +7,8 @@
 namespace keelway::placement {
 namespace {
 
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
 Requirements read(std::string_view text) {
   return Requirements::read(value::parse_json(text).value_or(value::Value()));
 }
@@ -52,9 +54,9 @@ TEST(Requirements, CompatibilityAsksForKnownCustomLabels) {
 TEST(Requirements, LabelsSatisfyOrNot) {
   const Requirements pool = read(R"([{"key":"zone","operator":"In","values":["a","b"]},
                                      {"key":"gpu","operator":"DoesNotExist"}])");
-  EXPECT_TRUE(pool.allows(Labels({{"zone", "a"}})));
-  EXPECT_FALSE(pool.allows(Labels({{"zone", "c"}})));
-  EXPECT_FALSE(pool.allows(Labels({{"zone", "a"}, {"gpu", "1"}})));
+  EXPECT_TRUE(pool.allows(Labels(Pairs{{"zone", "a"}})));
+  EXPECT_FALSE(pool.allows(Labels(Pairs{{"zone", "c"}})));
+  EXPECT_FALSE(pool.allows(Labels(Pairs{{"zone", "a"}, {"gpu", "1"}})));
   EXPECT_FALSE(pool.allows(Labels()));
 }
 
