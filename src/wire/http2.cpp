@@ -1,0 +1,308 @@
+#include "wire/http2.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <map>
+
+namespace keelway::wire::http2 {
+namespace {
+
+// Frames that cost the peer nothing and us something.
+constexpr double kWorkBudget = 500;
+constexpr double kWorkPerSecond = 50;
+constexpr std::size_t kHeadersMax = 500;
+
+std::uint8_t* raw(const std::string& text) {
+  return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
+}
+
+std::vector<nghttp2_nv> to_native(const std::vector<Header>& headers) {
+  std::vector<nghttp2_nv> native;
+  native.reserve(headers.size());
+  for (const auto& [name, value] : headers) {
+    native.push_back({raw(name), raw(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE});
+  }
+  return native;
+}
+
+struct StreamState {
+  std::vector<Header> headers;
+  std::size_t header_bytes = 0;
+  bool too_large = false;
+  bool head_told = false;
+  std::deque<std::string> out;
+  std::size_t out_offset = 0;
+  std::size_t pending_bytes = 0;
+  bool ended = false;  // by us
+};
+
+class NativeSession : public Session {
+ public:
+  NativeSession(Limits limits, bool is_server) : limits_(limits), is_server_(is_server) {
+    nghttp2_session_callbacks* callbacks = nullptr;
+    nghttp2_session_callbacks_new(&callbacks);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, &begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, &take_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &take_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, &take_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &close_stream);
+    nghttp2_option* options = nullptr;
+    nghttp2_option_new(&options);
+    nghttp2_option_set_no_closed_streams(options, 1);
+    nghttp2_option_set_max_outbound_ack(options, 100);
+    nghttp2_option_set_peer_max_concurrent_streams(options, 100);
+    if (is_server) {
+      nghttp2_session_server_new2(&session_, callbacks, this, options);
+    } else {
+      nghttp2_session_client_new2(&session_, callbacks, this, options);
+    }
+    nghttp2_option_del(options);
+    nghttp2_session_callbacks_del(callbacks);
+    announce();
+  }
+  ~NativeSession() override { nghttp2_session_del(session_); }
+  NativeSession(const NativeSession&) = delete;
+
+  bool feed(std::string_view bytes, base::Instant now) override {
+    if (over_) return false;
+    refill(now);
+    const auto used = nghttp2_session_mem_recv(
+        session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+    if (used < 0) {
+      over_ = true;
+      nghttp2_session_terminate_session(session_, NGHTTP2_PROTOCOL_ERROR);
+    } else if (work_left_ < 0) {
+      over_ = true;
+      nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+    return !over_;
+  }
+
+  std::vector<Event> take_events() override { return std::exchange(events_, {}); }
+
+  std::string take_output(std::size_t bytes) override {
+    std::string out;
+    while (out.size() < bytes) {
+      const std::uint8_t* data = nullptr;
+      const auto size = nghttp2_session_mem_send(session_, &data);
+      if (size < 0) over_ = true;
+      if (size <= 0) break;
+      out.append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
+    }
+    return out;
+  }
+
+  bool finished() const override {
+    return nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0;
+  }
+
+  void respond(StreamId stream, const std::vector<Header>& headers, bool end) override {
+    const auto found = streams_.find(stream);
+    if (found == streams_.end()) return;
+    found->second.ended = end;
+    const auto native = to_native(headers);
+    auto provider = data_provider();
+    nghttp2_submit_response(session_, stream, native.data(), native.size(),
+                            end ? nullptr : &provider);
+  }
+
+  StreamId request(const std::vector<Header>& headers, bool end) override {
+    if (over_ || streams_left() == 0) return 0;
+    const auto native = to_native(headers);
+    auto provider = data_provider();
+    const auto stream = nghttp2_submit_request(session_, nullptr, native.data(), native.size(),
+                                               end ? nullptr : &provider, nullptr);
+    if (stream <= 0) return 0;
+    streams_[stream].ended = end;
+    return stream;
+  }
+
+  std::size_t streams_left() const override {
+    if (over_ || gone_away_ || nghttp2_session_check_request_allowed(session_) == 0) return 0;
+    const auto allowed =
+        nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    // Before the peer's settings are known, nghttp2 answers "unbounded".
+    const std::size_t bound = std::min<std::size_t>(allowed, 1000);
+    return bound > streams_.size() ? bound - streams_.size() : 0;
+  }
+
+  void write(StreamId stream, std::string bytes) override {
+    const auto found = streams_.find(stream);
+    if (found == streams_.end() || bytes.empty() || found->second.ended) return;
+    found->second.pending_bytes += bytes.size();
+    found->second.out.push_back(std::move(bytes));
+    nghttp2_session_resume_data(session_, stream);
+  }
+
+  void end(StreamId stream) override {
+    const auto found = streams_.find(stream);
+    if (found == streams_.end() || found->second.ended) return;
+    found->second.ended = true;
+    nghttp2_session_resume_data(session_, stream);
+  }
+
+  void reset(StreamId stream, Code code) override {
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream,
+                              static_cast<std::uint32_t>(code));
+  }
+
+  std::size_t pending_bytes(StreamId stream) const override {
+    const auto found = streams_.find(stream);
+    return found == streams_.end() ? 0 : found->second.pending_bytes;
+  }
+
+  void go_away() override {
+    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
+                          nullptr, 0);
+  }
+
+ private:
+  void announce() {
+    const nghttp2_settings_entry entries[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits_.streams_max},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+         static_cast<std::uint32_t>(limits_.stream_window_bytes)},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
+         static_cast<std::uint32_t>(limits_.header_bytes_max)},
+        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+    };
+    nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, entries, is_server_ ? 3 : 4);
+    nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                          limits_.connection_window_bytes);
+  }
+
+  void refill(base::Instant now) {
+    if (last_refill_.nanoseconds != 0) {
+      const double seconds = static_cast<double>((now - last_refill_).count()) / 1e9;
+      work_left_ = std::min(kWorkBudget, work_left_ + seconds * kWorkPerSecond);
+    }
+    last_refill_ = now;
+  }
+
+  nghttp2_data_provider data_provider() {
+    nghttp2_data_provider provider{};
+    provider.read_callback = &give_data;
+    return provider;
+  }
+
+  static NativeSession& self(void* user) { return *static_cast<NativeSession*>(user); }
+
+  static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    self(user).streams_.try_emplace(frame->hd.stream_id);
+    return 0;
+  }
+
+  static int take_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                         std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
+                         std::uint8_t, void* user) {
+    const auto found = self(user).streams_.find(frame->hd.stream_id);
+    if (found == self(user).streams_.end() || found->second.head_told) return 0;
+    auto& state = found->second;
+    state.header_bytes += name_size + value_size + 32;
+    state.too_large |= state.header_bytes > self(user).limits_.header_bytes_max ||
+                       state.headers.size() >= kHeadersMax;
+    if (state.too_large) return 0;
+    state.headers.emplace_back(std::string(reinterpret_cast<const char*>(name), name_size),
+                               std::string(reinterpret_cast<const char*>(value), value_size));
+    return 0;
+  }
+
+  static int take_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    auto& me = self(user);
+    const auto stream = frame->hd.stream_id;
+    const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    switch (frame->hd.type) {
+      case NGHTTP2_HEADERS: me.tell_head(stream); break;
+      case NGHTTP2_DATA:
+        if (frame->hd.length == 0 && !end) me.work_left_ -= 1;
+        break;
+      case NGHTTP2_GOAWAY:
+        me.gone_away_ = true;
+        me.events_.push_back(GoneAway{frame->goaway.last_stream_id});
+        break;
+      case NGHTTP2_RST_STREAM:
+      case NGHTTP2_PING:
+      case NGHTTP2_SETTINGS:
+      case NGHTTP2_PRIORITY: me.work_left_ -= 1; break;
+      default: break;
+    }
+    if (end && (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)) {
+      me.events_.push_back(EndReceived{stream});
+    }
+    return 0;
+  }
+
+  void tell_head(StreamId stream) {
+    const auto found = streams_.find(stream);
+    if (found == streams_.end() || found->second.head_told) return;  // trailers are not used
+    auto& state = found->second;
+    auto headers = std::exchange(state.headers, {});
+    // An interim answer (1xx) is followed by the true one.
+    if (!is_server_ && !headers.empty() && headers[0].second.starts_with('1')) return;
+    state.head_told = true;
+    events_.push_back(HeadReceived{stream, std::move(headers), state.too_large});
+  }
+
+  static int take_data(nghttp2_session*, std::uint8_t, std::int32_t stream,
+                       const std::uint8_t* data, std::size_t size, void* user) {
+    self(user).events_.push_back(
+        DataReceived{stream, std::string(reinterpret_cast<const char*>(data), size)});
+    return 0;
+  }
+
+  static int close_stream(nghttp2_session*, std::int32_t stream, std::uint32_t code, void* user) {
+    self(user).streams_.erase(stream);
+    self(user).events_.push_back(StreamClosed{stream, static_cast<Code>(code)});
+    return 0;
+  }
+
+  static ssize_t give_data(nghttp2_session*, std::int32_t stream, std::uint8_t* buffer,
+                           std::size_t size, std::uint32_t* flags, nghttp2_data_source*,
+                           void* user) {
+    const auto found = self(user).streams_.find(stream);
+    if (found == self(user).streams_.end()) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    auto& state = found->second;
+    std::size_t given = 0;
+    while (given < size && !state.out.empty()) {
+      const auto& front = state.out.front();
+      const auto part = std::min(size - given, front.size() - state.out_offset);
+      std::memcpy(buffer + given, front.data() + state.out_offset, part);
+      given += part;
+      state.out_offset += part;
+      if (state.out_offset < front.size()) break;
+      state.out.pop_front();
+      state.out_offset = 0;
+    }
+    state.pending_bytes -= given;
+    if (state.out.empty() && state.ended) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (given == 0 && !state.ended) return NGHTTP2_ERR_DEFERRED;
+    if (state.out.empty() && given > 0) self(user).events_.push_back(StreamDrained{stream});
+    return static_cast<ssize_t>(given);
+  }
+
+  const Limits limits_;
+  const bool is_server_;
+  nghttp2_session* session_ = nullptr;
+  std::map<StreamId, StreamState> streams_;
+  std::vector<Event> events_;
+  double work_left_ = kWorkBudget;
+  base::Instant last_refill_;
+  bool gone_away_ = false;
+  bool over_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Session> make_server_session(Limits limits) {
+  return std::make_unique<NativeSession>(limits, true);
+}
+
+std::unique_ptr<Session> make_client_session(Limits limits) {
+  return std::make_unique<NativeSession>(limits, false);
+}
+
+}  // namespace keelway::wire::http2
