@@ -80,6 +80,11 @@ TEST(Catalog, CoreComesFirstAndHubKindsOnlyInTheHub) {
   EXPECT_EQ(hub->by_resource("", "v1", "pods"), nullptr);
 }
 
+TEST(Catalog, DeprecationBeginsAtAMinor) {
+  EXPECT_FALSE(catalog(32)->by_resource("", "v1", "endpoints")->deprecated);
+  EXPECT_TRUE(catalog(33)->by_resource("", "v1", "endpoints")->deprecated);
+}
+
 TEST(Catalog, EventsLiveInTheCoreGroup) {
   const auto kinds = catalog(33);
   EXPECT_EQ(kinds->by_resource("events.k8s.io", "v1", "events")->storage_group, "");

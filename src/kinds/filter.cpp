@@ -30,13 +30,21 @@ const schema::Struct* FilteredStructs::of(const schema::Struct* original) {
   schema::Struct& made = structs_.emplace_back(*original);
   made_[original] = &made;
   std::vector<schema::Field>& fields = fields_.emplace_back();
+  std::vector<std::uint16_t> place_of;  // in `fields`, by place in the original
   for (const schema::Field& field : original->fields) {
+    place_of.push_back(static_cast<std::uint16_t>(fields.size()));
     if (!served(minor_, field.since, field.until)) continue;
     schema::Field one = field;
     one.shape = copy(field.shape);
     fields.push_back(one);
   }
   made.fields = fields;
+  std::vector<std::uint16_t>& order = orders_.emplace_back();
+  for (const std::uint16_t place : original->proto_order) {
+    const schema::Field& field = original->fields[place];
+    if (served(minor_, field.since, field.until)) order.push_back(place_of[place]);
+  }
+  made.proto_order = order;
   return &made;
 }
 

@@ -26,6 +26,7 @@ class FilteredStructs {
   std::unordered_map<const schema::Struct*, const schema::Struct*> made_;  // looked up only
   std::deque<schema::Struct> structs_;
   std::deque<std::vector<schema::Field>> fields_;
+  std::deque<std::vector<std::uint16_t>> orders_;
   std::deque<schema::Shape> shapes_;
 };
 

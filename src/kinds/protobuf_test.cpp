@@ -78,6 +78,20 @@ TEST(Protobuf, ZeroScalarsAreWrittenAndReadBackAsAbsent) {
   EXPECT_EQ(*back, expected);
 }
 
+TEST(Protobuf, OlderMinorsLeaveOutWhatTheyDoNotHave) {
+  const auto deployment = *value::parse_json(
+      R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},)"
+      R"("status":{"availableReplicas":1,"terminatingReplicas":2,"updatedReplicas":3}})");
+  for (const int minor : {32, 33}) {
+    const auto kinds = catalog(minor);
+    const schema::Kind* kind = kinds->by_kind("apps", "v1", "Deployment");
+    const auto back = schema::from_protobuf(*kinds, schema::to_protobuf(*kind, deployment));
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(back->at("status", "updatedReplicas").as_int(), 3);
+    EXPECT_EQ(back->at("status", "terminatingReplicas").as_int(), minor == 33 ? 2 : 0);
+  }
+}
+
 TEST(Protobuf, ListsGoThereAndBack) {
   const auto kinds = catalog(33);
   const schema::Kind* map = kinds->by_kind("", "v1", "ConfigMap");

@@ -114,6 +114,9 @@ struct Field {
 struct Struct {
   std::string_view name;          // "io.k8s.api.core.v1.PodSpec"
   std::span<const Field> fields;  // sorted by name
+  // Indexes of the fields that have a protobuf number, as they are written: by the number of the
+  // message that holds them, then by their own.
+  std::span<const std::uint16_t> proto_order = {};
   const Field* find(std::string_view field_name) const;
 };
 

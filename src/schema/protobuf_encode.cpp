@@ -1,6 +1,4 @@
-#include <algorithm>
 #include <bit>
-#include <vector>
 
 #include "base/encoding.h"
 #include "base/time.h"
@@ -120,34 +118,19 @@ void put_field(std::string& out, const Field& field, const Value& object) {
   put_value(out, number, shape, object);
 }
 
-unsigned position(const Field* field) {
-  return field->proto.outer != 0 ? field->proto.outer : field->proto.number;
-}
-
-std::vector<const Field*> by_number(const Struct& table) {
-  std::vector<const Field*> fields;
-  fields.reserve(table.fields.size());
-  for (const Field& field : table.fields) {
-    if (field.proto.number != 0) fields.push_back(&field);
-  }
-  std::ranges::sort(fields, [](const Field* a, const Field* b) {
-    return std::pair(position(a), a->proto.number) < std::pair(position(b), b->proto.number);
-  });
-  return fields;
-}
-
 void put_struct(std::string& out, const Struct& table, const Value& object) {
-  const std::vector<const Field*> fields = by_number(table);
-  for (std::size_t i = 0; i < fields.size();) {
-    const unsigned outer = fields[i]->proto.outer;
+  const auto& order = table.proto_order;
+  const auto field_at = [&](std::size_t i) -> const Field& { return table.fields[order[i]]; };
+  for (std::size_t i = 0; i < order.size();) {
+    const unsigned outer = field_at(i).proto.outer;
     if (outer == 0) {
-      put_field(out, *fields[i], object[fields[i]->name]);
+      put_field(out, field_at(i), object[field_at(i).name]);
       ++i;
       continue;
     }
     std::string inner;
-    for (; i < fields.size() && fields[i]->proto.outer == outer; ++i) {
-      put_field(inner, *fields[i], object[fields[i]->name]);
+    for (; i < order.size() && field_at(i).proto.outer == outer; ++i) {
+      put_field(inner, field_at(i), object[field_at(i).name]);
     }
     put_bytes(out, outer, inner);
   }

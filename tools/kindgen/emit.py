@@ -155,7 +155,24 @@ class Emitter:
         if rows:
             self.lines += ['constexpr schema::Field fields_%s[] = {' % where, *rows, '};']
             span = 'fields_' + where
-        return 'constinit const schema::Struct %s{"%s.%s", %s};' % (where, package, name, span)
+        order = '{}'
+        numbered = [(entry.get('outer') or entry['proto'], entry['proto'], index)
+                    for index, (_, entry) in enumerate(sorted(fields.items()))
+                    if entry.get('proto')]
+        if numbered:
+            order = self.constant('std::uint16_t',
+                                  ', '.join(str(index) for _, _, index in sorted(numbered)))
+        return 'constinit const schema::Struct %s{"%s.%s", %s, %s};' % (
+            where, package, name, span, order)
+
+    def kinds(self, name, entry, data):
+        """One row, or two where only the later minors call the kind deprecated."""
+        if 'deprecated_since' not in entry:
+            return [self.kind(name, entry, data)]
+        border = entry['deprecated_since']
+        before = {k: v for k, v in entry.items() if k != 'deprecation_warning'}
+        return [self.kind(name, {**before, 'until': border}, data),
+                self.kind(name, {**entry, 'since': border}, data)]
 
     def kind(self, name, entry, data):
         package = data['package']
@@ -206,7 +223,8 @@ def emit_file(model, file):
     data, out = model.files[file], Emitter(model, file)
     structs = [out.struct(name, fields, data['package'])
                for name, fields in data['structs'].items()]
-    kinds = [out.kind(name, entry, data) for name, entry in data.get('kinds', {}).items()]
+    kinds = [row for name, entry in data.get('kinds', {}).items()
+             for row in out.kinds(name, entry, data)]
     where = identifier(file)
     if kinds:
         out.lines += ['constexpr schema::Kind kinds[] = {', *kinds, '};']

@@ -28,7 +28,7 @@ KIND_KEYS = {
     'struct': str, 'resource': str, 'singular': str, 'list_kind': str, 'namespaced': bool,
     'verbs': list, 'short_names': list, 'categories': list, 'subresources': list,
     'columns': list, 'selectable_fields': list, 'scale': dict, 'has_generation': bool,
-    'deprecation_warning': str, 'protobuf': bool, 'since': int, 'until': int,
+    'deprecation_warning': str, 'deprecated_since': int, 'protobuf': bool, 'since': int, 'until': int,
     'storage_group': str, 'storage_version': str, 'unconditional_update': bool,
     'create_on_update': bool, 'returns_deleted': bool, 'name_rule': str,
 }
