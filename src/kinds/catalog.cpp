@@ -4,6 +4,7 @@
 #include <array>
 #include <deque>
 #include <string_view>
+#include <tuple>
 
 #include "kinds/filter.h"
 #include "kinds/hooks.h"

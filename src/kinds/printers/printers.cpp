@@ -120,14 +120,21 @@ Array print_creation(const Kind&, const Value& object, WallTime) {
   return {cells::name(object), object.at("metadata", "creationTimestamp").as_string()};
 }
 
-// The hub's kinds: name, status.status, spec.version where the kind has such columns, age.
+// The hub's kinds: what a column of that name shows.
+Value hub_cell(std::string_view column, const Value& object, WallTime now) {
+  if (column == "Name") return cells::name(object);
+  if (column == "Status") return object.at("status", "status").as_string();
+  if (column == "Version") return object.at("spec", "version").as_string();
+  if (column == "Type") return object.at("spec", "instanceType").as_string();
+  if (column == "Zone") return object.at("spec", "zone").as_string();
+  if (column == "Node") return object.at("spec", "nodeName").as_string();
+  return cells::age(object, now);
+}
+
 Array print_hub(const Kind& kind, const Value& object, WallTime now) {
   Array out;
   for (const schema::Column& column : kind.columns) {
-    if (column.name == "Name") out.emplace_back(cells::name(object));
-    if (column.name == "Status") out.emplace_back(object.at("status", "status").as_string());
-    if (column.name == "Version") out.emplace_back(object.at("spec", "version").as_string());
-    if (column.name == "Age") out.emplace_back(cells::age(object, now));
+    out.push_back(hub_cell(column.name, object, now));
   }
   return out;
 }
@@ -154,6 +161,7 @@ constexpr std::array entries = {
     Entry{"events.k8s.io/v1", "Event", print_regarding_event},
     Entry{"hub.keelway.dev/v1", "AccessKey", print_hub},
     Entry{"hub.keelway.dev/v1", "Cluster", print_hub},
+    Entry{"hub.keelway.dev/v1", "ClusterKey", print_hub},
     Entry{"hub.keelway.dev/v1", "Machine", print_hub},
     Entry{"hub.keelway.dev/v1", "Update", print_hub},
     Entry{"policy/v1", "PodDisruptionBudget", print_disruption_budget},
