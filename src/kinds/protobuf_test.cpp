@@ -78,6 +78,26 @@ TEST(Protobuf, ZeroScalarsAreWrittenAndReadBackAsAbsent) {
   EXPECT_EQ(*back, expected);
 }
 
+TEST(Protobuf, UnionsInSchemasShowTheMemberThatIsSet) {
+  const auto kinds = catalog(33);
+  const schema::Kind* kind =
+      kinds->by_kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+  const auto crd = *value::parse_json(
+      R"({"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",)"
+      R"("metadata":{"name":"things.example.org"},"spec":{"group":"example.org",)"
+      R"("names":{"kind":"Thing","plural":"things"},"scope":"Cluster","versions":[{"name":"v1",)"
+      R"("schema":{"openAPIV3Schema":{"properties":{"a":{"items":{"type":"string"},)"
+      R"("type":"array"},"b":{"additionalProperties":{"type":"integer"},"type":"object"},)"
+      R"("c":{"additionalProperties":false,"default":{"x":[1,null]},"type":"object"},)"
+      R"("d":{"dependencies":{"p":["q","r"],"s":{"type":"string"}},"enum":["u",2,true],)"
+      R"("items":[{"type":"string"},{"type":"number"}],"minimum":1.5},)"
+      R"("e":{"additionalProperties":true}},"type":"object"}},"served":true,"storage":true}]},)"
+      R"("status":{"acceptedNames":{"kind":"Thing","plural":"things"}}})");
+  const auto back = schema::from_protobuf(*kinds, schema::to_protobuf(*kind, crd));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(value::to_json(*back), value::to_json(crd));
+}
+
 TEST(Protobuf, OlderMinorsLeaveOutWhatTheyDoNotHave) {
   const auto deployment = *value::parse_json(
       R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},)"

@@ -65,8 +65,10 @@ struct Shape {
   bool embedded_resource = false;  // has apiVersion, kind, metadata of its own
   ListType list_type = ListType::atomic;
   std::span<const std::string_view> list_keys = {};  // list_type map
-  const Struct* object = nullptr;                    // type object
-  const Shape* element = nullptr;                    // type array, map
+  // Type object: its members. Type any: null, or a union whose protobuf form has the member
+  // "schema" for what is an object and one other for what is not; JSON shows the one that is set.
+  const Struct* object = nullptr;
+  const Shape* element = nullptr;  // type array, map
   const Rules* rules = nullptr;
   std::string_view default_json = {};  // empty: none
 };

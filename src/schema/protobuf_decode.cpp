@@ -191,6 +191,7 @@ class Decoder {
         return base::format_duration(
             base::Duration(static_cast<std::int64_t>(member(item.bytes, 1).scalar)));
       case FieldType::any:
+        if (shape.object != nullptr) return read_union(*shape.object, item.bytes);
         return read_any(member(item.bytes, 1).bytes);
       case FieldType::array:
         return read_strings(item.bytes);
@@ -227,6 +228,13 @@ class Decoder {
   Value read_int_or_string(std::string_view bytes) {
     if (member(bytes, 1).scalar == 1) return read_text(member(bytes, 3).bytes);
     return static_cast<std::int64_t>(static_cast<std::int32_t>(member(bytes, 2).scalar));
+  }
+
+  Value read_union(const Struct& table, std::string_view bytes) {
+    Value members = Value::object();
+    read_struct(table, bytes, 0, members);
+    if (members.contains("schema")) return members["schema"];
+    return members.empty() ? Value() : members.members().front().second;
   }
 
   Value read_any(std::string_view raw) {

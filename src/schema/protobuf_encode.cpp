@@ -16,6 +16,19 @@ using value::Value;
 
 void put_struct(std::string& out, const Struct& table, const Value& object);
 
+// The union as its protobuf form has it.
+Value open_union(const Struct& table, const Value& v) {
+  Value out = Value::object();
+  for (const Field& field : table.fields) {
+    const bool schema = field.name == "schema";
+    if (schema == v.is_object()) out.set(field.name, v);
+    if (!schema && v.is_object() && field.shape.type == FieldType::boolean) {
+      out.set(field.name, true);  // a schema allows
+    }
+  }
+  return out;
+}
+
 void put_timestamp(std::string& out, const Value& text, bool micro) {
   const auto at = base::parse_rfc3339(text.as_string());
   if (!at) return;  // a zero time is an empty message
@@ -57,6 +70,10 @@ std::string message_of(const Shape& shape, const Value& object) {
                   base::parse_duration(object.as_string()).value_or(base::Duration(0)).count());
       break;
     case FieldType::any:
+      if (shape.object != nullptr) {
+        put_struct(out, *shape.object, open_union(*shape.object, object));
+        break;
+      }
       if (!object.is_null()) put_bytes(out, 1, value::to_json(object));
       break;
     case FieldType::array:  // a list inside a map is a message of its own, as ExtraValue

@@ -106,6 +106,8 @@ class Emitter:
                 parts.append('.list_keys = %s' % self.strings(entry['keys']))
         if word == 'struct':
             parts.append('.object = &%s' % identifier(inner))
+        if 'union' in entry:
+            parts.append('.object = &%s' % identifier(self.file + '.' + entry['union']))
         if word in ('list', 'map'):
             parts.append('.element = &%s' % name)
         rules = self.rules(entry)

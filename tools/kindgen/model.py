@@ -20,7 +20,7 @@ FIELD_KEYS = {
     'type': str, 'required': bool, 'default': None, 'list': str, 'keys': list, 'atomic': bool,
     'patch': list, 'merge_key': str, 'proto': int, 'outer': int, 'pointer': bool, 'always': bool,
     'since': int, 'until': int, 'gate': str, 'nullable': bool, 'preserve_unknown': bool,
-    'embedded_resource': bool, 'element': dict, 'enum': list,
+    'embedded_resource': bool, 'union': str, 'element': dict, 'enum': list,
     **{key: None for key in NUMBER_RULES}, **{key: int for key in COUNT_RULES},
     **{key: bool for key in FLAG_RULES}, **{key: str for key in TEXT_RULES},
 }
@@ -127,6 +127,9 @@ class Model:
         if 'type' not in entry:
             fields.fail(name, 'field %s wants a type' % name)
         self.parse(file, entry['type'], entry)
+        for holder in (entry, entry.get('element', {})):
+            if 'union' in holder and holder['union'] not in self.files[file]['structs']:
+                holder.fail('union', 'no such struct here: %s' % holder['union'])
         if entry.get('list', 'atomic') not in ('atomic', 'set', 'map'):
             entry.fail('list', 'a list is atomic, set or map')
         if entry.get('list') == 'map' and not entry.get('keys'):
