@@ -78,13 +78,14 @@ class Comparer {
     path_.pop_back();
   }
 
+  // `in_before`, `in_after`: is there a struct at all that Go could write a field of?
   void member(const Shape* shape, const std::string& name, const Value* before,
-              const Value* after) {
+              const Value* after, bool in_before, bool in_after) {
     const Field* field = nullptr;
     const Shape* inner = member_shape(shape, name, &field);
     if (go_ && field != nullptr) {
-      if (before == nullptr) before = go_unset(*field);
-      if (after == nullptr) after = go_unset(*field);
+      if (before == nullptr && in_before) before = go_unset(*field);
+      if (after == nullptr && in_after) after = go_unset(*field);
     }
     if (before != nullptr || after != nullptr) descend(field_element(name), inner, before, after);
   }
@@ -92,16 +93,18 @@ class Comparer {
   void members(const Shape* shape, const Value* before, const Value* after) {
     const value::Members& left = before != nullptr ? before->members() : kNull.members();
     const value::Members& right = after != nullptr ? after->members() : kNull.members();
+    const bool in_before = before != nullptr && before->is_object();
+    const bool in_after = after != nullptr && after->is_object();
     auto l = left.begin(), r = right.begin();
     while (l != left.end() || r != right.end()) {
       if (r == right.end() || (l != left.end() && l->first < r->first)) {
-        member(shape, l->first, &l->second, nullptr);
+        member(shape, l->first, &l->second, nullptr, in_before, in_after);
         ++l;
       } else if (l == left.end() || r->first < l->first) {
-        member(shape, r->first, nullptr, &r->second);
+        member(shape, r->first, nullptr, &r->second, in_before, in_after);
         ++r;
       } else {
-        member(shape, l->first, &l->second, &r->second);
+        member(shape, l->first, &l->second, &r->second, in_before, in_after);
         ++l, ++r;
       }
     }
