@@ -1,0 +1,250 @@
+// The command line: every verb, its options and its help.
+#include <fmt/core.h>
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "app/up.h"
+#include "cli/verbs.h"
+#include "runtime/linux/linux_runtime.h"
+
+#ifndef KEELWAY_VERSION
+#define KEELWAY_VERSION "0.0.0"
+#endif
+
+namespace keelway::app {
+namespace {
+
+std::string environment(const char* name) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? text : "";
+}
+
+// kubectl runs this program by its path, whatever PATH it has then.
+std::string program_path() {
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? "keelway" : path.string();
+}
+
+int report(const base::Result<void>& result) {
+  if (result) return 0;
+  fmt::print(stderr, "keelway: {}\n", result.error().message);
+  return 1;
+}
+
+// Options that every remote verb shares.
+struct Remote {
+  std::string data = cli::default_data_folder(environment);
+  std::string region;
+  std::string output = "table";
+
+  void add_to(CLI::App& command) {
+    command.add_option("--data", data, "data folder of a local server, for its credentials")
+        ->capture_default_str();
+    command.add_option("--region", region, "AWS region (default: AWS_REGION, else us-east-1)");
+    command.add_option("-o,--output", output, "how to print the answer")
+        ->check(CLI::IsMember({"table", "json"}))
+        ->capture_default_str();
+  }
+
+  template <class Verb>
+  int run(Verb verb) const {
+    auto runtime = runtime::make_linux_runtime({.core_threads = 1, .worker_threads = 1});
+    auto context = cli::find_context(environment, runtime->files(), data);
+    if (!context) return report(std::unexpected(context.error()));
+    if (!region.empty()) context->region = region;
+    return report(verb(cli::Session{*runtime, *context, output == "json"}));
+  }
+};
+
+int env(const std::string& data) {
+  auto runtime = runtime::make_linux_runtime({.core_threads = 1, .worker_threads = 1});
+  const auto context = cli::read_credentials(runtime->files(), data);
+  if (!context) return report(std::unexpected(context.error()));
+  fmt::print("{}", cli::export_lines(*context));
+  return 0;
+}
+
+// "127.0.0.1:4566", ":4566", "4566".
+base::Result<void> take_listen(const std::string& text, Config& config) {
+  const auto colon = text.rfind(':');
+  const std::string host = colon == std::string::npos ? "" : text.substr(0, colon);
+  const std::string port = colon == std::string::npos ? text : text.substr(colon + 1);
+  char* end = nullptr;
+  const long number = std::strtol(port.c_str(), &end, 10);
+  if (port.empty() || *end != '\0' || number < 0 || number > 65535) {
+    return base::fail(base::ErrorCode::invalid,
+                      "--listen wants HOST:PORT, such as 127.0.0.1:4566; it got " + text);
+  }
+  config.listen_port = static_cast<std::uint16_t>(number);
+  if (!host.empty()) config.listen_host = host;
+  return {};
+}
+
+class CommandLine {
+ public:
+  CommandLine() : app_("The EKS API and everything behind it, in one program.", "keelway") {
+    app_.require_subcommand(1);
+    add_up();
+    add_env();
+    app_.add_subcommand("version", "Print the version.")->callback([] {
+      fmt::print("keelway {}\n", KEELWAY_VERSION);
+    });
+    add_clusters();
+    add_keys();
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app_.exit(error);
+    }
+    return exit_code_;
+  }
+
+ private:
+  template <class Verb>
+  void remote(CLI::App* command, Verb verb) {
+    remote_.add_to(*command);
+    command->callback([this, verb] { exit_code_ = remote_.run(verb); });
+  }
+
+  void add_up() {
+    CLI::App* command = app_.add_subcommand("up", "Run a server until SIGTERM or Ctrl-C.");
+    Config& config = up_.config;
+    up_.data_folder = remote_.data;
+    command->add_option("--data", up_.data_folder, "data folder; made if it is not there")
+        ->capture_default_str();
+    command->add_option("--listen", listen_, "HOST:PORT of the AWS-compatible endpoint")
+        ->capture_default_str();
+    command
+        ->add_option("--advertise", config.advertised_host,
+                     "host name or address that clusters tell their clients")
+        ->capture_default_str();
+    command->add_option("--nodes", nodes_, "what nodes are: hollow (played, no containers)")
+        ->check(CLI::IsMember({"hollow"}))
+        ->capture_default_str();
+    command->add_option("--pools", pools_, "node pools of a cluster that asked for nothing")
+        ->check(CLI::IsMember({"default", "none"}))
+        ->capture_default_str();
+    command->add_option("--pace", pace_, "fast: as soon as possible; real: EKS's minutes")
+        ->check(CLI::IsMember({"fast", "real"}))
+        ->capture_default_str();
+    command->add_option("--store", store_, "where state lives: sqlite, in the data folder")
+        ->check(CLI::IsMember({"sqlite"}))
+        ->capture_default_str();
+    command->add_option("--region", config.default_region, "region that `keelway env` prints")
+        ->capture_default_str();
+    command->add_option("--account", config.default_account, "account of the first root key")
+        ->check(CLI::Validator(
+            [](std::string& text) {
+              const bool good =
+                  text.size() == 12 && text.find_first_not_of("0123456789") == std::string::npos;
+              return good ? std::string() : std::string("an account is 12 digits");
+            },
+            "12 DIGITS"))
+        ->capture_default_str();
+    command->add_flag("--test-credentials", config.test_credentials,
+                      "accept the well-known key test/test (loopback only)");
+    command->add_option("--threads", up_.core_threads, "core threads")
+        ->check(CLI::Range(1, 256))
+        ->capture_default_str();
+    command->add_flag("-v,--verbose", up_.verbose, "log every mutating call to stderr");
+    command->callback([this] { exit_code_ = report(run_up()); });
+  }
+
+  base::Result<void> run_up() {
+    if (const auto taken = take_listen(listen_, up_.config); !taken) return taken;
+    up_.config.default_pools = pools_ == "default";
+    up_.config.pace = pace_ == "real" ? Pace::real : Pace::fast;
+    up_.config.product_version = KEELWAY_VERSION;
+    return up(up_);
+  }
+
+  void add_env() {
+    CLI::App* command =
+        app_.add_subcommand("env", "Print the exports that point AWS tools at a local server.");
+    command->add_option("--data", remote_.data, "data folder of the server")->capture_default_str();
+    command->callback([this] { exit_code_ = env(remote_.data); });
+  }
+
+  void add_clusters();
+  void add_keys();
+
+  CLI::App app_;
+  int exit_code_ = 0;
+  Remote remote_;
+  UpOptions up_;
+  std::string listen_ = "127.0.0.1:4566", nodes_ = "hollow", pools_ = "default", pace_ = "fast",
+              store_ = "sqlite";
+  cli::NewCluster new_cluster_;
+  std::string name_, file_, account_, user_;
+  bool no_wait_ = false;
+};
+
+void CommandLine::add_clusters() {
+  CLI::App* group = app_.add_subcommand("cluster", "Clusters, without the AWS CLI.");
+  group->require_subcommand(1);
+
+  CLI::App* create = group->add_subcommand("create", "Create a cluster and wait for it.");
+  create->add_option("name", new_cluster_.name, "name of the cluster")->required();
+  create->add_option("--version", new_cluster_.version, "Kubernetes version, such as 1.33");
+  create->add_flag("--no-wait", no_wait_, "return while the cluster is still CREATING");
+  remote(create, [this](const cli::Session& session) {
+    new_cluster_.wait = !no_wait_;
+    return cli::create_cluster(session, new_cluster_);
+  });
+
+  remote(group->add_subcommand("list", "List the clusters of the region."),
+         [](const cli::Session& session) { return cli::list_clusters(session); });
+
+  CLI::App* remove = group->add_subcommand("delete", "Delete a cluster with all that it holds.");
+  remove->add_option("name", name_, "name of the cluster")->required();
+  remove->add_flag("--no-wait", no_wait_, "return while the cluster is still DELETING");
+  remote(remove, [this](const cli::Session& session) {
+    return cli::delete_cluster(session, name_, !no_wait_);
+  });
+
+  CLI::App* nodes = group->add_subcommand("nodes", "List nodes with their types and cost.");
+  nodes->add_option("name", name_, "name of the cluster")->required();
+  remote(nodes, [this](const cli::Session& session) { return cli::list_nodes(session, name_); });
+
+  CLI::App* token = group->add_subcommand("token", "Print a bearer token as an ExecCredential.");
+  token->add_option("name", name_, "name of the cluster")->required();
+  remote(token, [this](const cli::Session& session) { return cli::print_token(session, name_); });
+
+  CLI::App* kubeconfig = group->add_subcommand("kubeconfig", "Print a kubeconfig.");
+  kubeconfig->add_option("name", name_, "name of the cluster")->required();
+  kubeconfig->add_option("--file", file_, "write it there (mode 0600) instead of to stdout");
+  remote(kubeconfig, [this](const cli::Session& session) {
+    return cli::print_kubeconfig(session, name_, program_path(), file_);
+  });
+}
+
+void CommandLine::add_keys() {
+  CLI::App* group = app_.add_subcommand("key", "Access keys of a server.");
+  group->require_subcommand(1);
+
+  CLI::App* create = group->add_subcommand("create", "Make an access key.");
+  create->add_option("--account", account_, "account of 12 digits (default: the caller's)");
+  create->add_option("--user", user_, "IAM user name (default: root of the account)");
+  remote(create,
+         [this](const cli::Session& session) { return cli::create_key(session, account_, user_); });
+
+  remote(group->add_subcommand("list", "List access keys, without their secrets."),
+         [](const cli::Session& session) { return cli::list_keys(session); });
+
+  CLI::App* remove = group->add_subcommand("delete", "Delete an access key.");
+  remove->add_option("id", name_, "access key id")->required();
+  remote(remove, [this](const cli::Session& session) { return cli::delete_key(session, name_); });
+}
+
+}  // namespace
+}  // namespace keelway::app
+
+int main(int argc, char** argv) {
+  return keelway::app::CommandLine().run(argc, argv);
+}

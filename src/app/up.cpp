@@ -1,0 +1,135 @@
+#include "app/up.h"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <future>
+
+#include "app/house.h"
+#include "base/encoding.h"
+#include "cli/context.h"
+#include "runtime/linux/linux_runtime.h"
+#include "store/sealed/sealed.h"
+#include "store/sqlite/sqlite.h"
+#include "telemetry/sinks.h"
+
+namespace keelway::app {
+namespace {
+
+constexpr std::size_t seal_key_bytes = 32;
+constexpr std::uint32_t first_seal_key = 1;
+
+bool is_loopback(const std::string& host) {
+  return host == "127.0.0.1" || host == "::1" || host == "localhost" || host.starts_with("127.");
+}
+
+base::Result<void> check(const UpOptions& options) {
+  const Config& config = options.config;
+  if (is_loopback(config.listen_host)) return {};
+  if (config.test_credentials) {
+    return base::fail(
+        base::ErrorCode::invalid,
+        "--test-credentials is for loopback only; --listen names " + config.listen_host);
+  }
+  return {};
+}
+
+// The key that everything at rest is sealed with. Losing it loses the data.
+base::Result<store::KeyRing> seal_keys(runtime::Runtime& runtime, const std::string& folder) {
+  const std::string path = folder + "/seal.key";
+  std::string key;
+  if (auto text = runtime.files().read(path)) {
+    while (text->ends_with('\n')) text->pop_back();
+    const auto bytes = base::base64_decode(*text);
+    if (!bytes || bytes->size() != seal_key_bytes) {
+      return base::fail(base::ErrorCode::invalid,
+                        path + " is not a sealing key; put back the one this data was made with");
+    }
+    key = *bytes;
+  } else {
+    key = runtime.random_bytes(seal_key_bytes);
+    const auto written = runtime.files().write_private(path, base::base64_encode(key) + "\n");
+    if (!written) return std::unexpected(written.error());
+  }
+  store::KeyRing ring;
+  ring.keys[first_seal_key] = key;
+  ring.current = first_seal_key;
+  return ring;
+}
+
+base::Result<HouseFacts> start_and_wait(House& house) {
+  std::promise<base::Result<HouseFacts>> started;
+  house.start([&](base::Result<HouseFacts> facts) { started.set_value(std::move(facts)); });
+  return started.get_future().get();
+}
+
+void stop_and_wait(House& house) {
+  std::promise<void> stopped;
+  house.stop([&] { stopped.set_value(); });
+  stopped.get_future().wait();
+}
+
+base::Result<void> leave_credentials(runtime::Files& files, const UpOptions& options,
+                                     const HouseFacts& facts) {
+  cli::Context context;
+  context.host = options.config.advertised_host;
+  context.port = facts.port;
+  context.access_key = facts.root.access_key_id;
+  context.secret_key = facts.root.secret_access_key;
+  context.region = options.config.default_region;
+  if (const auto written = cli::write_credentials(files, options.data_folder, context); !written) {
+    return written;
+  }
+  return files.write_private(options.data_folder + "/ca.pem", facts.authority_pem);
+}
+
+void greet(const UpOptions& options, const HouseFacts& facts) {
+  if (options.config.test_credentials) {
+    fmt::print("WARNING: anyone on this machine may use the test key (test / test)\n");
+  }
+  fmt::print("Keelway is ready on http://{}:{} (and https), data in {}\n",
+             options.config.listen_host, facts.port, options.data_folder);
+  fmt::print("  eval \"$(keelway env --data {})\"   points AWS tools here\n", options.data_folder);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+base::Result<void> up(UpOptions options) {
+  if (const auto checked = check(options); !checked) return checked;
+  auto runtime =
+      runtime::make_linux_runtime({.core_threads = options.core_threads, .take_signals = true});
+  runtime::Files& files = runtime->files();
+  if (const auto made = files.make_folders(options.data_folder); !made) return made;
+  auto lock = files.lock_folder(options.data_folder);
+  if (!lock) return std::unexpected(lock.error());
+  auto ring = seal_keys(*runtime, options.data_folder);
+  if (!ring) return std::unexpected(ring.error());
+  auto database = store::open_sqlite(*runtime, {.path = options.data_folder + "/keelway.db"});
+  if (!database) return std::unexpected(database.error());
+  auto engine = store::make_sealed(std::move(*database), *runtime, std::move(*ring));
+
+  const Seams seams{
+      .runtime = *runtime,
+      .engine = *engine,
+      .log = telemetry::Log(
+          "keelway", telemetry::make_stderr_sink(options.verbose ? telemetry::Level::info
+                                                                 : telemetry::Level::warning)),
+      .decorate = {}};
+  auto house = assemble(seams, options.config);
+  const auto facts = start_and_wait(*house);
+  if (!facts) {
+    stop_and_wait(*house);
+    return std::unexpected(facts.error());
+  }
+  if (const auto left = leave_credentials(files, options, *facts); !left) {
+    stop_and_wait(*house);
+    return left;
+  }
+  greet(options, *facts);
+  runtime->wait_for_signal();
+  stop_and_wait(*house);
+  return {};
+}
+
+}  // namespace keelway::app
