@@ -69,8 +69,9 @@ class Cloud {
   virtual ~Cloud() = default;
   virtual void launch(LaunchRequest request,
                       std::move_only_function<void(base::Result<Machine>)> done) = 0;
+  // The machine that was launched with the token, whether or not the launch was ever answered.
   // Gone machines are success.
-  virtual void terminate(std::string provider_id,
+  virtual void terminate(std::string token,
                          std::move_only_function<void(base::Result<void>)> done) = 0;
 };
 

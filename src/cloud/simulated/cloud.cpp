@@ -57,10 +57,10 @@ class SimulatedCloud final : public Cloud {
               });
   }
 
-  void terminate(std::string provider_id,
+  void terminate(std::string token,
                  std::move_only_function<void(base::Result<void>)> done) override {
-    const std::string id = provider_id.substr(provider_id.rfind('/') + 1);
-    hub_.call(client::remove_call(resources::machines, options_.name_space, id),
+    hub_.call(client::remove_call(resources::machines, options_.name_space,
+                                  instance_id(options_.cluster, token)),
               [done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
                 if (answer || answer.error().is("NotFound")) return done({});
                 done(base::fail(base::ErrorCode::unavailable, answer.error().message));

@@ -1,0 +1,237 @@
+#include <fmt/core.h>
+
+#include "base/encoding.h"
+#include "client/resources.h"
+#include "provisioner/cluster_state.h"
+#include "provisioner/loops.h"
+#include "provisioner/names.h"
+#include "provisioner/solver.h"
+#include "provisioner/termination.h"
+#include "reconcile/conditions.h"
+
+namespace keelway::provisioner {
+namespace {
+
+namespace resources = client::resources;
+using client::ObjectPtr;
+using client::View;
+using reconcile::Action;
+using reconcile::Key;
+using reconcile::Plan;
+using value::Value;
+
+// A machine that has not become a node by then is given up.
+constexpr auto registration_limit = std::chrono::minutes(15);
+// Pods come and go in waves; their effect on a claim is written down at most this often.
+constexpr auto pod_event_pace = std::chrono::seconds(2);
+
+bool has_taint(const Value& node, std::string_view key) {
+  for (const Value& taint : node.at("spec", "taints").items()) {
+    if (taint["key"].as_string() == key) return true;
+  }
+  return false;
+}
+
+class ClaimLoop final : public reconcile::KeyedLoop {
+ public:
+  explicit ClaimLoop(cloud::CataloguePtr catalogue) : catalogue_(std::move(catalogue)) {}
+
+  std::string_view name() const override { return "nodeclaim"; }
+
+  std::vector<client::Resource> watches() const override {
+    return {resources::node_claims, resources::nodes, resources::pods, resources::node_pools};
+  }
+
+  void keys_of(const client::Change& change, const View& view,
+               std::vector<Key>& keys) const override {
+    const ObjectPtr& object = change.object ? change.object : change.previous;
+    if (change.resource == resources::node_claims) {
+      keys.push_back({"", object->name(), ""});
+    } else if (change.resource == resources::nodes) {
+      add_claim_of(object->value().at("spec", "providerID").as_string(), view, keys);
+    } else if (change.resource == resources::pods) {
+      const std::string node = object->value().at("spec", "nodeName").as_string();
+      const bool moved = !change.object || !change.previous ||
+                         change.previous->value().at("spec", "nodeName").as_string() != node ||
+                         change.previous->deleting() != change.object->deleting();
+      if (node.empty() || !moved) return;
+      if (const ObjectPtr on = view.get(resources::nodes, "", node)) {
+        add_claim_of(on->value().at("spec", "providerID").as_string(), view, keys);
+      }
+    }
+  }
+
+  Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
+    const ObjectPtr object = view.get(resources::node_claims, "", key.name);
+    if (!object) return {};
+    const Value claim = object->value();
+    const ObjectPtr node = node_of(claim, view);
+    if (object->deleting()) return plan_termination(view, claim, node, now);
+    if (!reconcile::is_condition_true(conditions_of(claim), "Launched")) return launch(claim);
+    if (!node) return wait_for_node(claim, now);
+    if (!reconcile::is_condition_true(conditions_of(claim), "Registered")) {
+      return register_node(claim, *node, now);
+    }
+    if (!reconcile::is_condition_true(conditions_of(claim), "Initialized")) {
+      return initialize(claim, *node, now);
+    }
+    return follow_pods(view, claim, *node, now);
+  }
+
+ private:
+  static const Value& conditions_of(const Value& claim) { return claim.at("status", "conditions"); }
+
+  static void add_claim_of(std::string_view provider_id, const View& view, std::vector<Key>& keys) {
+    if (provider_id.empty()) return;
+    for (const ObjectPtr& claim : view.list(resources::node_claims)) {
+      if (claim->value().at("status", "providerID").as_string() == provider_id) {
+        keys.push_back({"", claim->name(), ""});
+        return;
+      }
+    }
+  }
+
+  static ObjectPtr node_of(const Value& claim, const View& view) {
+    const std::string& name = claim.at("status", "nodeName").as_string();
+    if (name.empty()) return nullptr;
+    const ObjectPtr node = view.get(resources::nodes, "", name);
+    if (!node || node->value().at("spec", "providerID") != claim.at("status", "providerID")) {
+      return nullptr;
+    }
+    return node;
+  }
+
+  // The claim's uid is the launch's token: asking again gives the same machine.
+  Plan launch(const Value& claim) const {
+    const auto requirements = placement::Requirements::read(claim.at("spec", "requirements"));
+    const auto requests = placement::ResourceList::read(claim.at("spec", "resources", "requests"));
+    const Choice choice = cheapest_choice(requirements, requests, *catalogue_);
+    const std::string& name = claim.at("metadata", "name").as_string();
+    if (choice.offering == nullptr) {
+      // Nothing can ever satisfy it; its pods are planned anew.
+      return {{{client::remove_call(resources::node_claims, "", name), {"NotFound"}}},
+              reconcile::Stop{"no offering satisfies the requirements of nodeclaim " + name}};
+    }
+    reconcile::Effect effect{"launch", claim.at("metadata", "uid").as_string(),
+                             Value::object({{"claim", claim},
+                                            {"instanceType", choice.type->name},
+                                            {"zone", choice.offering->zone},
+                                            {"capacityType", choice.offering->capacity_type},
+                                            {"priceMicroUsd", choice.offering->price_micro_usd}})};
+    return {{{std::move(effect), {}}}, reconcile::Done{}};
+  }
+
+  static Plan wait_for_node(const Value& claim, base::WallTime now) {
+    const auto created = base::parse_rfc3339(claim.at("metadata", "creationTimestamp").as_string());
+    const auto left = created ? *created + registration_limit - now : base::Duration(0);
+    if (left > base::Duration(0)) return {{}, reconcile::After{left}};
+    return {
+        {{client::remove_call(resources::node_claims, "", claim.at("metadata", "name").as_string()),
+          {"NotFound"}}},
+        reconcile::Done{}};
+  }
+
+  static Action status_update(Value claim, Value conditions) {
+    claim.mutate("status").set("conditions", std::move(conditions));
+    return {client::update_call(resources::node_claims, std::move(claim), "status"), {"NotFound"}};
+  }
+
+  // The node carries what its claim says, and loses the taint that kept pods away until it did.
+  Plan register_node(const Value& claim, const client::Object& object, base::WallTime now) const {
+    Plan plan;
+    Value node = object.value();
+    for (const auto& [key, text] : claim.at("metadata", "labels").members()) {
+      node.mutate("metadata", "labels").set(key, text);
+    }
+    node.mutate("metadata", "labels").set(registered_label, "true");
+    for (const auto& [key, text] : claim.at("metadata", "annotations").members()) {
+      node.mutate("metadata", "annotations").set(key, text);
+    }
+    Value taints = Value::array();
+    for (const Value& taint : node.at("spec", "taints").items()) {
+      if (taint["key"].as_string() != unregistered_taint) taints.push(taint);
+    }
+    node.mutate("spec").set("taints", std::move(taints));
+    plan.actions.push_back({client::update_call(resources::nodes, std::move(node)), {}});
+    Value conditions = conditions_of(claim);
+    reconcile::set_condition(conditions, {"Registered", "True", "Registered", ""}, now);
+    plan.actions.push_back(status_update(claim, std::move(conditions)));
+    return plan;
+  }
+
+  static Plan initialize(const Value& claim, const client::Object& object, base::WallTime now) {
+    const Value node = object.value();
+    if (!reconcile::is_condition_true(node.at("status", "conditions"), "Ready")) return {};
+    for (const Value& taint : claim.at("spec", "startupTaints").items()) {
+      if (has_taint(node, taint["key"].as_string())) return {};
+    }
+    for (const std::string_view key :
+         {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
+      if (has_taint(node, key)) return {};
+    }
+    Plan plan;
+    plan.actions.push_back(
+        {client::merge_patch_call(
+             resources::nodes, "", object.name(),
+             Value::object(
+                 {{"metadata",
+                   Value::object(
+                       {{"labels", Value::object({{std::string(initialized_label), "true"}})}})}})),
+         {}});
+    Value conditions = conditions_of(claim);
+    reconcile::set_condition(conditions, {"Initialized", "True", "Initialized", ""}, now);
+    reconcile::set_condition(conditions, {"Ready", "True", "Ready", ""}, now);
+    plan.actions.push_back(status_update(claim, std::move(conditions)));
+    return plan;
+  }
+
+  // What runs there, as one word: another word means that a pod came or went.
+  static std::string pods_word(const View& view, const std::string& node) {
+    std::string uids;
+    for (const ObjectPtr& pod : view.pods_on(node)) {
+      if (!pod->deleting()) uids += pod->uid() + ",";
+    }
+    return "pods " + base::hex_encode(base::sha256(uids)).substr(0, 12);
+  }
+
+  // Condition Consolidatable: False from the last coming or going of a pod on, True once the
+  // pool's quiet time has passed since.
+  Plan follow_pods(const View& view, const Value& claim, const client::Object& node,
+                   base::WallTime now) const {
+    const ObjectPtr pool_object =
+        view.get(resources::node_pools, "", claim.at("metadata", "labels", pool_label).as_string());
+    if (!pool_object) return {};
+    const NodePool pool = read_node_pool(*pool_object);
+    if (!pool.consolidate_after) return {};
+    const Value& known = reconcile::find_condition(conditions_of(claim), "Consolidatable");
+    const std::string word = pods_word(view, node.name());
+    Value conditions = conditions_of(claim);
+    const auto since =
+        base::parse_rfc3339(claim.at("status", "lastPodEventTime")
+                                .string_or(known["lastTransitionTime"].string_or("")));
+    if (known["message"].as_string() != word) {
+      const auto wait = since ? *since + pod_event_pace - now : base::Duration(0);
+      if (!known.is_null() && wait > base::Duration(0)) return {{}, reconcile::After{wait}};
+      reconcile::set_condition(conditions, {"Consolidatable", "False", "PodsChanged", word}, now);
+      Value changed = claim;
+      changed.mutate("status").set("lastPodEventTime", base::format_rfc3339(now));
+      return {{status_update(std::move(changed), std::move(conditions))},
+              reconcile::After{*pool.consolidate_after}};
+    }
+    if (known["status"].as_string() == "True") return {};
+    const auto left = since ? *since + *pool.consolidate_after - now : base::Duration(0);
+    if (left > base::Duration(0)) return {{}, reconcile::After{left}};
+    reconcile::set_condition(conditions, {"Consolidatable", "True", "Quiet", word}, now);
+    return {{status_update(claim, std::move(conditions))}, reconcile::Done{}};
+  }
+
+  const cloud::CataloguePtr catalogue_;
+};
+
+}  // namespace
+
+std::unique_ptr<reconcile::KeyedLoop> make_claim_loop(cloud::CataloguePtr catalogue) {
+  return std::make_unique<ClaimLoop>(std::move(catalogue));
+}
+
+}  // namespace keelway::provisioner

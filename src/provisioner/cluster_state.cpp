@@ -1,0 +1,155 @@
+#include "provisioner/cluster_state.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "client/resources.h"
+#include "provisioner/names.h"
+#include "reconcile/conditions.h"
+
+namespace keelway::provisioner {
+namespace {
+
+namespace resources = client::resources;
+using value::Value;
+
+// Taints that a node has only until it is up.
+bool is_ephemeral(const placement::Taint& taint) {
+  return taint.key == unregistered_taint || taint.key == "node.kubernetes.io/not-ready" ||
+         taint.key == "node.kubernetes.io/unreachable" ||
+         taint.key == "node.cloudprovider.kubernetes.io/uninitialized";
+}
+
+void drop_ephemeral(std::vector<placement::Taint>& taints, const Value& startup) {
+  const auto start_up = placement::read_taints(startup);
+  std::erase_if(taints, [&](const placement::Taint& taint) {
+    return is_ephemeral(taint) ||
+           std::find(start_up.begin(), start_up.end(), taint) != start_up.end();
+  });
+}
+
+std::int64_t read_price(const Value& object) {
+  const std::string& text = object.at("metadata", "annotations", cost_annotation).as_string();
+  return std::llround(std::atof(text.c_str()) * 1e6);
+}
+
+// The node that a claim will become, as far as it is known: before the launch it is the cheapest
+// type that the claim allows, because that is what the launch takes.
+void expect_node(const Value& claim, const cloud::Catalogue& catalogue, ClaimState& state) {
+  const Value& spec = claim["spec"];
+  const auto requirements = placement::Requirements::read(spec["requirements"]);
+  placement::Labels labels = requirements.fixed_labels();
+  for (const auto& [key, text] : placement::Labels::read(claim).pairs()) labels.set(key, text);
+  state.node.allocatable = placement::ResourceList::read(claim.at("status", "allocatable"));
+  if (state.node.allocatable.is_zero()) {
+    const auto types = requirements.get(instance_type_label).values();
+    const cloud::InstanceType* cheapest = nullptr;
+    for (const std::string& name : types) {
+      const cloud::InstanceType* type = catalogue.find(name);
+      if (type == nullptr) continue;
+      if (cheapest == nullptr ||
+          type->offerings.front().price_micro_usd < cheapest->offerings.front().price_micro_usd) {
+        cheapest = type;
+      }
+    }
+    if (cheapest != nullptr) {
+      state.node.allocatable = cheapest->allocatable;
+      state.instance_type = cheapest->name;
+      for (const auto& [key, text] : cheapest->labels.pairs()) labels.set(key, text);
+    }
+  }
+  state.node.name = state.name;
+  state.node.labels = std::move(labels);
+  state.node.taints = placement::read_taints(spec["taints"]);
+}
+
+ClaimState read_claim(const Value& claim, const cloud::Catalogue& catalogue) {
+  const Value& metadata = claim["metadata"];
+  const Value& conditions = claim.at("status", "conditions");
+  ClaimState state;
+  state.name = metadata["name"].as_string();
+  state.uid = metadata["uid"].as_string();
+  state.pool = metadata.at("labels", pool_label).as_string();
+  state.node_name = claim.at("status", "nodeName").as_string();
+  state.provider_id = claim.at("status", "providerID").as_string();
+  state.deleting = !metadata["deletionTimestamp"].is_null();
+  state.launched = reconcile::is_condition_true(conditions, "Launched");
+  state.registered = reconcile::is_condition_true(conditions, "Registered");
+  state.initialized = reconcile::is_condition_true(conditions, "Initialized");
+  state.consolidatable = reconcile::is_condition_true(conditions, "Consolidatable");
+  state.created =
+      base::parse_rfc3339(metadata["creationTimestamp"].as_string()).value_or(base::WallTime{});
+  state.expire_after = claim.at("spec", "expireAfter").string_or("720h");
+  state.instance_type = metadata.at("labels", instance_type_label).as_string();
+  state.price_micro_usd = read_price(claim);
+  expect_node(claim, catalogue, state);
+  return state;
+}
+
+}  // namespace
+
+placement::PodInfoPtr PodCache::read(const client::ObjectPtr& object) {
+  Entry& entry = by_uid_[object->uid()];
+  if (!entry.info || entry.revision != object->revision()) {
+    entry.info = std::make_shared<placement::PodInfo>(placement::read_pod(object->value()));
+    entry.revision = object->revision();
+  }
+  entry.used = true;
+  return entry.info;
+}
+
+void PodCache::sweep() {
+  for (auto it = by_uid_.begin(); it != by_uid_.end();) {
+    if (std::exchange(it->second.used, false))
+      ++it;
+    else
+      it = by_uid_.erase(it);
+  }
+}
+
+std::map<std::string, ClaimState> read_claims(const client::View& view,
+                                              const cloud::Catalogue& catalogue, PodCache& pods) {
+  std::map<std::string, client::ObjectPtr> nodes;
+  for (const client::ObjectPtr& node : view.list(resources::nodes)) {
+    nodes[node->value().at("spec", "providerID").as_string()] = node;
+  }
+  std::map<std::string, ClaimState> claims;
+  for (const client::ObjectPtr& object : view.list(resources::node_claims)) {
+    const Value claim = object->value();
+    ClaimState state = read_claim(claim, catalogue);
+    const auto node = nodes.find(state.provider_id);
+    if (!state.provider_id.empty() && node != nodes.end()) {
+      state.node_name = node->second->name();
+      state.node = placement::read_node(node->second->value());
+      drop_ephemeral(state.node.taints, claim.at("spec", "startupTaints"));
+      for (const client::ObjectPtr& pod : view.pods_on(state.node_name)) {
+        auto info = pods.read(pod);
+        if (!info->finished) state.node.add(std::move(info));
+      }
+    }
+    claims[state.name] = std::move(state);
+  }
+  return claims;
+}
+
+ClaimState read_assumed_claim(const value::Value& body, const cloud::Catalogue& catalogue) {
+  return read_claim(body, catalogue);
+}
+
+std::vector<NodePool> read_ready_pools(const client::View& view) {
+  std::vector<NodePool> pools;
+  for (const client::ObjectPtr& object : view.list(resources::node_pools)) {
+    NodePool pool = read_node_pool(*object);
+    if (pool.ready && !pool.deleting) pools.push_back(std::move(pool));
+  }
+  std::stable_sort(pools.begin(), pools.end(), [](const NodePool& a, const NodePool& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.name < b.name;
+  });
+  return pools;
+}
+
+bool is_reschedulable(const placement::PodInfo& pod) {
+  return !pod.of_daemon_set && !pod.finished;
+}
+
+}  // namespace keelway::provisioner

@@ -1,0 +1,62 @@
+// The nodes of a cluster as the provisioner sees them: those that are there and those that are on
+// their way, with the pods on them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/view.h"
+#include "cloud/cloud.h"
+#include "placement/node_state.h"
+#include "provisioner/node_pool.h"
+#include "reconcile/loop.h"
+
+namespace keelway::provisioner {
+
+// A NodeClaim together with its node, where it has one.
+struct ClaimState {
+  std::string name, uid, pool, node_name, provider_id;
+  bool deleting = false;
+  bool launched = false;
+  bool registered = false;
+  bool initialized = false;
+  bool consolidatable = false;
+  base::WallTime created;
+  std::string expire_after;
+  std::string instance_type;
+  std::int64_t price_micro_usd = 0;
+  // What it is or will be; taints that go by themselves while a node starts are left out.
+  placement::NodeState node;
+};
+
+// Parses pods once a revision of theirs; bounded by what the view holds, because what has left it
+// is dropped at the next sweep. No more than a cache: equal views give equal states.
+class PodCache {
+ public:
+  placement::PodInfoPtr read(const client::ObjectPtr& object);
+  void sweep();  // forgets what was not read since the last sweep
+
+ private:
+  struct Entry {
+    client::Revision revision = 0;
+    placement::PodInfoPtr info;
+    bool used = true;
+  };
+  std::map<std::string, Entry> by_uid_;
+};
+
+// By claim name.
+std::map<std::string, ClaimState> read_claims(const client::View& view,
+                                              const cloud::Catalogue& catalogue, PodCache& pods);
+// From the body of a create that the view does not show yet.
+ClaimState read_assumed_claim(const value::Value& body, const cloud::Catalogue& catalogue);
+
+// Pools that are ready, heaviest first, then by name.
+std::vector<NodePool> read_ready_pools(const client::View& view);
+
+// Bound to a DaemonSet or to the node itself: it does not keep a node alive.
+bool is_reschedulable(const placement::PodInfo& pod);
+
+}  // namespace keelway::provisioner

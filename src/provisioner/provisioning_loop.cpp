@@ -1,0 +1,169 @@
+#include <fmt/core.h>
+
+#include "client/resources.h"
+#include "provisioner/cluster_state.h"
+#include "provisioner/loops.h"
+#include "provisioner/names.h"
+#include "provisioner/solver.h"
+#include "reconcile/events.h"
+
+namespace keelway::provisioner {
+namespace {
+
+namespace resources = client::resources;
+using reconcile::Action;
+using reconcile::Plan;
+using value::Value;
+
+// Pods that come together are packed together; a deployment's pods arrive within this.
+constexpr auto window = std::chrono::milliseconds(50);
+// A pod that nothing suits is looked at again with every change, and at the latest then.
+constexpr auto impossible_again = std::chrono::seconds(60);
+
+// The scheduler has looked at it and found no place.
+bool waits_for_room(const Value& pod) {
+  if (!pod.at("spec", "nodeName").as_string().empty()) return false;
+  for (const Value& condition : pod.at("status", "conditions").items()) {
+    if (condition["type"].as_string() == "PodScheduled") {
+      return condition["status"].as_string() == "False" &&
+             condition["reason"].as_string() == "Unschedulable";
+    }
+  }
+  return false;
+}
+
+Value claim_document(const PlannedNode& planned, const NodePool& pool, reconcile::Seed seed) {
+  base::Random random(seed);
+  Value labels = Value::object();
+  for (const auto& [key, text] : pool.labels.pairs()) labels.set(key, text);
+  Value spec =
+      Value::object({{"requirements", planned.requirements.to_value()},
+                     {"nodeClassRef", pool.node_class.to_value()},
+                     {"expireAfter", pool.expire_after},
+                     {"resources", Value::object({{"requests", planned.requests.to_value()}})}});
+  if (!pool.taint_documents.empty()) spec.set("taints", pool.taint_documents);
+  if (!pool.startup_taint_documents.empty()) {
+    spec.set("startupTaints", pool.startup_taint_documents);
+  }
+  if (!pool.termination_grace_period.empty()) {
+    spec.set("terminationGracePeriod", pool.termination_grace_period);
+  }
+  const Value owner = Value::object({{"apiVersion", "karpenter.sh/v1"},
+                                     {"kind", "NodePool"},
+                                     {"name", pool.name},
+                                     {"uid", pool.uid},
+                                     {"blockOwnerDeletion", true}});
+  Value metadata = Value::object({{"name", pool.name + "-" + base::make_name_suffix(random, 5)},
+                                  {"labels", labels},
+                                  {"finalizers", Value::array({termination_finalizer})},
+                                  {"ownerReferences", Value::array({owner})}});
+  if (pool.annotations.is_object()) metadata.set("annotations", pool.annotations);
+  return Value::object({{"apiVersion", "karpenter.sh/v1"},
+                        {"kind", "NodeClaim"},
+                        {"metadata", metadata},
+                        {"spec", spec}});
+}
+
+class ProvisioningLoop final : public reconcile::BatchLoop {
+ public:
+  explicit ProvisioningLoop(cloud::CataloguePtr catalogue) : catalogue_(std::move(catalogue)) {}
+
+  std::string_view name() const override { return "provisioning"; }
+
+  std::vector<client::Resource> watches() const override {
+    return {resources::pods, resources::nodes, resources::node_claims, resources::node_pools};
+  }
+
+  bool wakes(const client::Change& change) const override {
+    if (change.resource == resources::pods) {
+      return change.object && waits_for_room(change.object->value());
+    }
+    return change.resource == resources::node_pools || change.resource == resources::node_claims;
+  }
+
+  base::Duration batch_window() const override { return window; }
+
+  Plan plan(const client::View& view, const Assumed& assumed, base::WallTime now,
+            reconcile::Seed seed) const override {
+    SolverInput input;
+    for (const client::ObjectPtr& pod : view.list(resources::pods)) {
+      if (pod->deleting() || !waits_for_room(pod->value())) continue;
+      auto info = pods_.read(pod);
+      if (!info->gated) input.pending.push_back(std::move(info));
+    }
+    pods_.sweep();
+    if (input.pending.empty()) return {};
+    collect(view, assumed, input);
+    const Solution solution = solve(input);
+    return act(view, input, solution, now, seed);
+  }
+
+ private:
+  void collect(const client::View& view, const Assumed& assumed, SolverInput& input) const {
+    input.catalogue = catalogue_.get();
+    input.pools = read_ready_pools(view);
+    auto claims = read_claims(view, *catalogue_, node_pods_);
+    node_pods_.sweep();
+    for (const Action* action : assumed.actions) {
+      const auto* call = std::get_if<client::Call>(&action->what);
+      if (call == nullptr || !(call->resource == resources::node_claims)) continue;
+      ClaimState state = read_assumed_claim(call->body, *catalogue_);
+      claims.try_emplace(state.name, std::move(state));
+    }
+    for (auto& [name, claim] : claims) {
+      input.used[claim.pool].add(claim.node.capacity.is_zero() ? claim.node.allocatable
+                                                               : claim.node.capacity);
+      ++input.node_counts[claim.pool];
+      if (!claim.deleting) input.nodes.push_back(std::move(claim.node));
+    }
+    // Nodes that no claim stands for hold pods, too.
+    std::set<std::string> known;
+    for (const auto& node : input.nodes) known.insert(node.name);
+    for (const client::ObjectPtr& object : view.list(resources::nodes)) {
+      if (known.contains(object->name()) || !object->label(pool_label).empty()) continue;
+      placement::NodeState node = placement::read_node(object->value());
+      for (const client::ObjectPtr& pod : view.pods_on(object->name())) {
+        node.add(std::make_shared<placement::PodInfo>(placement::read_pod(pod->value())));
+      }
+      input.nodes.push_back(std::move(node));
+    }
+  }
+
+  Plan act(const client::View& view, const SolverInput& input, const Solution& solution,
+           base::WallTime now, reconcile::Seed seed) const {
+    Plan plan;
+    base::Random random(seed);
+    for (const PlannedNode& planned : solution.nodes) {
+      for (const NodePool& pool : input.pools) {
+        if (pool.name != planned.pool) continue;
+        plan.actions.push_back({client::create_call(resources::node_claims, "",
+                                                    claim_document(planned, pool, random.next())),
+                                {"AlreadyExists"}});
+      }
+    }
+    if (!solution.impossible.empty()) plan.next = reconcile::After{impossible_again};
+    // One event a plan is enough to say why pods wait; each pod's condition says it, too.
+    for (const auto& [pod, why] : solution.impossible) {
+      const auto object = view.get(resources::pods, pod->name_space, pod->name);
+      if (!object) continue;
+      plan.actions.push_back(reconcile::event_action(resources::pods, object->value(), "karpenter",
+                                                     {.reason = "FailedScheduling",
+                                                      .message = "Failed to schedule pod, " + why,
+                                                      .warning = true},
+                                                     now, random.next()));
+      break;
+    }
+    return plan;
+  }
+
+  const cloud::CataloguePtr catalogue_;
+  mutable PodCache pods_, node_pods_;  // by revision: the same view gives the same plan
+};
+
+}  // namespace
+
+std::unique_ptr<reconcile::BatchLoop> make_provisioning_loop(cloud::CataloguePtr catalogue) {
+  return std::make_unique<ProvisioningLoop>(std::move(catalogue));
+}
+
+}  // namespace keelway::provisioner

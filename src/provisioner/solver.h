@@ -1,0 +1,57 @@
+// What to buy for pods that wait: pure arithmetic from pods, pools, nodes and prices to planned
+// nodes.
+//
+// Pods that ask for the same are one group. Groups go to the first pool (by weight) that suits
+// them; within a pool nodes are bought one by one, each time the type whose price is lowest for
+// what it takes in (first fit, largest pods first). That is a greedy cover: it is cheap where
+// prices are in proportion to size, and carries no bound.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cloud/cloud.h"
+#include "placement/node_state.h"
+#include "provisioner/node_pool.h"
+
+namespace keelway::provisioner {
+
+struct PlannedNode {
+  std::string pool;
+  placement::Requirements requirements;  // of the claim, instance types included
+  placement::ResourceList requests;      // of the pods
+  std::vector<placement::PodInfoPtr> pods;
+  std::string instance_type;  // the cheapest of the allowed ones
+  std::int64_t price_micro_usd = 0;
+};
+
+struct SolverInput {
+  std::vector<placement::PodInfoPtr> pending;
+  std::vector<placement::NodeState> nodes;  // there and on their way, with their pods
+  std::vector<NodePool> pools;              // in the order to try
+  // What each pool has already, by its name.
+  std::map<std::string, placement::ResourceList> used;
+  std::map<std::string, std::int64_t> node_counts;
+  const cloud::Catalogue* catalogue = nullptr;
+};
+
+struct Solution {
+  std::vector<PlannedNode> nodes;
+  // Pods that nothing suits, with the reason.
+  std::vector<std::pair<placement::PodInfoPtr, std::string>> impossible;
+};
+
+// Instance types that a claim may be launched as, cheapest first.
+inline constexpr std::size_t instance_types_max = 60;
+
+Solution solve(const SolverInput& input);
+
+// The cheapest available offering that the requirements allow.
+struct Choice {
+  const cloud::InstanceType* type = nullptr;
+  const cloud::Offering* offering = nullptr;
+};
+Choice cheapest_choice(const placement::Requirements& requirements,
+                       const placement::ResourceList& requests, const cloud::Catalogue& catalogue);
+
+}  // namespace keelway::provisioner

@@ -1,0 +1,114 @@
+#include "provisioner/termination.h"
+
+#include "client/resources.h"
+#include "placement/node_state.h"
+#include "provisioner/names.h"
+
+namespace keelway::provisioner {
+namespace {
+
+namespace resources = client::resources;
+using client::ObjectPtr;
+using reconcile::Action;
+using reconcile::Plan;
+using value::Value;
+
+// How long a refused eviction rests before the next try.
+constexpr auto eviction_again = std::chrono::seconds(1);
+
+bool has_disrupted_taint(const Value& node) {
+  for (const Value& taint : node.at("spec", "taints").items()) {
+    if (taint["key"].as_string() == disrupted_taint) return true;
+  }
+  return false;
+}
+
+Action taint(const client::Object& object) {
+  Value node = object.value();
+  node.mutate("spec", "taints")
+      .push(Value::object({{"key", disrupted_taint}, {"effect", "NoSchedule"}}));
+  node.mutate("metadata", "labels")
+      .set("node.kubernetes.io/exclude-from-external-load-balancers", "karpenter");
+  return {client::update_call(resources::nodes, std::move(node)), {"NotFound"}};
+}
+
+// A pod that tolerates the taint would come back at once: evicting it is no way to an empty node.
+bool stays(const placement::PodInfo& pod) {
+  return pod.finished || pod.of_daemon_set ||
+         placement::tolerates(pod.tolerations,
+                              {std::string(disrupted_taint), "", placement::Effect::no_schedule});
+}
+
+Action evict(const client::Object& pod) {
+  client::Call call = client::create_call(
+      resources::pods, pod.name_space(),
+      Value::object(
+          {{"apiVersion", "policy/v1"},
+           {"kind", "Eviction"},
+           {"metadata", Value::object({{"name", pod.name()}, {"namespace", pod.name_space()}})},
+           {"deleteOptions", client::delete_options(pod.uid())}}));
+  call.name = pod.name();
+  call.subresource = "eviction";
+  // Refused by a budget: the next round asks again.
+  return {std::move(call), {"NotFound", "Conflict", "TooManyRequests"}};
+}
+
+Action remove_pod(const client::Object& pod) {
+  return {client::remove_call(resources::pods, pod.name_space(), pod.name(),
+                              client::delete_options(pod.uid())),
+          {"NotFound", "Conflict"}};
+}
+
+// When disruption budgets stop protecting; nothing where the claim sets no limit.
+std::optional<base::WallTime> deadline(const Value& claim) {
+  const auto period = base::parse_duration(claim.at("spec", "terminationGracePeriod").as_string());
+  const auto since = base::parse_rfc3339(claim.at("metadata", "deletionTimestamp").as_string());
+  if (!period || !since) return std::nullopt;
+  return *since + *period;
+}
+
+Action drop_finalizer(const Value& claim) {
+  Value document = claim;
+  Value kept = Value::array();
+  for (const Value& item : document.at("metadata", "finalizers").items()) {
+    if (item.as_string() != termination_finalizer) kept.push(item);
+  }
+  document.mutate("metadata").set("finalizers", std::move(kept));
+  return {client::update_call(resources::node_claims, std::move(document)), {"NotFound"}};
+}
+
+}  // namespace
+
+reconcile::Plan plan_termination(const client::View& view, const value::Value& claim,
+                                 const client::ObjectPtr& node, base::WallTime now) {
+  Plan plan;
+  if (node && !has_disrupted_taint(node->value())) {
+    plan.actions.push_back(taint(*node));
+    return plan;
+  }
+  if (node) {
+    const auto limit = deadline(claim);
+    const bool late = limit && *limit <= now;
+    bool waits = false;
+    for (const ObjectPtr& pod : view.pods_on(node->name())) {
+      if (stays(placement::read_pod(pod->value()))) continue;
+      waits = true;
+      if (!pod->deleting()) plan.actions.push_back(late ? remove_pod(*pod) : evict(*pod));
+    }
+    if (waits) {
+      if (!plan.actions.empty()) plan.next = reconcile::After{eviction_again};
+      return plan;
+    }
+    plan.actions.push_back({client::remove_call(resources::nodes, "", node->name(),
+                                                client::delete_options(node->uid())),
+                            {"NotFound", "Conflict"}});
+  }
+  plan.actions.push_back(
+      {reconcile::Effect{"terminate", claim.at("metadata", "uid").as_string(),
+                         Value::object({{"name", claim.at("metadata", "name")}})},
+       {}});
+  plan.actions.push_back(drop_finalizer(claim));
+  return plan;
+}
+
+}  // namespace keelway::provisioner
