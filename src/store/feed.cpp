@@ -42,15 +42,17 @@ std::unique_ptr<Watch> Feed::watch(std::shared_ptr<Mailbox> mailbox, WatchReques
   cursor->request = std::move(request);
   {
     std::lock_guard lock(mutex_);
+    if (cursor->request.previous && !tail_complete_) drop_tail();
     cursors_.push_back(cursor);
     if (cursor->position < head_ || closed_) schedule(cursor);
   }
   return std::make_unique<Handle>(shared_from_this(), std::move(cursor));
 }
 
-void Feed::publish(std::vector<Event> events, Revision revision) {
+void Feed::publish(std::vector<Event> events, Revision revision, bool with_previous) {
   std::lock_guard lock(mutex_);
   KEELWAY_INVARIANT(revision > head_, "revisions are published in order");
+  if (!with_previous && any_wants_previous()) return absent(revision);
   head_ = revision;
   Chunk chunk{revision, std::move(events), 0};
   for (const Event& event : chunk.events) {
@@ -59,6 +61,7 @@ void Feed::publish(std::vector<Event> events, Revision revision) {
   tail_events_ += chunk.events.size();
   tail_bytes_ += chunk.bytes;
   tail_.push_back(std::move(chunk));
+  tail_complete_ = tail_complete_ && with_previous;
   if (history_) {
     while (tail_.size() > 1 &&
            (tail_events_ > limits_.events_max || tail_bytes_ > limits_.bytes_max)) {
@@ -70,10 +73,29 @@ void Feed::publish(std::vector<Event> events, Revision revision) {
 
 void Feed::publish_absent(Revision revision) {
   std::lock_guard lock(mutex_);
+  absent(revision);
+}
+
+void Feed::absent(Revision revision) {
   KEELWAY_INVARIANT(history_ && revision > head_, "absent events can be read from the history");
-  while (!tail_.empty()) drop_front();
-  floor_ = head_ = revision;
+  head_ = revision;
+  drop_tail();
   for (const auto& cursor : cursors_) schedule(cursor);
+}
+
+void Feed::drop_tail() {
+  while (!tail_.empty()) drop_front();
+  floor_ = head_;
+}
+
+bool Feed::any_wants_previous() const {
+  return std::any_of(cursors_.begin(), cursors_.end(),
+                     [](const auto& cursor) { return cursor->request.previous; });
+}
+
+bool Feed::wants_previous() const {
+  std::lock_guard lock(mutex_);
+  return any_wants_previous();
 }
 
 bool Feed::wanted() const {
@@ -141,7 +163,7 @@ base::Result<EventBatch> Feed::next_batch(Cursor& cursor, std::unique_lock<std::
   }
   const Revision after = cursor.position;
   lock.unlock();
-  base::Result<EventBatch> batch = history_(after, limits_.batch_max);
+  base::Result<EventBatch> batch = history_(after, limits_.batch_max, cursor.request.previous);
   lock.lock();
   if (!batch) return batch;
   // Compacted while we read: what came may have holes.
@@ -158,7 +180,9 @@ void Feed::take_tail(const Cursor& cursor, EventBatch& batch) const {
   for (; chunk != tail_.end(); ++chunk) {
     if (batch.events.size() >= limits_.batch_max) return;
     for (const Event& event : chunk->events) {
-      if (event.entry.key.starts_with(cursor.request.prefix)) batch.events.push_back(event);
+      if (!event.entry.key.starts_with(cursor.request.prefix)) continue;
+      batch.events.push_back(event);
+      if (!cursor.request.previous) batch.events.back().previous.reset();
     }
     batch.revision = chunk->revision;
   }
@@ -175,6 +199,7 @@ void Feed::drop_front() {
   tail_bytes_ -= tail_.front().bytes;
   floor_ = tail_.front().revision;
   tail_.pop_front();
+  if (tail_.empty()) tail_complete_ = true;
 }
 
 // What every cursor has read goes: the watches hold the objects now.

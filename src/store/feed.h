@@ -24,18 +24,21 @@ class Feed : public std::enable_shared_from_this<Feed> {
  public:
   // Events after `after`, whole revisions, at most about `limit` events. Runs on the executor of
   // the watch that needs it.
-  using History = std::function<base::Result<EventBatch>(Revision after, std::size_t limit)>;
+  using History = std::function<base::Result<EventBatch>(Revision after, std::size_t limit,
+                                                         bool previous)>;
   // `head`: events up to it are only in the history. Without a history the tail is never
   // shortened but by forget().
   Feed(Revision head, Revision compacted, History history, FeedLimits limits = {});
 
   std::unique_ptr<Watch> watch(std::shared_ptr<Mailbox> mailbox, WatchRequest request);
-  // All of one revision; calls come in the order of revisions.
-  void publish(std::vector<Event> events, Revision revision);
+  // All of one revision; calls come in the order of revisions. Without the values before, a
+  // watch that wants them reads the revision from the history.
+  void publish(std::vector<Event> events, Revision revision, bool with_previous = true);
   // As publish, of a revision whose events are only in the history.
   void publish_absent(Revision revision);
-  // Whether anyone would read what is published.
+  // Whether anyone would read what is published, and with the values before.
   bool wanted() const;
+  bool wants_previous() const;
   // Compaction: cursors before `revision` end with expired.
   void forget(Revision revision);
   // Ends every watch, now and later.
@@ -55,7 +58,10 @@ class Feed : public std::enable_shared_from_this<Feed> {
   base::Result<EventBatch> next_batch(Cursor& cursor, std::unique_lock<std::mutex>& lock);
   void take_tail(const Cursor& cursor, EventBatch& batch) const;
   void remove(const Cursor* cursor);
+  void absent(Revision revision);
   void drop_front();
+  void drop_tail();
+  bool any_wants_previous() const;
   void trim();
 
   const History history_;
@@ -64,6 +70,7 @@ class Feed : public std::enable_shared_from_this<Feed> {
   // guarded by mutex_
   std::vector<std::shared_ptr<Cursor>> cursors_;
   std::deque<Chunk> tail_;      // every event in (floor_, head_]
+  bool tail_complete_ = true;   // the tail has the values before
   std::size_t tail_events_ = 0, tail_bytes_ = 0;
   Revision floor_, head_, compacted_;
   std::optional<base::Error> closed_;

@@ -135,6 +135,7 @@ std::unique_ptr<Heard> StoreContract::watch(store::Keyspace& keyspace, const std
     store::WatchRequest request;
     request.prefix = prefix;
     request.after = after;
+    request.previous = true;
     request.on_events = [to](const store::EventBatch& batch) {
       to->events.insert(to->events.end(), batch.events.begin(), batch.events.end());
       to->batches.push_back(batch.revision);

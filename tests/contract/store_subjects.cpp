@@ -1,5 +1,6 @@
 #include "contract/store_contract.h"
 #include "store/memory/memory.h"
+#include "store/sealed/sealed.h"
 #include "store/sqlite/sqlite.h"
 
 namespace keelway::contract {
@@ -34,13 +35,27 @@ std::unique_ptr<store::Engine> memory_sqlite(runtime::Runtime& runtime, const st
   return engine ? std::move(*engine) : nullptr;
 }
 
+using Make = std::unique_ptr<store::Engine> (*)(runtime::Runtime&, const std::string&);
+
+template <Make inner>
+std::unique_ptr<store::Engine> sealed(runtime::Runtime& runtime, const std::string& folder) {
+  store::KeyRing ring;
+  ring.keys["k1"] = std::string(32, 'k');
+  ring.current = "k1";
+  auto engine = store::make_sealed(runtime, inner(runtime, folder), ring);
+  EXPECT_TRUE(engine) << engine.error().message;
+  return engine ? std::move(*engine) : nullptr;
+}
+
 }  // namespace
 
 std::vector<StoreSubject> store_subjects() {
   return {{"memory", false, memory},
           {"delayed_memory", false, delayed_memory},
           {"sqlite", true, sqlite},
-          {"memory_sqlite", false, memory_sqlite}};
+          {"memory_sqlite", false, memory_sqlite},
+          {"sealed_memory", false, sealed<memory>},
+          {"sealed_sqlite", true, sealed<sqlite>}};
 }
 
 }  // namespace keelway::contract

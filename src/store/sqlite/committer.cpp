@@ -89,24 +89,25 @@ base::Result<void> Core::write_op(CommitOp& op) {
   if (op.create) {
     if (auto made = writer_->put_keyspace({space.id, space.name, 0}); !made) return made;
   }
-  complete_values(op);
+  op.with_previous = complete_values(op);
   for (const LogRow& row : op.rows) {
     if (auto appended = writer_->append(row); !appended) return appended;
   }
   return {};
 }
 
-// Watchers get the value before, too. Mostly somebody still holds it; else it is read here, and
-// where that fails the watchers read the whole revision from the log later.
-void Core::complete_values(CommitOp& op) {
-  if (!op.space->feed->wanted()) return op.events.clear();
+// Some watches want the values before. Mostly somebody still holds them, else they are read here;
+// where that fails these watches read the revision from the log later.
+bool Core::complete_values(CommitOp& op) {
+  if (!op.space->feed->wants_previous()) return false;
   for (std::size_t i = 0; i < op.events.size(); ++i) {
     std::optional<Entry>& previous = op.events[i].previous;
     if (!previous || previous->value) continue;
     base::Result<std::optional<LogRow>> row = writer_->row(op.rows[i].previous);
-    if (!row || !*row || !(*row)->value) return op.events.clear();
+    if (!row || !*row || !(*row)->value) return false;
     previous->value = std::move((*row)->value);
   }
+  return true;
 }
 
 void Core::settle_batch(std::vector<CommitOp>& batch, const base::Error* failure) {
@@ -130,8 +131,9 @@ void Core::settle_batch(std::vector<CommitOp>& batch, const base::Error* failure
   }
   for (CommitOp& op : batch) {
     if (failure == nullptr && op.kind == CommitOp::Kind::write && !op.rows.empty()) {
-      if (op.events.empty()) op.space->feed->publish_absent(op.revision);
-      else op.space->feed->publish(std::move(op.events), op.revision);
+      Feed& feed = *op.space->feed;
+      if (!feed.wanted()) feed.publish_absent(op.revision);
+      else feed.publish(std::move(op.events), op.revision, op.with_previous);
       compact_automatically(op.space);
     }
     if (op.settle) op.settle(failure);

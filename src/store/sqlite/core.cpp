@@ -80,11 +80,11 @@ void Core::restore(LogRow row) {
 
 void Core::make_feed(const SpacePtr& space) {
   auto history = [self = weak_from_this(), weak = std::weak_ptr(space)](
-                     Revision after, std::size_t limit) -> base::Result<EventBatch> {
+                     Revision after, std::size_t limit, bool previous) -> base::Result<EventBatch> {
     const auto core = self.lock();
     const auto keyspace = weak.lock();
     if (!core || !keyspace) return base::fail(base::ErrorCode::unavailable, "the store is closed");
-    return core->history(keyspace, after, limit);
+    return core->history(keyspace, after, limit, previous);
   };
   space->feed = std::make_shared<Feed>(space->durable, space->compacted, std::move(history));
 }
@@ -337,14 +337,15 @@ base::Result<Revision> Core::head(const SpacePtr& space) {
   return space->durable;
 }
 
-base::Result<EventBatch> Core::history(const SpacePtr& space, Revision after, std::size_t limit) {
+base::Result<EventBatch> Core::history(const SpacePtr& space, Revision after, std::size_t limit,
+                                      bool previous) {
   Position end = 0;
   {
     std::lock_guard lock(mutex_);
     end = space->next;
   }
   std::lock_guard lock(reader_->database().mutex);
-  return reader_->events(first_position(space->id), end, after, limit);
+  return reader_->events(first_position(space->id), end, {after, limit, previous});
 }
 
 base::Result<Bytes> Core::read_value(Position position) {

@@ -46,6 +46,7 @@ struct CommitOp {
   bool create = false;    // the keyspace's row goes first
   std::vector<LogRow> rows;
   std::vector<Event> events;
+  bool with_previous = false;  // events have the values before
   std::size_t bytes = 0;
   // On the committer, after the commit (null) or its failure.
   std::move_only_function<void(const base::Error*)> settle;
@@ -83,7 +84,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // False: a row has been compacted away since, look it up again.
   base::Result<bool> read_values(Reading& reading);
   base::Result<RangeResult> read_fully(const SpacePtr& space, const RangeRequest& request);
-  base::Result<EventBatch> history(const SpacePtr& space, Revision after, std::size_t limit);
+  base::Result<EventBatch> history(const SpacePtr& space, Revision after, std::size_t limit,
+                                   bool previous);
   base::Result<Bytes> read_value(Position position);
 
   // Validation. Under mutex_.
@@ -102,7 +104,7 @@ class Core : public std::enable_shared_from_this<Core> {
   bool commit_pending();  // false: nothing waited
   base::Result<void> write_batch(std::vector<CommitOp>& batch);
   base::Result<void> write_op(CommitOp& op);
-  void complete_values(CommitOp& op);
+  bool complete_values(CommitOp& op);
   void settle_batch(std::vector<CommitOp>& batch, const base::Error* failure);
   bool reclaim_some();
   base::Result<bool> write_reclaimed(const std::vector<Position>& positions, KeyspaceId purged);

@@ -182,9 +182,9 @@ base::Result<Position> LogTable::first_after(Position first, Position end, Revis
   return low;
 }
 
-base::Result<EventBatch> LogTable::events(Position first, Position end, Revision after,
-                                          std::size_t limit) {
-  const base::Result<Position> start = first_after(first, end, after);
+base::Result<EventBatch> LogTable::events(Position first, Position end,
+                                          const EventQuery& query) {
+  const base::Result<Position> start = first_after(first, end, query.after);
   if (!start) return std::unexpected(start.error());
   EventBatch batch;
   std::vector<Position> previous;
@@ -192,7 +192,7 @@ base::Result<EventBatch> LogTable::events(Position first, Position end, Revision
   base::Result<bool> more = from_.step();
   for (; more && *more; more = from_.step()) {
     LogRow row = read_row(from_);
-    if (row.revision != batch.revision && batch.events.size() >= limit) break;
+    if (row.revision != batch.revision && batch.events.size() >= query.limit) break;
     batch.revision = row.revision;
     Event event;
     event.type = row.created == 0 ? Event::Type::deletion : Event::Type::put;
@@ -205,16 +205,24 @@ base::Result<EventBatch> LogTable::events(Position first, Position end, Revision
   }
   from_.end();
   if (!more) return std::unexpected(more.error());
-  for (std::size_t i = 0; i < previous.size(); ++i) {
-    if (previous[i] == 0) continue;
-    base::Result<std::optional<LogRow>> before = row(previous[i]);
+  if (query.previous) {
+    if (auto added = add_previous(batch, previous); !added) return std::unexpected(added.error());
+  }
+  return batch;
+}
+
+base::Result<void> LogTable::add_previous(EventBatch& batch,
+                                          const std::vector<Position>& positions) {
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    if (positions[i] == 0) continue;
+    base::Result<std::optional<LogRow>> before = row(positions[i]);
     if (!before) return std::unexpected(before.error());
     if (!*before || !(*before)->value) continue;
     LogRow& found = **before;
     batch.events[i].previous =
         Entry{std::move(found.key), std::move(found.value), found.created, found.revision};
   }
-  return batch;
+  return {};
 }
 
 }  // namespace keelway::store

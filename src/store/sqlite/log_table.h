@@ -57,12 +57,17 @@ class LogTable {
   base::Result<void> scan(const std::function<void(LogRow)>& visit);
   // nullopt: the row is gone.
   base::Result<std::optional<LogRow>> row(Position position);
-  // Events of whole revisions after `after`, about `limit`, of the rows in [first, end).
-  base::Result<EventBatch> events(Position first, Position end, Revision after,
-                                  std::size_t limit);
+  struct EventQuery {
+    Revision after = 0;
+    std::size_t limit = 0;  // about; revisions stay whole
+    bool previous = false;
+  };
+  // Of the rows in [first, end).
+  base::Result<EventBatch> events(Position first, Position end, const EventQuery& query);
 
  private:
   base::Result<void> prepare(bool writable);
+  base::Result<void> add_previous(EventBatch& batch, const std::vector<Position>& positions);
   base::Result<Position> first_after(Position first, Position end, Revision after);
 
   std::unique_ptr<Database> database_;  // outlives the statements

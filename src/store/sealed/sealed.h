@@ -1,0 +1,52 @@
+// Encryption at rest over any engine: every value is AES-256-GCM, keys and revisions are clear.
+//
+// A sealed value is: format (1 byte, 1), length of the key's id (1 byte), the id, a random 96-bit
+// nonce, the ciphertext, a 128-bit tag. Associated data are keyspace, key and the header, so a
+// value that was moved to another key or keyspace does not open.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "store/store.h"
+
+namespace keelway::store {
+
+struct KeyRing {
+  std::map<std::string, std::string> keys;  // id (1-255 bytes) -> 32 bytes
+  std::string current;                      // of new values; the others open old ones
+};
+
+// Fails where the ring is not as described. Errors of reading name the key whose value does not
+// open: a range that meets one fails, a watch delivers the others and ends; other keys are not
+// concerned. Changing the current id does not rewrite old values.
+base::Result<std::unique_ptr<Engine>> make_sealed(runtime::Runtime& runtime,
+                                                  std::unique_ptr<Engine> inner, KeyRing ring);
+
+// The seal alone: for the check of a database and for single secrets.
+class Seal {
+ public:
+  static base::Result<std::shared_ptr<const Seal>> make(runtime::Runtime& runtime, KeyRing ring);
+  Bytes close(const std::string& keyspace, const std::string& key, const Bytes& plain) const;
+  base::Result<Bytes> open(const std::string& keyspace, const std::string& key,
+                           const Bytes& sealed) const;
+  ~Seal();
+
+ private:
+  Seal(runtime::Runtime& runtime, KeyRing ring) : runtime_(runtime), ring_(std::move(ring)) {}
+  runtime::Runtime& runtime_;
+  KeyRing ring_;
+};
+
+struct SealCheck {
+  std::size_t opened = 0;
+  std::vector<std::string> broken;  // messages that name the keys
+};
+// Opens every current value of one keyspace of the unsealed `inner` and goes on past those that
+// do not open.
+void check_sealed(Keyspace& inner, const std::string& keyspace, std::shared_ptr<const Seal> seal,
+                  std::move_only_function<void(base::Result<SealCheck>)> done);
+
+}  // namespace keelway::store
