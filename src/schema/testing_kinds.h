@@ -170,6 +170,7 @@ inline constexpr std::string_view all_verbs[] = {"create", "delete", "deletecoll
                                                  "list",   "patch",  "update", "watch"};
 inline constexpr std::string_view status_and_scale[] = {"scale", "status"};
 inline constexpr Column widget_columns[] = {
+    {.name = "Name", .type = "string", .format = "name", .json_path = ".metadata.name"},
     {.name = "Size", .type = "integer", .format = "", .json_path = ".spec.size"},
     {.name = "Made", .type = "date", .format = "", .priority = 1, .json_path = ".metadata.creationTimestamp"},
 };
