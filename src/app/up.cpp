@@ -108,10 +108,11 @@ base::Result<void> up(UpOptions options) {
   auto database = store::open_sqlite(*runtime, {.path = options.data_folder + "/keelway.db"});
   if (!database) return std::unexpected(database.error());
   auto engine = store::make_sealed(std::move(*database), *runtime, std::move(*ring));
+  if (!engine) return std::unexpected(engine.error());
 
   const Seams seams{
       .runtime = *runtime,
-      .engine = *engine,
+      .engine = **engine,
       .log = telemetry::Log(
           "keelway", telemetry::make_stderr_sink(options.verbose ? telemetry::Level::info
                                                                  : telemetry::Level::warning)),

@@ -40,9 +40,9 @@ using Make = std::unique_ptr<store::Engine> (*)(runtime::Runtime&, const std::st
 template <Make inner>
 std::unique_ptr<store::Engine> sealed(runtime::Runtime& runtime, const std::string& folder) {
   store::KeyRing ring;
-  ring.keys["k1"] = std::string(32, 'k');
-  ring.current = "k1";
-  auto engine = store::make_sealed(runtime, inner(runtime, folder), ring);
+  ring.keys[1] = std::string(32, 'k');
+  ring.current = 1;
+  auto engine = store::make_sealed(inner(runtime, folder), runtime, ring);
   EXPECT_TRUE(engine) << engine.error().message;
   return engine ? std::move(*engine) : nullptr;
 }

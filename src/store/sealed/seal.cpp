@@ -8,6 +8,7 @@ namespace {
 
 constexpr char format = 1;
 constexpr std::size_t key_size = 32;
+constexpr std::size_t header_size = 5;
 constexpr std::size_t nonce_size = 12;
 constexpr std::size_t tag_size = 16;
 
@@ -29,20 +30,29 @@ std::string associated_data(std::string_view header, const std::string& keyspace
   return data;
 }
 
+std::string make_header(std::uint32_t id) {
+  std::string header(1, format);
+  for (int shift = 24; shift >= 0; shift -= 8) header += static_cast<char>(id >> shift);
+  return header;
+}
+
 struct Parts {
-  std::string_view header, id, nonce, ciphertext, tag;
+  std::uint32_t id = 0;
+  std::string_view header, nonce, ciphertext, tag;
 };
 
 std::optional<Parts> split(std::string_view sealed) {
-  if (sealed.size() < 2 || sealed[0] != format) return std::nullopt;
-  const std::size_t id_size = static_cast<unsigned char>(sealed[1]);
-  if (sealed.size() < 2 + id_size + nonce_size + tag_size) return std::nullopt;
+  if (sealed.size() < header_size + nonce_size + tag_size || sealed[0] != format) {
+    return std::nullopt;
+  }
   Parts parts;
-  parts.header = sealed.substr(0, 2 + id_size);
-  parts.id = parts.header.substr(2);
-  parts.nonce = sealed.substr(parts.header.size(), nonce_size);
+  parts.header = sealed.substr(0, header_size);
+  for (const char c : parts.header.substr(1)) {
+    parts.id = parts.id << 8 | static_cast<unsigned char>(c);
+  }
+  parts.nonce = sealed.substr(header_size, nonce_size);
   parts.tag = sealed.substr(sealed.size() - tag_size);
-  const std::size_t start = parts.header.size() + nonce_size;
+  const std::size_t start = header_size + nonce_size;
   parts.ciphertext = sealed.substr(start, sealed.size() - tag_size - start);
   return parts;
 }
@@ -56,16 +66,13 @@ base::Error broken(const std::string& keyspace, const std::string& key, const st
 
 base::Result<std::shared_ptr<const Seal>> Seal::make(runtime::Runtime& runtime, KeyRing ring) {
   for (const auto& [id, key] : ring.keys) {
-    if (id.empty() || id.size() > 255) {
-      return base::fail(base::ErrorCode::invalid, "a sealing key's id has 1 to 255 bytes");
-    }
     if (key.size() != key_size) {
-      return base::fail(base::ErrorCode::invalid, "sealing key " + id + " is not 32 bytes long");
+      return base::fail(base::ErrorCode::invalid, "sealing key " + std::to_string(id) + " is not 32 bytes long");
     }
   }
   if (!ring.keys.contains(ring.current)) {
     return base::fail(base::ErrorCode::invalid,
-                      "the current sealing key " + ring.current + " is not in the ring");
+                      "the current sealing key " + std::to_string(ring.current) + " is not in the ring");
   }
   return std::shared_ptr<const Seal>(new Seal(runtime, std::move(ring)));
 }
@@ -75,11 +82,8 @@ Seal::~Seal() {
 }
 
 Bytes Seal::close(const std::string& keyspace, const std::string& key, const Bytes& plain) const {
-  std::string out;
-  out.reserve(2 + ring_.current.size() + nonce_size + plain->size() + tag_size);
-  out += format;
-  out += static_cast<char>(ring_.current.size());
-  out += ring_.current;
+  std::string out = make_header(ring_.current);
+  out.reserve(header_size + nonce_size + plain->size() + tag_size);
   const std::string data = associated_data(out, keyspace, key);
   const std::string nonce = runtime_.random_bytes(nonce_size);
   out += nonce;
@@ -107,10 +111,10 @@ base::Result<Bytes> Seal::open(const std::string& keyspace, const std::string& k
   if (!parts) {
     return std::unexpected(broken(keyspace, key, "not in a known format; restore it from a backup"));
   }
-  const auto secret = ring_.keys.find(std::string(parts->id));
+  const auto secret = ring_.keys.find(parts->id);
   if (secret == ring_.keys.end()) {
     return std::unexpected(broken(keyspace, key,
-                                  "sealed with key " + std::string(parts->id) +
+                                  "sealed with key " + std::to_string(parts->id) +
                                       ", which is not in the ring; add it"));
   }
   const std::string data = associated_data(parts->header, keyspace, key);

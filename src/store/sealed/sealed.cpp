@@ -186,8 +186,8 @@ void check_page(std::shared_ptr<Checking> checking, std::string start_after, Rev
 
 }  // namespace
 
-base::Result<std::unique_ptr<Engine>> make_sealed(runtime::Runtime& runtime,
-                                                  std::unique_ptr<Engine> inner, KeyRing ring) {
+base::Result<std::unique_ptr<Engine>> make_sealed(std::unique_ptr<Engine> inner,
+                                                  runtime::Runtime& runtime, KeyRing ring) {
   auto seal = Seal::make(runtime, std::move(ring));
   if (!seal) return std::unexpected(seal.error());
   return std::make_unique<SealedEngine>(std::move(inner), std::move(*seal));

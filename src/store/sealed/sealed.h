@@ -1,7 +1,7 @@
 // Encryption at rest over any engine: every value is AES-256-GCM, keys and revisions are clear.
 //
-// A sealed value is: format (1 byte, 1), length of the key's id (1 byte), the id, a random 96-bit
-// nonce, the ciphertext, a 128-bit tag. Associated data are keyspace, key and the header, so a
+// A sealed value is: format (1 byte, 1), the key's id (4 bytes, big-endian), a random 96-bit nonce,
+// the ciphertext, a 128-bit tag. Associated data are keyspace, key and the header, so a
 // value that was moved to another key or keyspace does not open.
 #pragma once
 
@@ -15,15 +15,15 @@
 namespace keelway::store {
 
 struct KeyRing {
-  std::map<std::string, std::string> keys;  // id (1-255 bytes) -> 32 bytes
-  std::string current;                      // of new values; the others open old ones
+  std::map<std::uint32_t, std::string> keys;  // id -> 32 bytes
+  std::uint32_t current = 0;                  // of new values; the others open old ones
 };
 
 // Fails where the ring is not as described. Errors of reading name the key whose value does not
 // open: a range that meets one fails, a watch delivers the others and ends; other keys are not
 // concerned. Changing the current id does not rewrite old values.
-base::Result<std::unique_ptr<Engine>> make_sealed(runtime::Runtime& runtime,
-                                                  std::unique_ptr<Engine> inner, KeyRing ring);
+base::Result<std::unique_ptr<Engine>> make_sealed(std::unique_ptr<Engine> inner,
+                                                  runtime::Runtime& runtime, KeyRing ring);
 
 // The seal alone: for the check of a database and for single secrets.
 class Seal {

@@ -25,16 +25,21 @@ void Core::wake_committer() {
 }
 
 void Core::commit_job() {
-  bool waited = true;
-  for (int i = 0; waited && i < batches_per_job; ++i) waited = commit_pending();
-  if (!waited) reclaim_some();
+  std::size_t committed = 0;
+  for (int i = 0; i < batches_per_job; ++i) {
+    const std::size_t units = commit_pending();
+    if (units == 0) break;
+    committed += units;
+  }
+  // Faster than writes can make garbage, or the log would grow under steady load.
+  reclaim_some(std::max(static_cast<std::size_t>(options_.reclaim_step), 2 * committed));
   std::lock_guard lock(mutex_);
   committing_ = false;
   const bool reclaims = !failed_ && (!reclaimable_.empty() || !purged_.empty());
   if (!pending_.empty() || reclaims) wake_committer();
 }
 
-bool Core::commit_pending() {
+std::size_t Core::commit_pending() {
   std::lock_guard committing(commit_mutex_);
   std::vector<CommitOp> batch;
   std::optional<base::Error> failure;
@@ -45,7 +50,7 @@ bool Core::commit_pending() {
       batch.push_back(std::move(pending_.front()));
       pending_.pop_front();
     }
-    if (batch.empty()) return false;
+    if (batch.empty()) return 0;
     in_flight_ = true;
     failure = failed_;
   }
@@ -61,7 +66,7 @@ bool Core::commit_pending() {
   }
   settle_batch(batch, failure ? &*failure : nullptr);
   if (!failure) checkpoint();
-  return true;
+  return batch.size();
 }
 
 base::Result<void> Core::write_batch(std::vector<CommitOp>& batch) {
@@ -158,23 +163,26 @@ void Core::compact_automatically(const SpacePtr& space) {
 }
 
 // One small step of erasing rows that nobody can read any more.
-bool Core::reclaim_some() {
+void Core::reclaim_some(std::size_t count) {
   std::lock_guard committing(commit_mutex_);
   std::vector<Position> positions;
+  SpacePtr clean;
   KeyspaceId purge = 0;
   {
     std::lock_guard lock(mutex_);
-    if (stopped_ || failed_) return false;
+    if (stopped_ || failed_) return;
     if (!reclaimable_.empty()) {
       const KeyspaceId id = *reclaimable_.begin();
-      Space& space = *by_id_.at(id);
-      positions = space.index.reclaim(space.compacted_durable,
-                                      static_cast<std::size_t>(options_.reclaim_step));
-      if (!space.index.reclaimable(space.compacted_durable)) reclaimable_.erase(id);
+      const SpacePtr& space = by_id_.at(id);
+      positions = space->index.reclaim(space->compacted_durable, count);
+      if (!space->index.reclaimable(space->compacted_durable)) {
+        reclaimable_.erase(id);
+        clean = space;
+      }
     } else if (!purged_.empty()) {
       purge = *purged_.begin();
     } else {
-      return false;
+      return;
     }
   }
   base::Result<bool> written;  // false: the purge is through
@@ -188,14 +196,14 @@ bool Core::reclaim_some() {
     failed_ = base::Error{base::ErrorCode::unavailable,
                           "the store refuses writes since compaction failed: " +
                               written.error().message};
-    return false;
+    return;
   }
   if (!*written) {
     std::lock_guard lock(mutex_);
     purged_.erase(purge);
   }
   checkpoint();
-  return true;
+  if (clean) compact_automatically(clean);
 }
 
 base::Result<bool> Core::write_reclaimed(const std::vector<Position>& positions,
@@ -220,7 +228,7 @@ void Core::checkpoint() {
 
 void Core::stop() {
   own_mailbox_->close();
-  while (commit_pending()) {
+  while (commit_pending() != 0) {
   }
   std::lock_guard committing(commit_mutex_);
   std::lock_guard lock(mutex_);

@@ -101,12 +101,12 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // The committer. One job at a time.
   void commit_job();
-  bool commit_pending();  // false: nothing waited
+  std::size_t commit_pending();  // units; 0: nothing waited
   base::Result<void> write_batch(std::vector<CommitOp>& batch);
   base::Result<void> write_op(CommitOp& op);
   bool complete_values(CommitOp& op);
   void settle_batch(std::vector<CommitOp>& batch, const base::Error* failure);
-  bool reclaim_some();
+  void reclaim_some(std::size_t count);
   base::Result<bool> write_reclaimed(const std::vector<Position>& positions, KeyspaceId purged);
   void checkpoint();
 
