@@ -1,15 +1,15 @@
 #include "runtime/linux/linux_runtime.h"
 
 #include <openssl/rand.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-
-#include <poll.h>
-#include <sys/eventfd.h>
+#include <future>
 
 #include "runtime/linux/core_thread.h"
 #include "runtime/linux/executor.h"
@@ -123,6 +123,16 @@ class Production : public LinuxRuntime {
 };
 
 }  // namespace
+
+void run_and_wait(Executor& executor, Task task) {
+  KEELWAY_INVARIANT(!core_of(executor)->thread().is_current(), "a thread cannot wait for itself");
+  std::promise<void> ran;
+  executor.post([&task, &ran] {
+    task();
+    ran.set_value();
+  });
+  ran.get_future().wait();
+}
 
 std::unique_ptr<LinuxRuntime> make_linux_runtime(LinuxOptions options) {
   return std::make_unique<Production>(options);

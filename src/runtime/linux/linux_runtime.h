@@ -4,7 +4,10 @@
 //   auto executor = runtime->make_executor("server");
 //   executor->post([&] { ... build what lives on it, http::serve(...) ... });
 //   runtime->wait_for_signal();
-//   executor.reset();  // first the executors, then what lived on them, then the runtime
+//   runtime::run_and_wait(*executor, [&] { ... destroy what lives on it ... });
+//   executor.reset();
+//
+// What lives on an executor holds a reference to it: it is destroyed on the executor, before it.
 #pragma once
 
 #include <cstdint>
@@ -37,5 +40,8 @@ class LinuxRuntime : public Runtime {
 
 // Outlives everything that was made with it. Makes the process ignore SIGPIPE.
 std::unique_ptr<LinuxRuntime> make_linux_runtime(LinuxOptions options = {});
+
+// Posts `task` and blocks until it has run. Never from a task of the same core thread.
+void run_and_wait(Executor& executor, Task task);
 
 }  // namespace keelway::runtime

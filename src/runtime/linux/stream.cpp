@@ -235,16 +235,18 @@ bool StreamCore::flush_plain() {
 
 bool StreamCore::flush_tls() {
   // Small chunks share a record. A retried write may grow but never shrink or change.
-  auto& front = out_.front();
-  while (out_.size() > 1 && front.size() - out_offset_ + out_[1].size() <= kMergeBytes) {
-    front += out_[1];
-    out_.erase(out_.begin() + 1);
+  std::string front = std::move(out_.front());
+  out_.pop_front();
+  while (!out_.empty() && front.size() - out_offset_ + out_.front().size() <= kMergeBytes) {
+    front += out_.front();
+    out_.pop_front();
   }
+  out_.push_front(std::move(front));
   ERR_clear_error();
   errno = 0;
   std::size_t sent = 0;
-  const int result = SSL_write_ex(ssl_.get(), front.data() + out_offset_,
-                                  front.size() - out_offset_, &sent);
+  const int result = SSL_write_ex(ssl_.get(), out_.front().data() + out_offset_,
+                                  out_.front().size() - out_offset_, &sent);
   if (result == 1) {
     took(sent);
     return true;

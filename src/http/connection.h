@@ -1,0 +1,89 @@
+// What the server's two kinds of connection share: exchanges, and the way home to the server.
+#pragma once
+
+#include <memory>
+
+#include "http/server.h"
+
+namespace keelway::http {
+
+class ServerExchange;
+
+// Implemented by the server. A connection asks to be forgotten, and is destroyed later, never
+// inside its own calls.
+class ConnectionHost {
+ public:
+  virtual ~ConnectionHost() = default;
+  virtual runtime::Executor& executor() = 0;
+  virtual const Limits& limits() const = 0;
+  virtual Handler& handler() = 0;
+  virtual bool draining() const = 0;
+  virtual void exchange_opened() = 0;
+  virtual void exchange_closed() = 0;
+  virtual void forget(std::uint64_t connection) = 0;
+};
+
+// The side of a connection that an exchange speaks to. `stream` is 0 on HTTP/1.1.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  virtual void send_head(std::int32_t stream, int status, std::vector<Header> headers,
+                         bool end) = 0;
+  virtual void send_body(std::int32_t stream, std::string bytes) = 0;
+  virtual void send_end(std::int32_t stream) = 0;
+  virtual void send_abort(std::int32_t stream) = 0;
+  virtual std::size_t pending_bytes(std::int32_t stream) const = 0;
+  virtual void drain() = 0;
+
+  // What the stream says; called by the server.
+  virtual void take(std::string_view bytes) = 0;
+  virtual void drained() = 0;
+  virtual void closed() = 0;
+};
+
+// Checks the order of calls and fills in what every answer carries. Connections outlived by their
+// exchanges detach them.
+class ServerExchange : public Exchange {
+ public:
+  ServerExchange(ConnectionHost& host, Connection& connection, std::int32_t stream, bool is_head);
+  ~ServerExchange() override;
+  ServerExchange(const ServerExchange&) = delete;
+
+  void respond(Response response) override;
+  void start(int status, std::vector<Header> headers) override;
+  void write(std::string chunk) override;
+  void finish() override;
+  void abort() override;
+  std::size_t pending_bytes() const override;
+  void on_drained(std::move_only_function<void()> callback) override;
+  void on_gone(std::move_only_function<void()> callback) override;
+
+  // Called by the connection.
+  void drained();
+  void detach(bool gone);  // gone: the client left before the answer was complete
+
+ private:
+  enum class State { open, streaming, done };
+  bool begin(int status, std::vector<Header>& headers);
+  void complete();
+
+  ConnectionHost& host_;
+  Connection* connection_;  // null once detached
+  const std::int32_t stream_;
+  const bool is_head_;
+  State state_ = State::open;
+  bool body_allowed_ = true;
+  std::move_only_function<void()> drained_, gone_;
+};
+
+// RFC 9110 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT".
+std::string format_http_date(base::WallTime at);
+bool has_header(const std::vector<Header>& headers, std::string_view name);
+
+// The stream outlives the connection.
+std::unique_ptr<Connection> make_http1_connection(ConnectionHost& host, std::uint64_t id,
+                                                  runtime::Stream& stream);
+std::unique_ptr<Connection> make_http2_connection(ConnectionHost& host, std::uint64_t id,
+                                                  runtime::Stream& stream);
+
+}  // namespace keelway::http

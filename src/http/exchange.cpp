@@ -1,0 +1,141 @@
+#include <fmt/core.h>
+
+#include "http/connection.h"
+#include "wire/http1.h"
+
+namespace keelway::http {
+
+std::string format_http_date(base::WallTime at) {
+  using namespace std::chrono;
+  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const sys_seconds time{seconds(at.seconds())};
+  const auto day = floor<days>(time);
+  const year_month_day date{day};
+  const hh_mm_ss clock{time - day};
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+                     kDays[weekday(day).c_encoding()], static_cast<unsigned>(date.day()),
+                     kMonths[static_cast<unsigned>(date.month()) - 1],
+                     static_cast<int>(date.year()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count());
+}
+
+bool has_header(const std::vector<Header>& headers, std::string_view name) {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return true;
+  }
+  return false;
+}
+
+std::string_view Request::header(std::string_view lower_case_name) const {
+  for (const auto& [key, value] : headers) {
+    if (key == lower_case_name) return value;
+  }
+  return {};
+}
+
+ServerExchange::ServerExchange(ConnectionHost& host, Connection& connection, std::int32_t stream,
+                               bool is_head)
+    : host_(host), connection_(&connection), stream_(stream), is_head_(is_head) {
+  host_.exchange_opened();
+}
+
+ServerExchange::~ServerExchange() {
+  if (connection_ == nullptr) return;
+  if (state_ == State::open) {
+    respond({500, {{"content-type", "text/plain"}}, "the request was not answered\n"});
+  } else if (state_ == State::streaming) {
+    abort();
+  }
+}
+
+bool ServerExchange::begin(int status, std::vector<Header>& headers) {
+  if (connection_ == nullptr || state_ != State::open) return false;
+  state_ = State::streaming;
+  body_allowed_ = !is_head_ && wire::http1::status_has_body(status);
+  if (!has_header(headers, "date")) {
+    headers.emplace_back("date", format_http_date(host_.executor().wall_now()));
+  }
+  return true;
+}
+
+void ServerExchange::respond(Response response) {
+  if (!begin(response.status, response.headers)) return;
+  if (wire::http1::status_has_body(response.status) &&
+      !has_header(response.headers, "content-length")) {
+    response.headers.emplace_back("content-length", std::to_string(response.body.size()));
+  }
+  const bool has_body = body_allowed_ && !response.body.empty();
+  connection_->send_head(stream_, response.status, std::move(response.headers), !has_body);
+  if (has_body && connection_ != nullptr) {
+    connection_->send_body(stream_, std::move(response.body));
+    if (connection_ != nullptr) connection_->send_end(stream_);
+  }
+  complete();
+}
+
+void ServerExchange::start(int status, std::vector<Header> headers) {
+  if (!begin(status, headers)) return;
+  connection_->send_head(stream_, status, std::move(headers), !body_allowed_);
+}
+
+void ServerExchange::write(std::string chunk) {
+  if (connection_ == nullptr || state_ != State::streaming || !body_allowed_ || chunk.empty()) {
+    return;
+  }
+  connection_->send_body(stream_, std::move(chunk));
+}
+
+void ServerExchange::finish() {
+  if (connection_ == nullptr || state_ != State::streaming) return;
+  if (body_allowed_) connection_->send_end(stream_);
+  complete();
+}
+
+void ServerExchange::abort() {
+  if (connection_ == nullptr || state_ == State::done) return;
+  connection_->send_abort(stream_);
+  complete();
+}
+
+// The connection has detached us where the answer was its last word; otherwise bytes may still
+// wait there, and on_drained goes on.
+void ServerExchange::complete() {
+  if (state_ == State::done) return;
+  state_ = State::done;
+  gone_ = nullptr;
+}
+
+std::size_t ServerExchange::pending_bytes() const {
+  return connection_ == nullptr ? 0 : connection_->pending_bytes(stream_);
+}
+
+void ServerExchange::on_drained(std::move_only_function<void()> callback) {
+  drained_ = std::move(callback);
+}
+
+void ServerExchange::on_gone(std::move_only_function<void()> callback) {
+  gone_ = std::move(callback);
+}
+
+void ServerExchange::drained() {
+  if (!drained_ || state_ == State::done) return;
+  // The callback may replace itself or drop this exchange's owner.
+  auto callback = std::move(drained_);
+  drained_ = nullptr;
+  callback();
+  if (!drained_) drained_ = std::move(callback);
+}
+
+void ServerExchange::detach(bool gone) {
+  if (connection_ == nullptr) return;
+  connection_ = nullptr;
+  host_.exchange_closed();
+  state_ = State::done;
+  drained_ = nullptr;
+  auto callback = std::exchange(gone_, nullptr);
+  if (gone && callback) callback();
+}
+
+}  // namespace keelway::http

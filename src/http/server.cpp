@@ -1,0 +1,177 @@
+#include "http/server.h"
+
+#include <map>
+
+#include "http/connection.h"
+#include "wire/http2.h"
+
+namespace keelway::http {
+namespace {
+
+constexpr base::Duration kDrainCheck = std::chrono::milliseconds(10);
+constexpr int kDrainChecksMax = 500;
+
+// One accepted stream and the connection that it turns out to be.
+struct Entry {
+  std::unique_ptr<runtime::Stream> stream;
+  std::string first;  // of a plain stream, until its protocol is known
+  runtime::TimerId timer = 0;
+  std::unique_ptr<Connection> connection;  // destroyed before its stream
+};
+
+class ServerCore : public ConnectionHost {
+ public:
+  ServerCore(runtime::Executor& executor, Limits limits, Handler& handler)
+      : executor_(executor), limits_(limits), handler_(handler) {}
+  ~ServerCore() override {
+    alive_.reset();
+    for (auto& [id, entry] : entries_) executor_.cancel(entry.timer);
+  }
+
+  base::Result<void> open(runtime::Runtime& runtime, runtime::ListenOptions options) {
+    auto listener =
+        runtime.network().listen(executor_, std::move(options),
+                                 [this](std::unique_ptr<runtime::Stream> stream) {
+                                   accept(std::move(stream));
+                                 });
+    if (!listener) return std::unexpected(listener.error());
+    listener_ = std::move(*listener);
+    port_ = listener_->port();
+    return {};
+  }
+
+  std::uint16_t port() const { return port_; }
+
+  void drain(std::move_only_function<void()> done) {
+    draining_ = true;
+    listener_.reset();
+    drained_ = std::move(done);
+    for (auto& [id, entry] : entries_) {
+      if (entry.connection) entry.connection->drain();
+    }
+    tell_drained();
+  }
+
+  runtime::Executor& executor() override { return executor_; }
+  const Limits& limits() const override { return limits_; }
+  Handler& handler() override { return handler_; }
+  bool draining() const override { return draining_; }
+  void exchange_opened() override { ++exchanges_; }
+  void exchange_closed() override {
+    --exchanges_;
+    tell_drained();
+  }
+  void forget(std::uint64_t id) override {
+    executor_.post([this, id, weak = std::weak_ptr(alive_)] {
+      if (!weak.expired()) entries_.erase(id);
+    });
+  }
+
+ private:
+  void accept(std::unique_ptr<runtime::Stream> stream) {
+    const std::uint64_t id = ++last_id_;
+    Entry& entry = entries_[id];
+    entry.stream = std::move(stream);
+    const auto* tls = entry.stream->tls();
+    if (tls != nullptr && tls->alpn == "h2") {
+      entry.connection = make_http2_connection(*this, id, *entry.stream);
+    } else if (tls != nullptr) {
+      entry.connection = make_http1_connection(*this, id, *entry.stream);
+    } else {
+      entry.timer = executor_.after(limits_.header_timeout, [this, id] { entries_.erase(id); });
+    }
+    entry.stream->start({[this, id](std::string_view bytes) { take(id, bytes); },
+                         [this, id] { with_connection(id, &Connection::drained); },
+                         [this, id](std::optional<base::Error>) { closed(id); }});
+    if (draining_ && entry.connection) entry.connection->drain();
+  }
+
+  void take(std::uint64_t id, std::string_view bytes) {
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    Entry& entry = found->second;
+    if (entry.connection) return entry.connection->take(bytes);
+    entry.first += bytes;
+    const auto common = std::min(entry.first.size(), wire::http2::client_preface.size());
+    const bool may_be_http2 =
+        entry.first.compare(0, common, wire::http2::client_preface.substr(0, common)) == 0;
+    if (may_be_http2 && common < wire::http2::client_preface.size()) return;
+    executor_.cancel(std::exchange(entry.timer, 0));
+    entry.connection = may_be_http2 ? make_http2_connection(*this, id, *entry.stream)
+                                    : make_http1_connection(*this, id, *entry.stream);
+    entry.connection->take(std::exchange(entry.first, {}));
+  }
+
+  void with_connection(std::uint64_t id, void (Connection::*call)()) {
+    const auto found = entries_.find(id);
+    if (found != entries_.end() && found->second.connection) {
+      (found->second.connection.get()->*call)();
+    }
+  }
+
+  void closed(std::uint64_t id) {
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    executor_.cancel(std::exchange(found->second.timer, 0));
+    if (found->second.connection) {
+      found->second.connection->closed();
+    } else {
+      forget(id);
+    }
+  }
+
+  void tell_drained() {
+    if (!draining_ || exchanges_ > 0 || !drained_) return;
+    executor_.post([this, weak = std::weak_ptr(alive_)] {
+      if (!weak.expired()) check_drained();
+    });
+  }
+
+  // The last answers are with the kernel, or their readers are too slow.
+  void check_drained() {
+    if (exchanges_ > 0 || !drained_) return;
+    bool pending = false;
+    for (const auto& [id, entry] : entries_) pending |= entry.stream->pending_bytes() > 0;
+    if (!pending || ++drain_checks_ > kDrainChecksMax) return std::exchange(drained_, nullptr)();
+    executor_.after(kDrainCheck, [this, weak = std::weak_ptr(alive_)] {
+      if (!weak.expired()) check_drained();
+    });
+  }
+
+  runtime::Executor& executor_;
+  const Limits limits_;
+  Handler& handler_;
+  std::unique_ptr<runtime::Listener> listener_;
+  std::uint16_t port_ = 0;
+  bool draining_ = false;
+  std::size_t exchanges_ = 0;
+  std::move_only_function<void()> drained_;
+  int drain_checks_ = 0;
+  std::uint64_t last_id_ = 0;
+  std::map<std::uint64_t, Entry> entries_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+class RunningServer : public Server {
+ public:
+  explicit RunningServer(std::unique_ptr<ServerCore> core) : core_(std::move(core)) {}
+  std::uint16_t port() const override { return core_->port(); }
+  void drain(std::move_only_function<void()> done) override { core_->drain(std::move(done)); }
+
+ private:
+  const std::unique_ptr<ServerCore> core_;
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<Server>> serve(runtime::Runtime& runtime, runtime::Executor& executor,
+                                            runtime::ListenOptions listen, Limits limits,
+                                            Handler& handler) {
+  auto core = std::make_unique<ServerCore>(executor, limits, handler);
+  if (auto opened = core->open(runtime, std::move(listen)); !opened) {
+    return std::unexpected(opened.error());
+  }
+  return std::make_unique<RunningServer>(std::move(core));
+}
+
+}  // namespace keelway::http
