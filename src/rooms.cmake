@@ -30,3 +30,5 @@ keelway_room(provisioner ROOMS base runtime value telemetry schema client placem
 keelway_room(node ROOMS base runtime value telemetry schema client access)
 keelway_room(fleet ROOMS base runtime value telemetry schema kinds client access reconcile)
 keelway_room(cli ROOMS base runtime value wire http client)
+keelway_room(app ROOMS base runtime value telemetry wire store schema http kinds client access reconcile
+             cloud admission apiserver aws controllers scheduler provisioner node fleet cli)

@@ -10,6 +10,7 @@
 #include "app/bootstrap.h"
 #include "app/gate.h"
 #include "app/loops.h"
+#include "cloud/simulated/catalogue.h"
 #include "http/server.h"
 #include "kinds/catalog.h"
 
@@ -25,10 +26,12 @@ constexpr auto serving_certificate_life = std::chrono::hours(24 * 825);
 // Tasks hold a bare `this`: the plane is kept by Planes until stop() has called back.
 class ClusterPlane {
  public:
-  ClusterPlane(PlaneParts parts, fleet::ControlPlaneSpec spec, schema::KindSetPtr kinds)
+  ClusterPlane(PlaneParts parts, fleet::ControlPlaneSpec spec, schema::KindSetPtr kinds,
+               cloud::CataloguePtr catalogue)
       : parts_(std::move(parts)),
         spec_(std::move(spec)),
         kinds_(std::move(kinds)),
+        catalogue_(std::move(catalogue)),
         server_executor_(parts_.seams.runtime.make_executor("cluster " + spec_.id)),
         loops_executor_(parts_.seams.runtime.make_executor("loops " + spec_.id)) {}
   // Loops first, then what they speak to; executors last.
@@ -53,6 +56,7 @@ class ClusterPlane {
   PlaneParts parts_;
   const fleet::ControlPlaneSpec spec_;
   const schema::KindSetPtr kinds_;
+  const cloud::CataloguePtr catalogue_;
   std::uint16_t port_ = 0;  // set before `up` is called
   Up up_;                   // owner only, once set
   std::unique_ptr<runtime::Executor> server_executor_, loops_executor_;
@@ -160,6 +164,7 @@ void ClusterPlane::start_loops() {
                                   .connections = parts_.connections,
                                   .cluster = spec_,
                                   .kinds = kinds_,
+                                  .catalogue = catalogue_,
                                   .config = parts_.config,
                                   .log = parts_.seams.log});
     answer(std::nullopt);
@@ -212,6 +217,12 @@ schema::KindSetPtr Planes::kinds_of(int minor) {
   return kinds;
 }
 
+cloud::CataloguePtr Planes::catalogue_of(const std::string& region) {
+  cloud::CataloguePtr& catalogue = catalogues_[region];
+  if (!catalogue) catalogue = cloud::make_catalogue(region);
+  return catalogue;
+}
+
 void Planes::assemble(fleet::ControlPlaneSpec spec, fleet::Assembled assembled) {
   const auto kinds = kinds_of(spec.minor);
   if (!kinds) {
@@ -221,7 +232,8 @@ void Planes::assemble(fleet::ControlPlaneSpec spec, fleet::Assembled assembled) 
   }
   const std::string id = spec.id;
   auto& plane = planes_[id];
-  plane = std::make_unique<ClusterPlane>(parts_, std::move(spec), kinds);
+  const auto catalogue = catalogue_of(spec.region);
+  plane = std::make_unique<ClusterPlane>(parts_, std::move(spec), kinds, catalogue);
   plane->assemble(
       [this, id, assembled = std::move(assembled)](std::optional<base::Error> error) mutable {
         if (!error) return assembled(std::make_unique<PlaneHandle>(*this, id, planes_[id]->port()));

@@ -9,6 +9,7 @@
 #include "app/connections.h"
 #include "app/key_directory.h"
 #include "app/seams.h"
+#include "cloud/cloud.h"
 #include "fleet/control_plane.h"
 #include "schema/kind.h"
 
@@ -37,9 +38,11 @@ class Planes {
   friend class PlaneHandle;
   void stop(const std::string& id, runtime::Task done);
   schema::KindSetPtr kinds_of(int minor);
+  cloud::CataloguePtr catalogue_of(const std::string& region);
 
   PlaneParts parts_;
-  std::map<int, schema::KindSetPtr> kinds_;  // by minor, shared by its clusters
+  std::map<int, schema::KindSetPtr> kinds_;                // by minor, shared by its clusters
+  std::map<std::string, cloud::CataloguePtr> catalogues_;  // by region, likewise
   std::map<std::string, std::unique_ptr<ClusterPlane>> planes_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "app/config.h"
 #include "app/connections.h"
+#include "cloud/cloud.h"
 #include "fleet/control_plane.h"
 #include "schema/kind.h"
 #include "telemetry/log.h"
@@ -17,6 +18,7 @@ struct LoopParts {
   Connections& connections;
   const fleet::ControlPlaneSpec& cluster;
   schema::KindSetPtr kinds;
+  cloud::CataloguePtr catalogue;  // of the cluster's region, shared
   const Config& config;
   telemetry::Log log;
 };

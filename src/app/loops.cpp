@@ -1,0 +1,115 @@
+#include "app/loops.h"
+
+#include "client/resources.h"
+#include "cloud/simulated/cloud.h"
+#include "controllers/crd/crd_loop.h"
+#include "controllers/deployment/deployment_loop.h"
+#include "controllers/disruption/disruption_loop.h"
+#include "controllers/garbage/garbage_loop.h"
+#include "controllers/namespace/namespace_loop.h"
+#include "controllers/namespaces/system_namespaces_loop.h"
+#include "controllers/nodelifecycle/node_lifecycle_loop.h"
+#include "controllers/replicaset/replica_set_loop.h"
+#include "controllers/rootca/root_ca_loop.h"
+#include "controllers/serviceaccount/service_account_loop.h"
+#include "provisioner/launcher.h"
+#include "provisioner/loops.h"
+#include "reconcile/loop.h"
+#include "scheduler/scheduler_loop.h"
+
+namespace keelway::app {
+namespace {
+
+// Resources that are stored and can be listed, as garbage collection and namespaces see them.
+std::vector<client::Resource> stored_resources(const schema::KindSet& kinds, bool namespaced_only) {
+  std::vector<client::Resource> resources;
+  for (const schema::Kind* kind : kinds.all()) {
+    const bool listed =
+        std::find(kind->verbs.begin(), kind->verbs.end(), "list") != kind->verbs.end();
+    // Events of events.k8s.io are core/v1 events seen through another door.
+    const bool own = kind->storage_group == kind->group || kind->storage_group.empty();
+    if (!listed || (namespaced_only && !kind->namespaced) || !own ||
+        kind->group == "events.k8s.io") {
+      continue;
+    }
+    resources.push_back({std::string(kind->group), std::string(kind->version),
+                         std::string(kind->resource), std::string(kind->kind), kind->namespaced});
+  }
+  return resources;
+}
+
+class ClusterLoopsImpl final : public ClusterLoops {
+ public:
+  explicit ClusterLoopsImpl(LoopParts parts) : catalogue_(parts.catalogue) {
+    client_ = connect(parts, parts.cluster.id, "controller-manager");
+    hub_ = connect(parts, std::string(hub_id), "provisioner");
+    manager_ = reconcile::make_manager(parts.executor, *client_, parts.log.with("loops"));
+    add_controllers(parts);
+    add_provisioner(parts);
+    manager_->start();
+  }
+  ~ClusterLoopsImpl() override {
+    manager_.reset();
+    launcher_.reset();
+    cloud_.reset();
+  }
+
+ private:
+  static std::unique_ptr<client::Client> connect(LoopParts& parts, const std::string& id,
+                                                 const std::string& name) {
+    auto client = parts.connections.connect(
+        id, parts.executor, access::component("system:keelway:" + name, {"system:masters"}));
+    KEELWAY_INVARIANT(client != nullptr, id + " is announced before its loops start");
+    return client;
+  }
+
+  void add_controllers(const LoopParts& parts) {
+    using namespace controllers;
+    manager_->add(make_system_namespaces_loop());
+    manager_->add(make_namespace_loop(stored_resources(*parts.kinds, true)));
+    manager_->add(make_crd_loop());
+    manager_->add(make_service_account_loop());
+    manager_->add(make_root_ca_loop(parts.cluster.keys.authority.certificate_pem));
+    manager_->add(make_deployment_loop());
+    manager_->add(make_replica_set_loop());
+    manager_->add(make_disruption_loop());
+    manager_->add(make_garbage_loop(stored_resources(*parts.kinds, false)));
+    manager_->add(make_node_lifecycle_loop());
+    manager_->add(scheduler::make_scheduler_loop());
+  }
+
+  void add_provisioner(const LoopParts& parts) {
+    cloud_ = cloud::make_simulated_cloud(*hub_, {.cluster = parts.cluster.id,
+                                                 .name_space = parts.cluster.name_space,
+                                                 .region = parts.cluster.region,
+                                                 .catalogue = catalogue_});
+    launcher_ = std::make_unique<provisioner::Launcher>(
+        provisioner::LauncherParts{.executor = parts.executor,
+                                   .client = *client_,
+                                   .cloud = *cloud_,
+                                   .catalogue = catalogue_,
+                                   .log = parts.log.with("provisioner")});
+    manager_->add(provisioner::make_provisioning_loop(catalogue_));
+    manager_->add(provisioner::make_claim_loop(catalogue_),
+                  [this](const reconcile::Effect& effect, reconcile::EffectDone done) {
+                    launcher_->execute(effect, std::move(done));
+                  });
+    manager_->add(provisioner::make_disruption_loop(catalogue_));
+    manager_->add(provisioner::make_pool_loop());
+    manager_->add(provisioner::make_node_class_loop());
+  }
+
+  const cloud::CataloguePtr catalogue_;
+  std::unique_ptr<client::Client> client_, hub_;
+  std::unique_ptr<cloud::Cloud> cloud_;
+  std::unique_ptr<provisioner::Launcher> launcher_;
+  std::unique_ptr<reconcile::Manager> manager_;
+};
+
+}  // namespace
+
+std::unique_ptr<ClusterLoops> start_cluster_loops(LoopParts parts) {
+  return std::make_unique<ClusterLoopsImpl>(std::move(parts));
+}
+
+}  // namespace keelway::app
