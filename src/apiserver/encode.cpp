@@ -1,0 +1,159 @@
+#include "apiserver/encode.h"
+
+#include "apiserver/verbs/shape.h"
+#include "value/json.h"
+#include "value/yaml.h"
+
+namespace keelway::apiserver {
+namespace {
+
+const schema::Kind& kind_of(const Operation& op, const Outcome& outcome) {
+  return outcome.kind != nullptr ? *outcome.kind : *op.kind;
+}
+
+Value list_metadata(const ListAnswer& list) {
+  Value metadata = Value::object({{"resourceVersion", std::to_string(list.revision)}});
+  if (!list.continue_token.empty()) metadata.set("continue", list.continue_token);
+  if (list.remaining) metadata.set("remainingItemCount", *list.remaining);
+  return metadata;
+}
+
+std::string list_json(const schema::Kind& kind, const ListAnswer& list) {
+  std::size_t size = 200;
+  for (const ObjectPtr& object : list.objects) size += object->bytes().size() + 40;
+  std::string out;
+  out.reserve(size);
+  out += R"({"kind":)";
+  value::append_json_string(out, kind.list_kind);
+  out += R"(,"apiVersion":)";
+  value::append_json_string(out, kind.api_version());
+  out += R"(,"metadata":)";
+  value::append_json(out, list_metadata(list));
+  out += R"(,"items":[)";
+  const bool splice = served_as_stored(kind);
+  bool first = true;
+  for (const ObjectPtr& object : list.objects) {
+    if (!first) out += ',';
+    first = false;
+    if (splice) object->append_json(out);
+    else value::append_json(out, to_served(kind, object->value()));
+  }
+  out += "]}\n";
+  return out;
+}
+
+Value list_value(const schema::Kind& kind, const ListAnswer& list) {
+  value::Array items;
+  items.reserve(list.objects.size());
+  for (const ObjectPtr& object : list.objects) items.push_back(to_served(kind, object->value()));
+  Value v = Value::object({{"kind", std::string(kind.list_kind)},
+                           {"apiVersion", kind.api_version()}});
+  v.set("metadata", list_metadata(list));
+  v.set("items", Value(std::move(items)));
+  return v;
+}
+
+// Objects of the outcome as they are served.
+std::vector<Value> served_objects(const schema::Kind& kind, const Outcome& outcome) {
+  std::vector<Value> objects;
+  if (const auto* one = std::get_if<ObjectPtr>(&outcome.content)) {
+    objects.push_back(to_served(kind, (*one)->value()));
+  } else if (const auto* document = std::get_if<Value>(&outcome.content)) {
+    objects.push_back(*document);
+  } else if (const auto* list = std::get_if<ListAnswer>(&outcome.content)) {
+    objects.reserve(list->objects.size());
+    for (const ObjectPtr& object : list->objects) {
+      objects.push_back(to_served(kind, object->value()));
+    }
+  }
+  return objects;
+}
+
+Value transformed(const Core& core, const Operation& op, const Media& media,
+                  const Outcome& outcome) {
+  const schema::Kind& kind = kind_of(op, outcome);
+  const std::vector<Value> objects = served_objects(kind, outcome);
+  const auto* list = std::get_if<ListAnswer>(&outcome.content);
+  if (media.form == Form::table) {
+    schema::TableOptions options = table_options(core, op, media);
+    if (list != nullptr) {
+      options.resource_version = std::to_string(list->revision);
+      options.continue_token = list->continue_token;
+      options.remaining = list->remaining;
+    } else if (!objects.empty()) {
+      options.resource_version = objects[0].at("metadata", "resourceVersion").as_string();
+    }
+    return schema::to_table(kind, objects, options);
+  }
+  const std::string version = "meta.k8s.io/" + media.form_version;
+  if (list == nullptr) return schema::partial_metadata(objects[0], version);
+  value::Array items;
+  for (const Value& object : objects) items.push_back(schema::partial_metadata(object, version));
+  Value v = Value::object({{"kind", "PartialObjectMetadataList"}, {"apiVersion", version}});
+  v.set("metadata", list_metadata(*list));
+  v.set("items", Value(std::move(items)));
+  return v;
+}
+
+}  // namespace
+
+std::string object_json(const schema::Kind& kind, const schema::Object& object) {
+  if (served_as_stored(kind)) return object.json();
+  return value::to_json(to_served(kind, object.value()));
+}
+
+schema::TableOptions table_options(const Core& core, const Operation& op, const Media& media) {
+  schema::TableOptions options;
+  options.include_object =
+      schema::parse_include_object(op.query.get("includeObject"))
+          .value_or(schema::IncludeObject::metadata);
+  options.now = core.now();
+  options.api_version = "meta.k8s.io/" + media.form_version;
+  return options;
+}
+
+Encoded encode_document(const Value& document, const Media& media) {
+  if (media.encoding == Encoding::yaml) return {value::to_yaml(document), "application/yaml"};
+  std::string body = media.pretty ? value::to_pretty_json(document) : value::to_json(document);
+  body += '\n';
+  return {std::move(body), "application/json"};
+}
+
+Encoded encode_outcome(const Core& core, const Operation& op, const Media& media,
+                       const Outcome& outcome) {
+  if (const auto* text = std::get_if<TextAnswer>(&outcome.content)) {
+    return {text->text, text->content_type};
+  }
+  if (media.form != Form::whole && !outcome.plain_document) {
+    return encode_document(transformed(core, op, media, outcome), media);
+  }
+  if (media.encoding == Encoding::json && !media.pretty) {
+    const schema::Kind& kind = kind_of(op, outcome);
+    if (const auto* one = std::get_if<ObjectPtr>(&outcome.content)) {
+      return {object_json(kind, **one) + "\n", "application/json"};
+    }
+    if (const auto* list = std::get_if<ListAnswer>(&outcome.content)) {
+      return {list_json(kind, *list), "application/json"};
+    }
+  }
+  return encode_document(outcome_value(op, outcome), media);
+}
+
+std::string encode_watch_event(const Operation&, const Media& media, std::string_view type,
+                               const Value& object) {
+  const Value event = Value::object({{"type", type}, {"object", object}});
+  if (media.encoding == Encoding::yaml) return "---\n" + value::to_yaml(event);
+  return value::to_json(event) + "\n";
+}
+
+Value outcome_value(const Operation& op, const Outcome& outcome) {
+  const schema::Kind& kind = kind_of(op, outcome);
+  if (const auto* one = std::get_if<ObjectPtr>(&outcome.content)) {
+    return to_served(kind, (*one)->value());
+  }
+  if (const auto* document = std::get_if<Value>(&outcome.content)) return *document;
+  if (const auto* list = std::get_if<ListAnswer>(&outcome.content)) return list_value(kind, *list);
+  return Value(std::get<TextAnswer>(outcome.content).text);
+}
+
+}  // namespace keelway::apiserver
