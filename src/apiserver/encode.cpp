@@ -1,6 +1,7 @@
 #include "apiserver/encode.h"
 
 #include "apiserver/verbs/shape.h"
+#include "schema/protobuf.h"
 #include "value/json.h"
 #include "value/yaml.h"
 
@@ -95,6 +96,24 @@ Value transformed(const Core& core, const Operation& op, const Media& media,
   return v;
 }
 
+// The kind by which a document of any kind (Status, PartialObjectMetadata, Table's none) becomes
+// protobuf; null where it has no such form.
+const schema::Kind* protobuf_kind(const Operation& op, const Value& document) {
+  if (!op.kinds) return nullptr;
+  const std::string& version = document["apiVersion"].as_string();
+  const std::size_t slash = version.find('/');
+  const std::string group = slash == std::string::npos ? "" : version.substr(0, slash);
+  const std::string only = slash == std::string::npos ? version : version.substr(slash + 1);
+  const schema::Kind* kind = op.kinds->by_kind(group, only, document["kind"].as_string());
+  if (kind == nullptr) kind = op.kind;
+  return kind != nullptr && !kind->proto_message.empty() ? kind : nullptr;
+}
+
+std::string protobuf_of(const Operation& op, const Value& document) {
+  const schema::Kind* kind = protobuf_kind(op, document);
+  return kind != nullptr ? schema::to_protobuf(*kind, document) : std::string();
+}
+
 }  // namespace
 
 std::string object_json(const schema::Kind& kind, const schema::Object& object) {
@@ -125,7 +144,15 @@ Encoded encode_outcome(const Core& core, const Operation& op, const Media& media
     return {text->text, text->content_type};
   }
   if (media.form != Form::whole && !outcome.plain_document) {
-    return encode_document(transformed(core, op, media, outcome), media);
+    const Value document = transformed(core, op, media, outcome);
+    if (media.encoding != Encoding::protobuf) return encode_document(document, media);
+    return {protobuf_of(op, document), "application/vnd.kubernetes.protobuf"};
+  }
+  if (media.encoding == Encoding::protobuf) {
+    const Value document = outcome_value(op, outcome);
+    std::string bytes = protobuf_of(op, document);
+    if (!bytes.empty()) return {std::move(bytes), "application/vnd.kubernetes.protobuf"};
+    return encode_document(document, Media{});
   }
   if (media.encoding == Encoding::json && !media.pretty) {
     const schema::Kind& kind = kind_of(op, outcome);
@@ -139,8 +166,11 @@ Encoded encode_outcome(const Core& core, const Operation& op, const Media& media
   return encode_document(outcome_value(op, outcome), media);
 }
 
-std::string encode_watch_event(const Operation&, const Media& media, std::string_view type,
+std::string encode_watch_event(const Operation& op, const Media& media, std::string_view type,
                                const Value& object) {
+  if (media.encoding == Encoding::protobuf) {
+    return schema::protobuf_watch_frame(type, protobuf_of(op, object));
+  }
   const Value event = Value::object({{"type", type}, {"object", object}});
   if (media.encoding == Encoding::yaml) return "---\n" + value::to_yaml(event);
   return value::to_json(event) + "\n";

@@ -1,5 +1,5 @@
 // Posting to an executor that may be gone: whoever owns the mailbox closes it while its executor
-// still lives, and later posts are dropped.
+// still lives, and later posts are refused.
 #pragma once
 
 #include <mutex>
@@ -11,8 +11,8 @@ namespace keelway::apiserver {
 class Mailbox {
  public:
   explicit Mailbox(runtime::Executor& executor) : executor_(&executor) {}
-  // False where closed; the task is dropped then.
-  bool post(runtime::Task task) {
+  // False where closed; the task is left alone then. Any thread.
+  bool post(runtime::Task& task) {
     const std::lock_guard lock(mutex_);
     if (executor_ == nullptr) return false;
     executor_->post(std::move(task));

@@ -38,6 +38,13 @@ Answer<void> check_valid(const schema::Kind& kind, const Value& object, const Va
       kind.group, kind.kind, object.at("metadata", "name").as_string(), errors));
 }
 
+// Subresources that change what the main resource may not are held only against the rules of a
+// whole object.
+bool changes_the_fixed(std::string_view subresource) {
+  return subresource == "binding" || subresource == "ephemeralcontainers" ||
+         subresource == "resize";
+}
+
 bool waits_for_nothing(const schema::Kind& kind, const Value& object) {
   const Value& metadata = object["metadata"];
   if (metadata["deletionTimestamp"].is_null()) return false;
@@ -193,7 +200,8 @@ Answer<Prepared> prepare_update(Core& core, Operation& op, UpdateSubject subject
     return std::unexpected(std::move(ok.error()));
   }
   count_generation(kind, object, subject.old);
-  if (auto ok = check_valid(kind, object, &subject.old); !ok) {
+  const Value* before = changes_the_fixed(subject.subresource) ? nullptr : &subject.old;
+  if (auto ok = check_valid(kind, object, before); !ok) {
     return std::unexpected(std::move(ok.error()));
   }
   if (auto ok = check_escalation(core, op, object, &subject.old); !ok) {

@@ -187,6 +187,18 @@ Value isolate(const schema::Kind& kind, std::string_view subresource, Value obje
     metadata.erase("resourceVersion");
     return next;
   }
+  if (subresource == "ephemeralcontainers" || subresource == "resize") {
+    Value next = old;
+    Value& spec = next.mutate("spec");
+    if (subresource == "resize") {
+      keep_member(spec, object["spec"], "containers");
+      keep_member(spec, object["spec"], "initContainers");
+    } else {
+      keep_member(spec, object["spec"], "ephemeralContainers");
+    }
+    next.mutate("metadata").erase("resourceVersion");
+    return next;
+  }
   if (kind.has_status && subresource.empty()) keep_member(object, old, "status");
   return object;
 }

@@ -17,15 +17,6 @@ constexpr auto kBookmarkPeriod = std::chrono::seconds(60);
 constexpr std::size_t kPendingMax = 4u << 20;
 constexpr std::size_t kChunk = 256u << 10;
 
-std::string frame(std::string_view payload) {
-  const std::uint32_t size = static_cast<std::uint32_t>(payload.size());
-  std::string out;
-  out.reserve(payload.size() + 4);
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>((size >> shift) & 0xff);
-  out += payload;
-  return out;
-}
-
 std::string json_line(std::string_view type, std::string_view object) {
   std::string line;
   line.reserve(object.size() + 40);
@@ -229,9 +220,7 @@ void WatchStream::send(int type, const Value& object) {
 
 void WatchStream::send_document(std::string_view type, const Value& document) {
   if (media_.encoding == Encoding::json) return queue(json_line(type, value::to_json(document)));
-  const auto bytes = encode_watch_event(*op_, media_, type, document);
-  if (media_.encoding == Encoding::protobuf) queue(frame(bytes));
-  else queue(bytes);
+  queue(encode_watch_event(*op_, media_, type, document));
 }
 
 void WatchStream::send_error(const schema::Status& status) {

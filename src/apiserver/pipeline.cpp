@@ -1,0 +1,253 @@
+#include "apiserver/pipeline.h"
+
+#include <array>
+
+#include "access/impersonation.h"
+#include "apiserver/discovery/discovery.h"
+#include "apiserver/encode.h"
+#include "apiserver/gzip.h"
+#include "apiserver/metrics.h"
+#include "apiserver/routing.h"
+#include "apiserver/verbs/shape.h"
+#include "apiserver/verbs/watch_stream.h"
+#include "value/json.h"
+
+namespace keelway::apiserver {
+namespace {
+
+constexpr std::size_t kBodyBytesMax = 3u << 20;
+
+enum class Step {
+  next,  // the following stage goes on
+  done,  // answered, or somebody else will
+};
+
+Step refuse(Core& core, const HttpCallPtr& call, const schema::Status& status) {
+  reply_status(core, call, status);
+  return Step::done;
+}
+
+// Path, query, verb, agent.
+Step read(Core& core, const HttpCallPtr& call) {
+  const std::string_view target = call->request.target;
+  const std::size_t mark = target.find('?');
+  Operation& op = *call->op;
+  op.query = Query::parse(mark == std::string_view::npos ? "" : target.substr(mark + 1));
+  auto info = read_request_info(call->request.method, target.substr(0, mark), op.query);
+  if (!info) return refuse(core, call, schema::bad_request("the path has a broken escape"));
+  op.info = std::move(*info);
+  op.content_type = call->request.header("content-type");
+  op.default_manager = manager_of_agent(call->request.header("user-agent"));
+  if (call->request.body.size() > kBodyBytesMax) {
+    return refuse(core, call, schema::request_too_large(
+                                  "Request entity too large: limit is 3145728"));
+  }
+  return Step::next;
+}
+
+// Until the store has been read nobody's permissions are known and only health can be told.
+Step wait_ready(Core& core, const HttpCallPtr& call) {
+  if (core.ready) return Step::next;
+  const std::string& path = call->op->info.path;
+  if (path.starts_with("/livez") || path.starts_with("/healthz") || path.starts_with("/readyz")) {
+    answer_path(core, call);
+    return Step::done;
+  }
+  schema::Status status = schema::service_unavailable("the server is starting");
+  status.retry_after_seconds = 1;
+  return refuse(core, call, status);
+}
+
+Step authenticate(Core& core, const HttpCallPtr& call) {
+  access::Credentials credentials;
+  credentials.authorization = call->request.header("authorization");
+  if (call->request.tls && !call->request.tls->certificates.empty()) {
+    credentials.peer_certificates = &call->request.tls->certificates;
+  }
+  credentials.now = core.now();
+  auto who = core.authenticator->authenticate(credentials);
+  if (!who) return refuse(core, call, who.error());
+  call->op->who = std::move(*who);
+  return Step::next;
+}
+
+Step impersonate(Core& core, const HttpCallPtr& call) {
+  if (!access::asks_impersonation(call->request.headers)) return Step::next;
+  auto who = access::impersonate(call->op->who, call->request.headers, core.authorizer);
+  if (!who) return refuse(core, call, who.error());
+  call->impersonator = call->op->who.user;
+  call->op->who = std::move(*who);
+  return Step::next;
+}
+
+Step authorize(Core& core, const HttpCallPtr& call) {
+  auto allowed = access::require(core.authorizer, call->op->who, attributes_of(*call->op));
+  if (!allowed) return refuse(core, call, allowed.error());
+  return Step::next;
+}
+
+// Discovery, OpenAPI, health, version, metrics.
+Step answer_other_paths(Core& core, const HttpCallPtr& call) {
+  if (call->op->info.resource_request) return Step::next;
+  answer_path(core, call);
+  return Step::done;
+}
+
+Step find_kind(Core& core, const HttpCallPtr& call) {
+  auto routed = route(core, *call->op);
+  if (!routed) return refuse(core, call, routed.error());
+  return Step::next;
+}
+
+bool wants_pretty(const HttpCall& call) {
+  const Query& query = call.op->query;
+  if (query.has("pretty")) return query.flag("pretty");
+  const std::string_view agent = call.request.header("user-agent");
+  return agent.starts_with("curl") || agent.starts_with("Wget") || agent.starts_with("Mozilla/5.0");
+}
+
+Step negotiate_form(Core& core, const HttpCallPtr& call) {
+  const Operation& op = *call->op;
+  Offer offer;
+  offer.protobuf = !op.kind->proto_message.empty();
+  offer.transform = op.info.subresource.empty();
+  if (op.info.subresource == "log") return Step::next;
+  auto media = negotiate(call->request.header("accept"), offer);
+  if (!media) return refuse(core, call, schema::not_acceptable(acceptable_types(offer)));
+  call->media = std::move(*media);
+  call->media.pretty = wants_pretty(*call);
+  return Step::next;
+}
+
+Step run_verb(Core& core, const HttpCallPtr& call) {
+  const OperationPtr op = call->op;
+  op->body = std::move(call->request.body);
+  if (op->info.verb == "watch") {
+    std::vector<http::Header> headers = common_headers(*call);
+    headers.emplace_back("content-type", watch_content_type(call->media.encoding));
+    start_watch(core, op, call->media, call->exchange, std::move(headers),
+                [&core, call](schema::Status status) { reply_status(core, call, status); });
+    return Step::done;
+  }
+  run_operation(core, op, [&core, call](Answer<Outcome> answer) {
+    reply_outcome(core, call, std::move(answer));
+  });
+  return Step::done;
+}
+
+using Stage = Step (*)(Core&, const HttpCallPtr&);
+
+// The way of every request, first to last.
+constexpr std::array<Stage, 9> kStages = {
+    read,      wait_ready,         authenticate, impersonate,    authorize,
+    answer_other_paths, find_kind, negotiate_form, run_verb,
+};
+
+void record(Core& core, const HttpCall& call, int code) {
+  const Operation& op = *call.op;
+  const double seconds =
+      std::chrono::duration<double>(core.now() - call.received).count();
+  core.metrics->answered(op.info.verb, op.info.group, op.info.version, op.info.resource, code,
+                         seconds);
+  if (!core.config.audit) return;
+  AuditRecord entry = audit_record(op, call.received);
+  entry.id = call.audit_id;
+  entry.uri = call.request.target;
+  entry.impersonator = call.impersonator;
+  entry.source = call.request.peer.host;
+  entry.user_agent = call.request.header("user-agent");
+  entry.code = code;
+  entry.answered = core.now();
+  core.config.audit(entry);
+}
+
+std::string quoted_warning(const std::string& text) {
+  std::string out = "299 - \"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return out + "\"";
+}
+
+}  // namespace
+
+AuditRecord audit_record(const Operation& op, base::WallTime received) {
+  AuditRecord entry;
+  entry.verb = op.info.verb;
+  entry.user = op.who.user;
+  entry.groups = op.who.groups;
+  entry.group = op.info.group;
+  entry.version = op.info.version;
+  entry.resource = op.info.resource;
+  entry.subresource = op.info.subresource;
+  entry.name_space = op.info.name_space;
+  entry.name = op.info.name;
+  entry.received = received;
+  return entry;
+}
+
+void handle_request(Core& core, http::Request request, std::shared_ptr<http::Exchange> exchange) {
+  auto call = std::make_shared<HttpCall>();
+  call->request = std::move(request);
+  call->exchange = std::move(exchange);
+  call->received = core.now();
+  call->audit_id = call->request.header("audit-id");
+  if (call->audit_id.empty()) call->audit_id = base::make_uuid(core.executor.random());
+  for (const Stage stage : kStages) {
+    if (stage(core, call) == Step::done) return;
+  }
+}
+
+std::vector<http::Header> common_headers(const HttpCall& call) {
+  std::vector<http::Header> headers;
+  headers.emplace_back("audit-id", call.audit_id);
+  headers.emplace_back("cache-control", "no-cache, private");
+  for (const std::string& warning : call.op->warnings) {
+    headers.emplace_back("warning", quoted_warning(warning));
+  }
+  return headers;
+}
+
+void reply_raw(Core& core, const HttpCallPtr& call, http::Response response) {
+  if (call->answered) return;
+  call->answered = true;
+  bool has_cache_control = false;
+  for (const http::Header& header : response.headers) {
+    has_cache_control = has_cache_control || header.first == "cache-control";
+  }
+  for (http::Header& header : common_headers(*call)) {
+    if (has_cache_control && header.first == "cache-control") continue;
+    response.headers.push_back(std::move(header));
+  }
+  compress_if_wanted(call->request.header("accept-encoding"), response);
+  record(core, *call, response.status);
+  call->exchange->respond(std::move(response));
+}
+
+void reply_status(Core& core, const HttpCallPtr& call, const schema::Status& status) {
+  http::Response response;
+  response.status = status.code;
+  Outcome outcome = document_outcome(status.to_value(), status.code);
+  Media media = call->media;
+  media.form = Form::whole;
+  Encoded encoded = encode_outcome(core, *call->op, media, outcome);
+  response.headers.emplace_back("content-type", std::move(encoded.content_type));
+  if (status.retry_after_seconds > 0) {
+    response.headers.emplace_back("retry-after", std::to_string(status.retry_after_seconds));
+  }
+  response.body = std::move(encoded.body);
+  reply_raw(core, call, std::move(response));
+}
+
+void reply_outcome(Core& core, const HttpCallPtr& call, Answer<Outcome> answer) {
+  if (!answer) return reply_status(core, call, answer.error());
+  http::Response response;
+  response.status = answer->code;
+  Encoded encoded = encode_outcome(core, *call->op, call->media, *answer);
+  response.headers.emplace_back("content-type", std::move(encoded.content_type));
+  response.body = std::move(encoded.body);
+  reply_raw(core, call, std::move(response));
+}
+
+}  // namespace keelway::apiserver

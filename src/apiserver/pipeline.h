@@ -1,0 +1,36 @@
+// One HTTP request from arrival to answer: an ordered list of stages.
+#pragma once
+
+#include <memory>
+
+#include "apiserver/core.h"
+#include "apiserver/media.h"
+#include "apiserver/operation.h"
+#include "http/server.h"
+
+namespace keelway::apiserver {
+
+// What the stages know of one request; each fills its part.
+struct HttpCall {
+  http::Request request;
+  std::shared_ptr<http::Exchange> exchange;
+  OperationPtr op = std::make_shared<Operation>();
+  Media media;
+  std::string audit_id, impersonator;
+  base::WallTime received;
+  bool answered = false;
+};
+using HttpCallPtr = std::shared_ptr<HttpCall>;
+
+void handle_request(Core& core, http::Request request, std::shared_ptr<http::Exchange> exchange);
+
+// Ends of the pipeline, for stages and for what answers later.
+void reply_outcome(Core& core, const HttpCallPtr& call, Answer<Outcome> answer);
+void reply_raw(Core& core, const HttpCallPtr& call, http::Response response);
+void reply_status(Core& core, const HttpCallPtr& call, const schema::Status& status);
+// The headers that every answer carries.
+std::vector<http::Header> common_headers(const HttpCall& call);
+
+AuditRecord audit_record(const Operation& op, base::WallTime received);
+
+}  // namespace keelway::apiserver

@@ -1,0 +1,72 @@
+#include "apiserver/server.h"
+
+#include "apiserver/bootstrap.h"
+#include "apiserver/core.h"
+#include "apiserver/discovery/cache.h"
+#include "apiserver/in_process.h"
+#include "apiserver/metrics.h"
+#include "apiserver/pipeline.h"
+#include "apiserver/verbs/watch_stream.h"
+
+namespace keelway::apiserver {
+namespace {
+
+class ServerImpl final : public Server {
+ public:
+  explicit ServerImpl(Config config)
+      : core_(std::make_unique<Core>(std::move(config))),
+        link_(std::make_shared<ServerLink>(core_->executor)) {
+    link_->core = core_.get();
+  }
+
+  ~ServerImpl() override {
+    link_->mailbox.close();
+    link_->core = nullptr;
+    link_->waiting.clear();
+    link_->feeds.clear();
+  }
+
+  void start(std::move_only_function<void(base::Result<void>)> done) override {
+    core_->cache.start([this, done = std::move(done)](base::Result<void> read) mutable {
+      if (!read) return done(std::move(read));
+      write_bootstrap(*core_, [this, done = std::move(done)](base::Result<void> wrote) mutable {
+        if (wrote) become_ready();
+        done(std::move(wrote));
+      });
+    });
+  }
+
+  std::unique_ptr<client::Client> make_client(runtime::Executor& executor,
+                                              access::Identity who) override {
+    return make_in_process_client(link_, executor, std::move(who));
+  }
+
+  const client::View& view() const override { return core_->view; }
+  const access::Authorizer& authorizer() const override { return core_->authorizer; }
+  bool ready() const override { return core_->ready; }
+
+  void handle(http::Request request, std::shared_ptr<http::Exchange> exchange) override {
+    handle_request(*core_, std::move(request), std::move(exchange));
+  }
+
+ private:
+  void become_ready() {
+    core_->ready = true;
+    std::vector<runtime::Task> waiting = std::move(link_->waiting);
+    link_->waiting.clear();
+    for (runtime::Task& task : waiting) task();
+  }
+
+  std::unique_ptr<Core> core_;
+  ServerLinkPtr link_;
+};
+
+}  // namespace
+
+std::unique_ptr<Server> make_server(Config config) {
+  KEELWAY_INVARIANT(config.executor != nullptr && config.keyspace && config.kinds,
+                    "a server needs an executor, a keyspace and kinds");
+  return std::make_unique<ServerImpl>(std::move(config));
+}
+
+}  // namespace keelway::apiserver
