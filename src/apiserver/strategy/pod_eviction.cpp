@@ -6,7 +6,7 @@
 #include "apiserver/verbs/commit.h"
 #include "apiserver/verbs/shape.h"
 #include "apiserver/verbs/verbs.h"
-#include "schema/validate.h"
+#include "value/selector.h"
 #include "watch/keys.h"
 
 namespace keelway::apiserver {
@@ -43,9 +43,8 @@ std::vector<ObjectPtr> budgets_of(Core& core, const Value& pod) {
                                  true};
   for (const ObjectPtr& budget : core.view.list(budgets, name_space)) {
     const Value document = budget->value();
-    if (schema::selector_matches(document.at("spec", "selector"), pod.at("metadata", "labels"))) {
-      found.push_back(budget);
-    }
+    const auto selector = value::LabelSelector::from_value(document.at("spec", "selector"));
+    if (selector && selector->matches(pod.at("metadata", "labels"))) found.push_back(budget);
   }
   return found;
 }

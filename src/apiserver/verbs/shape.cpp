@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "apiserver/strategy/event.h"
+#include "kinds/events.h"
 #include "schema/decode.h"
 #include "value/json.h"
 
@@ -51,14 +51,14 @@ bool served_as_stored(const schema::Kind& kind) {
 
 Value to_served(const schema::Kind& kind, Value stored) {
   if (served_as_stored(kind)) return stored;
-  if (kind.kind == "Event" && kind.group == "events.k8s.io") stored = event_from_core(stored);
+  if (kind.kind == "Event" && kind.group == "events.k8s.io") stored = kinds::to_regarding_event(stored);
   stored.set("apiVersion", kind.api_version());
   return stored;
 }
 
 Value to_stored(const schema::Kind& kind, Value served) {
   if (served_as_stored(kind)) return served;
-  if (kind.kind == "Event" && kind.group == "events.k8s.io") served = event_to_core(served);
+  if (kind.kind == "Event" && kind.group == "events.k8s.io") served = kinds::to_core_event(served);
   const std::string version(kind.storage_version);
   served.set("apiVersion",
              kind.storage_group.empty() ? version : std::string(kind.storage_group) + "/" + version);

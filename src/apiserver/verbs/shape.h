@@ -11,7 +11,7 @@
 namespace keelway::apiserver {
 
 // From the version that is stored to the one that is served, and back. Versions of one kind have
-// equal fields except where strategy/event says otherwise.
+// equal fields except where kinds/events says otherwise.
 Value to_served(const schema::Kind& kind, Value stored);
 Value to_stored(const schema::Kind& kind, Value served);
 // True where to_served changes nothing, so that stored bytes can be answered.

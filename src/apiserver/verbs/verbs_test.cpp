@@ -1,0 +1,207 @@
+#include <gtest/gtest.h>
+
+#include "apiserver/testing/rig.h"
+
+namespace keelway::apiserver {
+namespace {
+
+using testing::Extra;
+using testing::Rig;
+
+const std::string kMaps = "/api/v1/namespaces/default/configmaps";
+
+std::string config_map(const std::string& name, const std::string& data = "x") {
+  return R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":")" + name +
+         R"("},"data":{"k":")" + data + R"("}})";
+}
+
+std::string pod(const std::string& name, const std::string& more = "") {
+  return R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name + R"(","labels":{"app":")" +
+         name + R"("}},"spec":{)" + more +
+         R"("containers":[{"name":"c","image":"busybox:1"}]}})";
+}
+
+TEST(Verbs, CreateReadUpdateDelete) {
+  Rig rig;
+  const auto made = rig.ask("POST", kMaps, config_map("a"));
+  ASSERT_EQ(made->status, 201) << made->body;
+  const auto object = made->json();
+  EXPECT_EQ(object.at("metadata", "namespace").as_string(), "default");
+  EXPECT_FALSE(object.at("metadata", "uid").as_string().empty());
+  EXPECT_FALSE(object.at("metadata", "resourceVersion").as_string().empty());
+
+  const auto read = rig.ask("GET", kMaps + "/a");
+  EXPECT_EQ(read->status, 200);
+  EXPECT_EQ(read->json(), object);
+
+  auto changed = object;
+  changed.mutate("data").set("k", "y");
+  const auto updated = rig.ask("PUT", kMaps + "/a", value::to_json(changed));
+  ASSERT_EQ(updated->status, 200) << updated->body;
+  EXPECT_EQ(updated->json().at("data", "k").as_string(), "y");
+  const auto stale = rig.ask("PUT", kMaps + "/a", value::to_json(changed));
+  EXPECT_EQ(stale->status, 409);
+  EXPECT_EQ(stale->json()["reason"].as_string(), "Conflict");
+
+  const auto same = rig.ask("PUT", kMaps + "/a", updated->body);
+  EXPECT_EQ(same->json(), updated->json()) << "a write that changes nothing keeps the revision";
+
+  const auto removed = rig.ask("DELETE", kMaps + "/a");
+  EXPECT_EQ(removed->status, 200);
+  EXPECT_EQ(removed->json()["status"].as_string(), "Success");
+  EXPECT_EQ(rig.ask("GET", kMaps + "/a")->status, 404);
+}
+
+TEST(Verbs, CreateRefusesWhatExistsAndWhatDoesNotFit) {
+  Rig rig;
+  EXPECT_EQ(rig.ask("POST", kMaps, config_map("a"))->status, 201);
+  const auto again = rig.ask("POST", kMaps, config_map("a"));
+  EXPECT_EQ(again->status, 409);
+  EXPECT_EQ(again->json()["message"].as_string(), R"(configmaps "a" already exists)");
+  EXPECT_EQ(rig.ask("POST", kMaps,
+                    R"({"metadata":{"name":"b","namespace":"kube-system"}})")->status, 400);
+  EXPECT_EQ(rig.ask("POST", kMaps, R"({"metadata":{"name":"Not Valid"}})")->status, 422);
+  EXPECT_EQ(rig.ask("POST", "/api/v1/configmaps", config_map("c"))->status, 405);
+  EXPECT_EQ(rig.ask("POST", "/api/v1/namespaces/none/configmaps", config_map("c"))->status, 404);
+  EXPECT_EQ(rig.ask("POST", kMaps, "<a/>", {.content_type = "text/xml"})->status, 415);
+  EXPECT_EQ(rig.ask("GET", "/api/v1/nothings")->status, 404);
+}
+
+TEST(Verbs, GeneratedNamesAreDistinct) {
+  Rig rig;
+  const std::string body = R"({"metadata":{"generateName":"g-"}})";
+  const auto a = rig.ask("POST", kMaps, body)->json();
+  const auto b = rig.ask("POST", kMaps, body)->json();
+  EXPECT_TRUE(a.at("metadata", "name").as_string().starts_with("g-"));
+  EXPECT_NE(a.at("metadata", "name"), b.at("metadata", "name"));
+}
+
+TEST(Verbs, DryRunWritesNothing) {
+  Rig rig;
+  EXPECT_EQ(rig.ask("POST", kMaps + "?dryRun=All", config_map("a"))->status, 201);
+  EXPECT_EQ(rig.ask("GET", kMaps + "/a")->status, 404);
+}
+
+TEST(Verbs, PagesOfOneListShowOneRevision) {
+  Rig rig;
+  for (const char* name : {"a", "b", "c", "d", "e"}) rig.ask("POST", kMaps, config_map(name));
+  const auto first = rig.ask("GET", kMaps + "?limit=2")->json();
+  ASSERT_EQ(first["items"].size(), 2u);
+  EXPECT_EQ(first.at("metadata", "remainingItemCount").as_int(), 3);
+  rig.ask("DELETE", kMaps + "/c");
+  const std::string token = first.at("metadata", "continue").as_string();
+  const auto second = rig.ask("GET", kMaps + "?limit=2&continue=" + token)->json();
+  ASSERT_EQ(second["items"].size(), 2u);
+  EXPECT_EQ(second["items"][0].at("metadata", "name").as_string(), "c");
+  EXPECT_EQ(second.at("metadata", "remainingItemCount").as_int(), 1);
+  EXPECT_EQ(second.at("metadata", "resourceVersion"), first.at("metadata", "resourceVersion"));
+}
+
+TEST(Verbs, SelectorsChooseAndUnknownFieldsAreRefused) {
+  Rig rig;
+  const std::string pods = "/api/v1/namespaces/default/pods";
+  ASSERT_EQ(rig.ask("POST", pods, pod("a"))->status, 201);
+  ASSERT_EQ(rig.ask("POST", pods, pod("b", R"("nodeName":"n1",)"))->status, 201);
+  const auto count = [&](const std::string& query) {
+    return rig.ask("GET", pods + "?" + query)->json()["items"].size();
+  };
+  EXPECT_EQ(count("labelSelector=app%3Da"), 1u);
+  EXPECT_EQ(count("labelSelector=app"), 2u);
+  EXPECT_EQ(count("fieldSelector=spec.nodeName%3Dn1"), 1u);
+  EXPECT_EQ(count("fieldSelector=status.phase%3DPending"), 2u);
+  const auto refused = rig.ask("GET", pods + "?fieldSelector=spec.image%3Dx");
+  EXPECT_EQ(refused->status, 400);
+  EXPECT_EQ(refused->json()["message"].as_string(), "field label not supported: spec.image");
+}
+
+TEST(Verbs, BoundPodsGoGracefullyOthersAtOnce) {
+  Rig rig;
+  const std::string pods = "/api/v1/namespaces/default/pods";
+  rig.ask("POST", pods, pod("free"));
+  EXPECT_EQ(rig.ask("DELETE", pods + "/free")->status, 200);
+  EXPECT_EQ(rig.ask("GET", pods + "/free")->status, 404);
+
+  rig.ask("POST", pods, pod("bound", R"("nodeName":"n1",)"));
+  const auto going = rig.ask("DELETE", pods + "/bound")->json();
+  EXPECT_EQ(going.at("metadata", "deletionGracePeriodSeconds").as_int(), 30);
+  EXPECT_FALSE(rig.ask("GET", pods + "/bound")->json()["metadata"]["deletionTimestamp"].is_null());
+  rig.ask("DELETE", pods + "/bound?gracePeriodSeconds=0");
+  EXPECT_EQ(rig.ask("GET", pods + "/bound")->status, 404);
+}
+
+TEST(Verbs, FinalizersHoldAnObjectUntilTheLastIsGone) {
+  Rig rig;
+  rig.ask("POST", kMaps, R"({"metadata":{"name":"a","finalizers":["example.com/x"]}})");
+  const auto going = rig.ask("DELETE", kMaps + "/a")->json();
+  EXPECT_FALSE(going["metadata"]["deletionTimestamp"].is_null());
+  const Extra merge{.content_type = "application/merge-patch+json"};
+  EXPECT_EQ(rig.ask("PATCH", kMaps + "/a", R"({"metadata":{"finalizers":null}})", merge)->status,
+            200);
+  EXPECT_EQ(rig.ask("GET", kMaps + "/a")->status, 404);
+}
+
+TEST(Verbs, DeletePreconditionsAreHeld) {
+  Rig rig;
+  rig.ask("POST", kMaps, config_map("a"));
+  EXPECT_EQ(rig.ask("DELETE", kMaps + "/a", R"({"preconditions":{"uid":"other"}})")->status, 409);
+  EXPECT_EQ(rig.ask("GET", kMaps + "/a")->status, 200);
+}
+
+TEST(Verbs, DeleteCollectionTakesWhatIsSelected) {
+  Rig rig;
+  const std::string pods = "/api/v1/namespaces/default/pods";
+  for (const char* name : {"a", "b"}) rig.ask("POST", pods, pod(name));
+  EXPECT_EQ(rig.ask("DELETE", pods + "?labelSelector=app%3Da")->status, 200);
+  const auto left = rig.ask("GET", pods)->json()["items"];
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left[0].at("metadata", "name").as_string(), "b");
+}
+
+TEST(Verbs, StatusAndSpecAreApart) {
+  Rig rig;
+  const std::string pods = "/api/v1/namespaces/default/pods";
+  auto object = rig.ask("POST", pods, pod("a"))->json();
+  auto with_status = object;
+  with_status.mutate("status").set("phase", "Running");
+  rig.ask("PUT", pods + "/a", value::to_json(with_status));
+  EXPECT_EQ(rig.ask("GET", pods + "/a")->json().at("status", "phase").as_string(), "Pending");
+  const auto written = rig.ask("PUT", pods + "/a/status", value::to_json(with_status));
+  EXPECT_EQ(written->status, 200) << written->body;
+  EXPECT_EQ(written->json().at("status", "phase").as_string(), "Running");
+}
+
+TEST(Verbs, JsonAndMergePatches) {
+  Rig rig;
+  rig.ask("POST", kMaps, config_map("a"));
+  const auto json = rig.ask("PATCH", kMaps + "/a", R"([{"op":"add","path":"/data/n","value":"1"}])",
+                            {.content_type = "application/json-patch+json"});
+  EXPECT_EQ(json->json().at("data", "n").as_string(), "1") << json->body;
+  const auto bad = rig.ask("PATCH", kMaps + "/a", R"([{"op":"remove","path":"/nothing"}])",
+                           {.content_type = "application/json-patch+json"});
+  EXPECT_EQ(bad->status, 422);
+  const auto conflict =
+      rig.ask("PATCH", kMaps + "/a", R"({"metadata":{"resourceVersion":"1"}})",
+              {.content_type = "application/merge-patch+json"});
+  EXPECT_EQ(conflict->status, 409);
+  EXPECT_EQ(rig.ask("PATCH", kMaps + "/a", "{}", {.content_type = "text/plain"})->status, 415);
+}
+
+TEST(Verbs, ReadsWaitForTheRevisionTheyNameAndGiveUp) {
+  Rig rig;
+  const auto late = rig.ask("GET", kMaps + "?resourceVersion=999999");
+  EXPECT_EQ(late->status, 504);
+  EXPECT_EQ(late->json()["details"]["causes"][0]["reason"].as_string(), "ResourceVersionTooLarge");
+  EXPECT_EQ(rig.ask("GET", kMaps + "?resourceVersionMatch=Exact")->status, 422);
+}
+
+TEST(Verbs, UpdatesOfAMissingObjectCreateOnlyWhereTheKindSaysSo) {
+  Rig rig;
+  EXPECT_EQ(rig.ask("PUT", kMaps + "/a", config_map("a"))->status, 404);
+  const auto lease = rig.ask(
+      "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l",
+      R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"l"},"spec":{}})");
+  EXPECT_EQ(lease->status, 201) << lease->body;
+}
+
+}  // namespace
+}  // namespace keelway::apiserver

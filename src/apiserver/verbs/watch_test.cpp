@@ -1,0 +1,108 @@
+#include <gtest/gtest.h>
+
+#include "apiserver/testing/rig.h"
+
+namespace keelway::apiserver {
+namespace {
+
+using testing::Rig;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Lines = std::vector<std::string>;
+
+const std::string kMaps = "/api/v1/namespaces/default/configmaps";
+
+std::string config_map(const std::string& name, const std::string& label) {
+  return R"({"metadata":{"name":")" + name + R"(","labels":{"l":")" + label + R"("}}})";
+}
+
+std::string relabel(const std::string& label) {
+  return R"({"metadata":{"labels":{"l":")" + label + R"("}}})";
+}
+
+TEST(WatchStream, CurrentStateThenChanges) {
+  Rig rig;
+  rig.ask("POST", kMaps, config_map("a", "x"));
+  const auto watch = rig.open("GET", kMaps + "?watch=1");
+  EXPECT_EQ(watch->events(), Lines{"ADDED a"});
+  rig.ask("POST", kMaps, config_map("b", "x"));
+  rig.ask("DELETE", kMaps + "/a");
+  rig.run_for(milliseconds(50));
+  EXPECT_EQ(watch->events(), (Lines{"ADDED a", "ADDED b", "DELETED a"}));
+  EXPECT_FALSE(watch->complete);
+}
+
+TEST(WatchStream, FromARevisionOnlyWhatFollows) {
+  Rig rig;
+  rig.ask("POST", kMaps, config_map("a", "x"));
+  const auto list = rig.ask("GET", kMaps)->json();
+  rig.ask("POST", kMaps, config_map("b", "x"));
+  const auto watch = rig.open("GET", kMaps + "?watch=1&resourceVersion=" +
+                                         list.at("metadata", "resourceVersion").as_string());
+  EXPECT_EQ(watch->events(), Lines{"ADDED b"});
+}
+
+TEST(WatchStream, ObjectsEnterAndLeaveASelection) {
+  Rig rig;
+  rig.ask("POST", kMaps, config_map("a", "x"));
+  const auto watch = rig.open("GET", kMaps + "?watch=1&labelSelector=l%3Dy");
+  const testing::Extra merge{.content_type = "application/merge-patch+json"};
+  rig.ask("PATCH", kMaps + "/a", relabel("y"), merge);
+  rig.ask("PATCH", kMaps + "/a", relabel("z"), merge);
+  rig.run_for(milliseconds(50));
+  EXPECT_EQ(watch->events(), (Lines{"ADDED a", "DELETED a"}));
+}
+
+TEST(WatchStream, BookmarksTickOnlyForThoseWhoWantThem) {
+  Rig rig;
+  const auto wants = rig.open("GET", kMaps + "?watch=1&resourceVersion=0&allowWatchBookmarks=true");
+  const auto plain = rig.open("GET", kMaps + "?watch=1&resourceVersion=0");
+  rig.run_for(seconds(130));
+  EXPECT_EQ(wants->events(), (Lines{"BOOKMARK ", "BOOKMARK "}));
+  EXPECT_EQ(plain->body, "");
+}
+
+TEST(WatchStream, InitialEventsEndWithAnAnnotatedBookmark) {
+  Rig rig;
+  rig.ask("POST", kMaps, config_map("a", "x"));
+  const auto watch =
+      rig.open("GET", kMaps + "?watch=1&sendInitialEvents=true&allowWatchBookmarks=true"
+                              "&resourceVersionMatch=NotOlderThan");
+  EXPECT_EQ(watch->events(), (Lines{"ADDED a", "BOOKMARK "}));
+  EXPECT_NE(watch->body.find(R"("k8s.io/initial-events-end":"true")"), std::string::npos);
+}
+
+TEST(WatchStream, EndsCleanlyAfterItsTime) {
+  Rig rig;
+  const auto watch = rig.open("GET", kMaps + "?watch=1&timeoutSeconds=5");
+  rig.run_for(seconds(4));
+  EXPECT_FALSE(watch->complete);
+  rig.run_for(seconds(2));
+  EXPECT_TRUE(watch->complete);
+}
+
+TEST(WatchStream, ASlowReaderPausesAndCatchesUp) {
+  Rig rig;
+  const auto watch = rig.open("GET", kMaps + "?watch=1");
+  watch->stuck = true;
+  watch->pending = 8u << 20;
+  rig.ask("POST", kMaps, config_map("a", "x"));
+  rig.ask("POST", kMaps, config_map("b", "x"));
+  rig.run_for(milliseconds(50));
+  EXPECT_EQ(watch->events(), Lines{"ADDED a"});
+  watch->pending = 0;
+  rig.executor->post([&] { watch->drained(); });
+  rig.run_for(milliseconds(50));
+  EXPECT_EQ(watch->events(), (Lines{"ADDED a", "ADDED b"}));
+}
+
+TEST(WatchStream, AnIdleServerOwnsNoTimer) {
+  Rig rig;
+  rig.run_for(seconds(1));
+  const auto before = rig.world->now();
+  // Nothing is due in an hour, so the first step finds nothing to do.
+  EXPECT_FALSE(rig.world->step(before + std::chrono::hours(1)));
+}
+
+}  // namespace
+}  // namespace keelway::apiserver
