@@ -1,4 +1,4 @@
-// Where log lines go: "2026-01-02T03:04:05.678Z INFO component message key=value key="two words"".
+// Where log lines go: "2026-01-02T03:04:05.678Z info component message key=value key="two words"".
 #pragma once
 
 #include <string>

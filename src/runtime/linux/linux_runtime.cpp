@@ -126,12 +126,12 @@ class Production : public LinuxRuntime {
 
 void run_and_wait(Executor& executor, Task task) {
   KEELWAY_INVARIANT(!core_of(executor)->thread().is_current(), "a thread cannot wait for itself");
-  std::promise<void> ran;
-  executor.post([&task, &ran] {
+  auto ran = std::make_shared<std::promise<void>>();  // the setter may end after the waiter
+  executor.post([&task, ran] {
     task();
-    ran.set_value();
+    ran->set_value();
   });
-  ran.get_future().wait();
+  ran->get_future().wait();
 }
 
 std::unique_ptr<LinuxRuntime> make_linux_runtime(LinuxOptions options) {
