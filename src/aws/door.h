@@ -14,11 +14,9 @@
 namespace keelway::aws {
 
 struct DoorOptions {
-  std::string version = "0.1.0";        // of the product, for health
+  std::string version = "0.1.0";  // of the product, for health
   std::string endpoint_host = "127.0.0.1:4566";
   base::Duration reset_timeout = std::chrono::seconds(30);
-  // Longest wait for a write of ours to reach the view before an answer that reads it.
-  base::Duration view_lag_max = std::chrono::seconds(5);
 };
 
 // Lives on `executor`, which also owns the client and the view; all outlive the door. The view

@@ -1,0 +1,190 @@
+#include "aws/eks/updates.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "aws/eks/hub.h"
+#include "aws/eks/operations.h"
+#include "client/resources.h"
+
+namespace keelway::aws::eks {
+namespace {
+
+using value::Value;
+namespace resources = client::resources;
+
+// The oldest records of a cluster go when it has more than this many.
+constexpr std::size_t updates_per_cluster_max = 100;
+
+Value update_document(const Value& object) {
+  const Value& spec = object["spec"];
+  const Value& status = object["status"];
+  return Value::object(
+      {{"id", spec["id"]},
+       {"type", spec["type"]},
+       {"status", status["status"].string_or("Successful")},
+       {"params", spec["params"]},
+       {"createdAt", spec["createdAt"]},
+       {"errors", status["errors"].is_array() ? status["errors"] : Value::array()}});
+}
+
+void prune(const ServicePtr& service, const std::string& name_space,
+           const std::string& cluster_object) {
+  std::vector<std::pair<double, std::string>> known;
+  for (const client::ObjectPtr& one : service->view.list(resources::updates, name_space)) {
+    if (one->label(cluster_label_key) != cluster_object) continue;
+    known.emplace_back(one->value().at("spec", "createdAt").as_double(), one->name());
+  }
+  if (known.size() <= updates_per_cluster_max) return;
+  std::sort(known.begin(), known.end());
+  for (std::size_t i = 0; i < known.size() - updates_per_cluster_max; ++i) {
+    service->hub.call(client::remove_call(resources::updates, name_space, known[i].second),
+                      [](schema::Answer<client::Reply>) {});
+  }
+}
+
+bool belongs_to(const Value& update, const Value& cluster) {
+  const Value& owner = update.at("metadata", "ownerReferences")[0];
+  return owner["uid"] == cluster.at("metadata", "uid");
+}
+
+// Filters for resources of a cluster that are not there.
+std::optional<ServiceError> check_filters(const Query& query) {
+  if (query.has("nodegroupName")) {
+    return resource_not_found(
+        fmt::format("No node group found for name: {}.", query.first("nodegroupName")));
+  }
+  if (query.has("addonName")) {
+    return resource_not_found(
+        fmt::format("No addon: {} found in cluster", query.first("addonName")));
+  }
+  if (query.has("capabilityName")) {
+    return resource_not_found(
+        fmt::format("No capability found for name: {}.", query.first("capabilityName")));
+  }
+  return std::nullopt;
+}
+
+void list_of_cluster(const ServicePtr& service, const Query& query, Value cluster, Done done) {
+  client::Call list;
+  list.verb = client::Verb::list;
+  list.resource = resources::updates;
+  list.name_space = cluster.at("metadata", "namespace").as_string();
+  list.label_selector =
+      fmt::format("{}={}", cluster_label_key, cluster.at("metadata", "name").as_string());
+  service->hub.call(std::move(list), [query, cluster = std::move(cluster), done = std::move(done)](
+                                         schema::Answer<client::Reply> answer) mutable {
+    if (!answer) return done(refuse(from_status(answer.error())));
+    std::vector<std::string> ids;
+    for (const Value& one : answer->object["items"].items()) {
+      if (belongs_to(one, cluster)) ids.push_back(one.at("spec", "id").as_string());
+    }
+    std::sort(ids.begin(), ids.end());
+    auto page = paginate(query, "updates", ids, [&](std::size_t i) { return Value(ids[i]); });
+    if (!page) return done(std::unexpected(page.error()));
+    Value body = Value::object({{"updateIds", std::move(page->items)}});
+    if (!page->next_token.empty()) body.set("nextToken", page->next_token);
+    done(std::move(body));
+  });
+}
+
+bool is_update_id(std::string_view id) {
+  return !id.empty() && id.size() <= 63 && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-';
+  });
+}
+
+ServiceError no_update(const std::string& id) {
+  return resource_not_found(fmt::format("No update found for ID: {}", id));
+}
+
+}  // namespace
+
+Outcome<Value> find_repeated(const Service& service, const Caller& caller,
+                             std::string_view cluster_object, const UpdateRecord& record) {
+  if (record.client_request_token.empty()) return Value();
+  const std::string label = token_label(record.client_request_token);
+  for (const client::ObjectPtr& one :
+       service.view.list(resources::updates, hub_namespace(caller))) {
+    if (one->label(token_label_key) != label || one->label(cluster_label_key) != cluster_object) {
+      continue;
+    }
+    const Value object = one->value();
+    if (object.at("spec", "requestDigest").as_string() != record.request_digest) {
+      return refuse(
+          invalid_parameter("The clientRequestToken was used before with different parameters."));
+    }
+    return Value::object({{"update", update_document(object)}});
+  }
+  return Value();
+}
+
+void record_update(const ServicePtr& service, const Caller& caller, const Value& cluster,
+                   UpdateRecord record, Done done) {
+  const base::WallTime now = service->executor.wall_now();
+  const std::string id = base::make_uuid(service->executor.random());
+  const std::string cluster_object = cluster.at("metadata", "name").as_string();
+  Value labels = Value::object({{std::string(cluster_label_key), cluster_object}});
+  if (!record.client_request_token.empty()) {
+    labels.set(token_label_key, token_label(record.client_request_token));
+  }
+  Value owner = Value::object({{"apiVersion", resources::clusters.api_version()},
+                               {"kind", resources::clusters.kind},
+                               {"name", cluster_object},
+                               {"uid", cluster.at("metadata", "uid")}});
+  Value object = Value::object(
+      {{"metadata", Value::object({{"name", id},
+                                   {"labels", std::move(labels)},
+                                   {"ownerReferences", Value::array({std::move(owner)})}})},
+       {"spec", Value::object({{"id", id},
+                               {"type", record.type},
+                               {"params", std::move(record.params)},
+                               {"clusterName", cluster.at("spec", "name")},
+                               {"createdAt", static_cast<double>(now.microseconds / 1000) / 1000.0},
+                               {"requestDigest", record.request_digest}})}});
+  create_on_hub(service, caller, resources::updates, std::move(object),
+                [service, cluster_object, name_space = hub_namespace(caller),
+                 done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
+                  if (!answer) return done(refuse(from_status(answer.error())));
+                  prune(service, name_space, cluster_object);
+                  Value update = update_document(answer->object);
+                  update.set("status", "InProgress");
+                  done(Value::object({{"update", std::move(update)}}));
+                });
+}
+
+void list_updates(ServicePtr service, Invocation invocation, Done done) {
+  find_cluster(
+      service, invocation.caller, invocation.label("name"),
+      [service, query = invocation.query, done = std::move(done)](Outcome<Value> cluster) mutable {
+        if (!cluster) return done(std::unexpected(cluster.error()));
+        if (auto bad = check_filters(query)) return done(refuse(std::move(*bad)));
+        list_of_cluster(service, query, std::move(*cluster), std::move(done));
+      });
+}
+
+void describe_update(ServicePtr service, Invocation invocation, Done done) {
+  const std::string id = invocation.label("updateId");
+  if (auto bad = check_filters(invocation.query)) return done(refuse(std::move(*bad)));
+  find_cluster(service, invocation.caller, invocation.label("name"),
+               [service, id, done = std::move(done)](Outcome<Value> cluster) mutable {
+                 if (!cluster) return done(std::unexpected(cluster.error()));
+                 if (!is_update_id(id)) return done(refuse(no_update(id)));
+                 client::Call get = client::get_call(
+                     resources::updates, cluster->at("metadata", "namespace").as_string(), id);
+                 service->hub.call(
+                     std::move(get), [id, cluster = std::move(*cluster), done = std::move(done)](
+                                         schema::Answer<client::Reply> answer) mutable {
+                       if (!answer && answer.error().code != 404) {
+                         return done(refuse(from_status(answer.error())));
+                       }
+                       if (!answer || !belongs_to(answer->object, cluster)) {
+                         return done(refuse(no_update(id)));
+                       }
+                       done(Value::object({{"update", update_document(answer->object)}}));
+                     });
+               });
+}
+
+}  // namespace keelway::aws::eks

@@ -1,0 +1,23 @@
+// Update objects: the record of one change of a cluster. One is written after its change has been
+// applied, so an Update without a status of its own was successful.
+#pragma once
+
+#include "aws/eks/service.h"
+
+namespace keelway::aws::eks {
+
+struct UpdateRecord {
+  std::string type;                             // "LoggingUpdate"
+  value::Value params = value::Value::array();  // of {type, value}
+  std::string client_request_token, request_digest;
+};
+
+// The update that an earlier request with this token made; null where there is none.
+// Errors: the token came with other input then.
+Outcome<value::Value> find_repeated(const Service& service, const Caller& caller,
+                                    std::string_view cluster_object, const UpdateRecord& record);
+// Writes it for `cluster` and answers {"update": ...}, InProgress, as the service does.
+void record_update(const ServicePtr& service, const Caller& caller, const value::Value& cluster,
+                   UpdateRecord record, Done done);
+
+}  // namespace keelway::aws::eks

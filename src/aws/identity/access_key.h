@@ -1,0 +1,32 @@
+// The keys that requests are signed with: AccessKey objects of the hub.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "client/view.h"
+
+namespace keelway::aws {
+
+struct AccessKey {
+  std::string access_key_id, secret_access_key, account_id;
+  std::string user_name;  // empty for root
+  bool root = false;
+
+  std::string arn() const;      // arn:aws:iam::A:root, arn:aws:iam::A:user/N
+  std::string user_id() const;  // A of root, AIDA... of a user
+};
+
+using KeyLookup = std::function<std::optional<AccessKey>(std::string_view access_key_id)>;
+
+// Reads spec{accountId, accessKeyId, secretAccessKey, userName, root}; nullopt where one is missing
+// that a signature needs.
+std::optional<AccessKey> read_access_key(const value::Value& object);
+
+// Over the AccessKey objects of the hub, which are named after the identifier in lower case; the
+// view outlives the lookup.
+KeyLookup lookup_in(const client::View& hub);
+
+}  // namespace keelway::aws
