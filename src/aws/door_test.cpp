@@ -1,0 +1,506 @@
+#include "aws/door.h"
+
+#include <gtest/gtest.h>
+
+#include "aws/botocore_vectors.h"
+#include "aws/eks/operations.h"
+#include "aws/test_hub.h"
+#include "runtime/virtual/world.h"
+#include "wire/sigv4.h"
+
+namespace keelway::aws {
+namespace {
+
+using value::Value;
+namespace resources = client::resources;
+
+constexpr const char* other_account = "999999999999";
+
+struct TestExchange final : http::Exchange {
+  std::optional<http::Response> answer;
+  void respond(http::Response response) override { answer = std::move(response); }
+  void start(int, std::vector<http::Header>) override {}
+  void write(std::string) override {}
+  void finish() override {}
+  void abort() override {}
+  std::size_t pending_bytes() const override { return 0; }
+  void on_drained(std::move_only_function<void()>) override {}
+  void on_gone(std::move_only_function<void()>) override {}
+};
+
+struct Reply {
+  int status = 0;
+  std::string error_type, content_type, text;
+  Value body;
+  std::string message() const { return body["message"].as_string(); }
+};
+
+class DoorTest : public ::testing::Test {
+ protected:
+  DoorTest()
+      : world_(runtime::make_world(7, {.epoch = vectors::signed_at})),
+        host_(world_->make_host("server")),
+        executor_(host_->runtime().make_executor("door")),
+        hub_(*executor_),
+        door_(make_door({*executor_, hub_, hub_.view(), {}})) {
+    add_key(vectors::key());
+    add_key(other_key());
+  }
+  static AccessKey other_key() {
+    return {"AKIAOTHER", "other-secret", other_account, "eve", false};
+  }
+
+  void add_key(const AccessKey& key) {
+    std::string name = key.access_key_id;
+    for (char& c : name) c = static_cast<char>(std::tolower(c));
+    hub_.write(resources::access_keys,
+               Value::object({{"metadata", Value::object({{"name", name}})},
+                              {"spec", Value::object({{"accountId", key.account_id},
+                                                      {"accessKeyId", key.access_key_id},
+                                                      {"secretAccessKey", key.secret_access_key},
+                                                      {"userName", key.user_name},
+                                                      {"root", key.root}})}}));
+  }
+
+  Reply send(http::Request request) {
+    auto exchange = std::make_shared<TestExchange>();
+    executor_->post([this, request = std::move(request), exchange]() mutable {
+      door_->handle(std::move(request), exchange);
+    });
+    world_->run_while_waiting([&] { return exchange->answer.has_value(); });
+    Reply reply;
+    if (!exchange->answer) return reply;
+    reply.status = exchange->answer->status;
+    reply.text = exchange->answer->body;
+    for (const auto& [name, text] : exchange->answer->headers) {
+      if (name == "x-amzn-errortype") reply.error_type = text;
+      if (name == "content-type") reply.content_type = text;
+    }
+    if (auto body = value::parse_json(reply.text)) reply.body = std::move(*body);
+    return reply;
+  }
+
+  http::Request request(std::string method, std::string target, std::string body,
+                        const AccessKey& key = vectors::key(), std::string service = "eks",
+                        std::string region = "eu-west-1") {
+    http::Request made;
+    made.method = std::move(method);
+    made.target = std::move(target);
+    made.headers = {{"host", "127.0.0.1:4566"}};
+    made.body = std::move(body);
+    wire::sigv4::sign_headers(made.method, made.target, made.headers, made.body,
+                              {key.access_key_id, key.secret_access_key, ""}, {region, service},
+                              vectors::signed_at);
+    return made;
+  }
+  Reply eks(std::string method, std::string target, std::string body = "") {
+    return send(request(std::move(method), std::move(target), std::move(body)));
+  }
+  static std::string create_body(std::string name, std::string more = "") {
+    return R"({"name":")" + name +
+           R"(","roleArn":"arn:aws:iam::123456789012:role/eks","resourcesVpcConfig":)"
+           R"({"subnetIds":["subnet-1","subnet-2"]})" +
+           more + "}";
+  }
+  void make(const std::string& name, const std::string& more = "") {
+    ASSERT_EQ(eks("POST", "/clusters", create_body(name, more)).status, 200);
+    set_status(name, "ACTIVE");
+  }
+  client::ObjectPtr object_of(const std::string& name) {
+    for (const auto& one : hub_.view().list(resources::clusters)) {
+      if (one->value().at("spec", "name").as_string() == name) return one;
+    }
+    return nullptr;
+  }
+  void set_status(const std::string& name, const char* status) {
+    const auto object = object_of(name);
+    hub_.set_status(object->name_space(), object->name(),
+                    Value::object({{"status", status},
+                                   {"endpoint", "https://127.0.0.1:7001"},
+                                   {"oidcIssuer", "https://oidc/id/1"},
+                                   {"certificateAuthority", Value::object({{"data", "Q0E="}})}}));
+  }
+  static void expect_refused(const Reply& reply, int status, std::string_view type,
+                             std::string_view part) {
+    EXPECT_EQ(reply.status, status) << reply.text;
+    EXPECT_EQ(reply.error_type, type) << reply.text;
+    EXPECT_NE(reply.text.find(part), std::string::npos) << reply.text;
+  }
+
+  std::unique_ptr<runtime::World> world_;
+  std::unique_ptr<runtime::Host> host_;
+  std::unique_ptr<runtime::Executor> executor_;
+  TestHub hub_;
+  std::unique_ptr<Door> door_;
+};
+
+// --- signatures ---
+
+TEST_F(DoorTest, BotocoresRequestsAreTaken) {
+  const Reply made = send(vectors::create_cluster_request());
+  ASSERT_EQ(made.status, 200) << made.text;
+  EXPECT_EQ(made.body.at("cluster", "status").as_string(), "CREATING");
+  EXPECT_EQ(made.body.at("cluster", "tags", "team").as_string(), "a b");
+  const Reply tags = send(vectors::list_tags_request());
+  ASSERT_EQ(tags.status, 200) << tags.text;
+  EXPECT_EQ(tags.body.at("tags", "team").as_string(), "a b");
+  const Reply page = send(vectors::list_clusters_request());
+  expect_refused(page, 400, "InvalidParameterException", "nextToken");  // signed well, bad token
+  const Reply who = send(vectors::caller_identity_request());
+  ASSERT_EQ(who.status, 200) << who.text;
+  EXPECT_NE(who.text.find("<Arn>arn:aws:iam::123456789012:root</Arn><UserId>123456789012</UserId>"
+                          "<Account>123456789012</Account>"),
+            std::string::npos)
+      << who.text;
+}
+
+TEST_F(DoorTest, WrongCallersAreRefused) {
+  http::Request plain = request("GET", "/clusters", "");
+  http::Request changed = plain;
+  plain.headers = {{"host", "127.0.0.1:4566"}};
+  expect_refused(send(plain), 403, "MissingAuthenticationTokenException",
+                 "Missing Authentication Token");
+  changed.target = "/clusters?maxResults=1";
+  expect_refused(send(changed), 403, "InvalidSignatureException",
+                 "The request signature we calculated does not match the signature you provided. "
+                 "Check your AWS Secret Access Key and signing method.");
+  AccessKey unknown = vectors::key();
+  unknown.access_key_id = "AKIANOBODY";
+  expect_refused(send(request("GET", "/clusters", "", unknown)), 403, "UnrecognizedClientException",
+                 "The security token included in the request is invalid.");
+  AccessKey wrong = vectors::key();
+  wrong.secret_access_key = "guess";
+  expect_refused(send(request("GET", "/clusters", "", wrong)), 403, "InvalidSignatureException",
+                 "does not match");
+  http::Request broken = request("GET", "/clusters", "");
+  for (auto& [name, text] : broken.headers) {
+    if (name == "authorization") text = "AWS4-HMAC-SHA256 Credential=x";
+  }
+  expect_refused(send(broken), 400, "IncompleteSignatureException", "Signature");
+}
+
+TEST_F(DoorTest, BodyIsCoveredByTheSignature) {
+  http::Request changed = request("POST", "/clusters", create_body("dev"));
+  changed.body = create_body("prod");
+  expect_refused(send(changed), 403, "InvalidSignatureException", "does not match");
+  EXPECT_FALSE(object_of("prod"));
+}
+
+TEST_F(DoorTest, OldAndEarlySignatures) {
+  const http::Request now = request("GET", "/clusters", "");
+  host_->set_wall_skew(std::chrono::minutes(4));
+  EXPECT_EQ(send(now).status, 200);
+  host_->set_wall_skew(std::chrono::minutes(6));
+  expect_refused(send(now), 403, "InvalidSignatureException",
+                 "Signature expired: 20260102T030405Z is now earlier than 20260102T030505Z "
+                 "(20260102T031005Z - 5 min.)");
+  host_->set_wall_skew(-std::chrono::minutes(6));
+  expect_refused(send(now), 403, "InvalidSignatureException", "Signature not yet current");
+}
+
+TEST_F(DoorTest, OtherServicesAreRefusedInTheirOwnTongue) {
+  const auto ask = [&](std::string service, std::string body) {
+    http::Request made = request("POST", "/", body, vectors::key(), service);
+    made.headers.emplace_back("content-type", "application/x-www-form-urlencoded");
+    return send(made);
+  };
+  Reply reply = ask("iam", "Action=CreateRole");
+  EXPECT_EQ(reply.content_type, "text/xml");
+  EXPECT_NE(reply.text.find("<Code>InvalidAction</Code>"), std::string::npos);
+  EXPECT_NE(reply.text.find("CreateRole"), std::string::npos);
+  reply = ask("ec2", "Action=DescribeVpcs");
+  EXPECT_NE(reply.text.find("<Response><Errors><Error><Code>InvalidAction</Code>"),
+            std::string::npos);
+  EXPECT_NE(ask("s3", "").text.find("<Code>NotImplemented</Code>"), std::string::npos);
+  EXPECT_NE(ask("ssm", "").text.find("\"__type\":\"UnknownOperationException\""),
+            std::string::npos);
+  EXPECT_NE(ask("sts", "Action=AssumeRole").text.find("AssumeRole"), std::string::npos);
+}
+
+// --- clusters ---
+
+TEST_F(DoorTest, LifeOfACluster) {
+  ASSERT_EQ(eks("POST", "/clusters", create_body("dev")).status, 200);
+  Value cluster = eks("GET", "/clusters/dev").body["cluster"];
+  EXPECT_EQ(cluster["status"].as_string(), "CREATING");
+  EXPECT_FALSE(cluster.contains("endpoint"));
+  EXPECT_EQ(cluster["arn"].as_string(), "arn:aws:eks:eu-west-1:123456789012:cluster/dev");
+  EXPECT_EQ(cluster["version"].as_string(), "1.33");
+  EXPECT_EQ(cluster["createdAt"].as_int(), vectors::signed_at.seconds());
+  EXPECT_TRUE(cluster.at("resourcesVpcConfig", "endpointPublicAccess").as_bool());
+  EXPECT_EQ(cluster.at("resourcesVpcConfig", "publicAccessCidrs")[0].as_string(), "0.0.0.0/0");
+  EXPECT_EQ(cluster.at("logging", "clusterLogging")[0]["types"].size(), 5u);
+  EXPECT_EQ(cluster.at("accessConfig", "authenticationMode").as_string(), "CONFIG_MAP");
+  EXPECT_EQ(cluster.at("upgradePolicy", "supportType").as_string(), "EXTENDED");
+  expect_refused(eks("DELETE", "/clusters/dev"), 409, "ResourceInUseException", "in progress");
+
+  set_status("dev", "ACTIVE");
+  cluster = eks("GET", "/clusters/dev").body["cluster"];
+  EXPECT_EQ(cluster["endpoint"].as_string(), "https://127.0.0.1:7001");
+  EXPECT_EQ(cluster.at("identity", "oidc", "issuer").as_string(), "https://oidc/id/1");
+  EXPECT_EQ(cluster.at("certificateAuthority", "data").as_string(), "Q0E=");
+  EXPECT_EQ(value::to_json(eks("GET", "/clusters").body), R"({"clusters":["dev"]})");
+
+  EXPECT_EQ(eks("DELETE", "/clusters/dev").body.at("cluster", "status").as_string(), "DELETING");
+  EXPECT_EQ(eks("GET", "/clusters/dev").body.at("cluster", "status").as_string(), "DELETING");
+  expect_refused(eks("POST", "/clusters", create_body("dev")), 409, "ResourceInUseException",
+                 "Cluster already exists with name: dev");
+  const auto object = object_of("dev");
+  hub_.finalize(resources::clusters, object->name_space(), object->name());
+  const Reply gone = eks("GET", "/clusters/dev");
+  expect_refused(gone, 404, "ResourceNotFoundException", "No cluster found for name: dev.");
+  EXPECT_EQ(gone.body["clusterName"].as_string(), "dev");
+  expect_refused(eks("DELETE", "/clusters/dev"), 404, "ResourceNotFoundException", "dev");
+}
+
+TEST_F(DoorTest, HubObjectHoldsWhatTheFleetNeeds) {
+  ASSERT_EQ(eks("POST", "/clusters", create_body("dev")).status, 200);
+  const auto object = object_of("dev");
+  ASSERT_TRUE(object);
+  EXPECT_EQ(object->name_space(), "123456789012-eu-west-1");
+  EXPECT_TRUE(object->name().starts_with("c-") && object->name().size() == 22);
+  const Value document = object->value();
+  EXPECT_EQ(document.at("metadata", "finalizers")[0].as_string(), "hub.keelway.dev/control-plane");
+  EXPECT_EQ(document.at("spec", "creatorArn").as_string(), "arn:aws:iam::123456789012:root");
+  EXPECT_EQ(document.at("spec", "accountId").as_string(), "123456789012");
+  EXPECT_EQ(document.at("spec", "kubernetesNetworkConfig", "serviceIpv4Cidr").as_string(),
+            "10.100.0.0/16");
+}
+
+TEST_F(DoorTest, ClientTokens) {
+  const std::string body = create_body("dev", R"(,"clientRequestToken":"t1")");
+  const Reply first = eks("POST", "/clusters", body);
+  const Reply again = eks("POST", "/clusters", body);
+  ASSERT_EQ(again.status, 200) << again.text;
+  EXPECT_EQ(first.body.at("cluster", "createdAt").as_double(),
+            again.body.at("cluster", "createdAt").as_double());
+  expect_refused(eks("POST", "/clusters", create_body("dev2", R"(,"clientRequestToken":"t1")")),
+                 400, "InvalidParameterException", "clientRequestToken");
+  expect_refused(eks("POST", "/clusters", create_body("dev", R"(,"clientRequestToken":"t2")")), 409,
+                 "ResourceInUseException", "Cluster already exists with name: dev");
+}
+
+TEST_F(DoorTest, CreateChecksItsInput) {
+  const auto refused = [&](std::string body, std::string_view part) {
+    expect_refused(eks("POST", "/clusters", std::move(body)), 400, "InvalidParameterException",
+                   part);
+  };
+  refused(create_body("-x"), "regular expression pattern");
+  refused(create_body(std::string(101, 'a')), "length less than or equal to 100");
+  refused(R"({"name":"a","roleArn":"arn:aws:iam::1:role/r"})", "'resourcesVpcConfig'");
+  refused(create_body("a", R"(,"version":"1.12")"), "unsupported Kubernetes version");
+  refused(R"({"name":"a","roleArn":"r","resourcesVpcConfig":{}})", "role ARN");
+  refused(R"({"name":"a","roleArn":"arn:aws:iam::1:role/r","resourcesVpcConfig":)"
+          R"({"subnetIds":["subnet-1"]}})",
+          "at least two different AZs");
+  refused(create_body("a", R"(,"kubernetesNetworkConfig":{"serviceIpv4Cidr":"8.8.0.0/16"})"),
+          "serviceIpv4Cidr");
+  refused(create_body("a", R"(,"kubernetesNetworkConfig":{"serviceIpv4Cidr":"10.0.0.0/25"})"),
+          "serviceIpv4Cidr");
+  refused(create_body("a", R"(,"logging":{"clusterLogging":[{"types":["x"],"enabled":true}]})"),
+          "enum value set");
+  refused(create_body("a", R"(,"accessConfig":{"authenticationMode":"NO"})"), "enum value set");
+  refused(create_body("a", R"(,"accessConfig":{"bootstrapClusterCreatorAdminPermissions":false})"),
+          "CONFIG_MAP");
+  refused(create_body("a", R"(,"tags":{"aws:x":"y"})"), "reserved");
+  refused(create_body("a", R"(,"computeConfig":{"enabled":true})"), "Auto Mode");
+  expect_refused(eks("POST", "/clusters", "[1]"), 400, "SerializationException", "");
+  expect_refused(eks("POST", "/clusters", R"({"name":7})"), 400, "SerializationException", "name");
+  EXPECT_TRUE(hub_.view().list(resources::clusters).empty());
+}
+
+TEST_F(DoorTest, Pages) {
+  for (const char* name : {"c", "a", "d", "b", "e"}) make(name);
+  std::string seen;
+  std::string target = "/clusters?maxResults=2";
+  for (int i = 0; i < 5; ++i) {
+    const Reply page = eks("GET", target);
+    for (const Value& name : page.body["clusters"].items()) seen += name.as_string();
+    if (!page.body.contains("nextToken")) break;
+    target = "/clusters?maxResults=2&nextToken=" + page.body["nextToken"].as_string();
+  }
+  EXPECT_EQ(seen, "abcde");
+  expect_refused(eks("GET", "/clusters?maxResults=0"), 400, "InvalidParameterException",
+                 "greater than or equal to 1");
+  expect_refused(eks("GET", "/clusters?maxResults=101"), 400, "InvalidParameterException", "100");
+  expect_refused(eks("GET", "/clusters?nextToken=zzz"), 400, "InvalidParameterException",
+                 "nextToken");
+}
+
+TEST_F(DoorTest, AccountsAndRegionsAreApart) {
+  make("dev");
+  const AccessKey eve = other_key();
+  const auto as_eve = [&](std::string method, std::string target, std::string body = "") {
+    return send(request(std::move(method), std::move(target), std::move(body), eve));
+  };
+  EXPECT_EQ(value::to_json(as_eve("GET", "/clusters").body), R"({"clusters":[]})");
+  expect_refused(as_eve("GET", "/clusters/dev"), 404, "ResourceNotFoundException", "dev");
+  expect_refused(as_eve("DELETE", "/clusters/dev"), 404, "ResourceNotFoundException", "dev");
+  expect_refused(as_eve("POST", "/clusters/dev/update-config", R"({"deletionProtection":true})"),
+                 404, "ResourceNotFoundException", "dev");
+  const std::string arn = "arn%3Aaws%3Aeks%3Aeu-west-1%3A123456789012%3Acluster%2Fdev";
+  expect_refused(as_eve("GET", "/tags/" + arn), 404, "NotFoundException", "");
+  EXPECT_EQ(as_eve("POST", "/clusters", create_body("dev")).status, 200);
+  const Reply elsewhere =
+      send(request("GET", "/clusters/dev", "", vectors::key(), "eks", "us-east-1"));
+  expect_refused(elsewhere, 404, "ResourceNotFoundException", "dev");
+}
+
+// --- updates, tags, versions ---
+
+TEST_F(DoorTest, UpdatesAreRecorded) {
+  make("dev");
+  const std::string body = R"({"logging":{"clusterLogging":[{"types":["audit"],"enabled":true}]},)"
+                           R"("clientRequestToken":"u1"})";
+  const Reply made = eks("POST", "/clusters/dev/update-config", body);
+  ASSERT_EQ(made.status, 200) << made.text;
+  const Value& update = made.body["update"];
+  EXPECT_EQ(update["status"].as_string(), "InProgress");
+  EXPECT_EQ(update["type"].as_string(), "LoggingUpdate");
+  EXPECT_EQ(update["params"][0]["type"].as_string(), "ClusterLogging");
+  const std::string id = update["id"].as_string();
+  const Reply found = eks("GET", "/clusters/dev/updates/" + id);
+  EXPECT_EQ(found.body.at("update", "status").as_string(), "Successful");
+  EXPECT_EQ(eks("GET", "/clusters/dev/updates").body["updateIds"][0].as_string(), id);
+  const Value logging = eks("GET", "/clusters/dev").body.at("cluster", "logging");
+  EXPECT_EQ(value::to_json(logging["clusterLogging"][0]), R"({"enabled":true,"types":["audit"]})");
+  EXPECT_EQ(eks("POST", "/clusters/dev/update-config", body).body.at("update", "id").as_string(),
+            id);
+  expect_refused(eks("POST", "/clusters/dev/update-config",
+                     R"({"logging":{"clusterLogging":[{"types":["audit"],"enabled":true}]}})"),
+                 400, "InvalidParameterException", "No changes needed for the logging config");
+  expect_refused(eks("GET", "/clusters/dev/updates/nope"), 404, "ResourceNotFoundException",
+                 "No update found for ID: nope");
+  expect_refused(eks("GET", "/clusters/other/updates/" + id), 404, "ResourceNotFoundException",
+                 "other");
+}
+
+TEST_F(DoorTest, OneKindOfChangeACall) {
+  make("dev");
+  const auto config = [&](std::string body) {
+    return eks("POST", "/clusters/dev/update-config", std::move(body));
+  };
+  expect_refused(
+      config(R"({"deletionProtection":true,"upgradePolicy":{"supportType":"STANDARD"}})"), 400,
+      "InvalidParameterException", "Only one type of update can be allowed.");
+  expect_refused(config("{}"), 400, "InvalidParameterException", "No changes");
+  EXPECT_EQ(config(R"({"accessConfig":{"authenticationMode":"API"}})").status, 200);
+  expect_refused(config(R"({"accessConfig":{"authenticationMode":"CONFIG_MAP"}})"), 400,
+                 "InvalidParameterException",
+                 "Unsupported authentication mode update from API to CONFIG_MAP");
+  expect_refused(config(R"({"resourcesVpcConfig":{"endpointPublicAccess":false}})"), 400,
+                 "InvalidParameterException", "cannot be false");
+  EXPECT_EQ(config(R"({"resourcesVpcConfig":{"endpointPublicAccess":false,)"
+                   R"("endpointPrivateAccess":true}})")
+                .body.at("update", "type")
+                .as_string(),
+            "EndpointAccessUpdate");
+  EXPECT_EQ(config(R"({"deletionProtection":true})").status, 200);
+  expect_refused(eks("DELETE", "/clusters/dev"), 400, "InvalidRequestException",
+                 "deletion protection");
+  set_status("dev", "UPDATING");
+  expect_refused(config(R"({"deletionProtection":false})"), 409, "ResourceInUseException",
+                 "has an update in progress");
+}
+
+TEST_F(DoorTest, Tags) {
+  make("dev", R"(,"tags":{"a":"1"})");
+  const std::string path = "/tags/arn%3Aaws%3Aeks%3Aeu-west-1%3A123456789012%3Acluster%2Fdev";
+  EXPECT_EQ(eks("POST", path, R"({"tags":{"b/c":"2","a":"3"}})").status, 200);
+  EXPECT_EQ(value::to_json(eks("GET", path).body), R"({"tags":{"a":"3","b/c":"2"}})");
+  EXPECT_EQ(eks("DELETE", path + "?tagKeys=a&tagKeys=zzz").status, 200);
+  EXPECT_EQ(value::to_json(eks("GET", path).body), R"({"tags":{"b/c":"2"}})");
+  std::string many = R"({"tags":{)";
+  for (int i = 0; i < 50; ++i) {
+    many += (i == 0 ? "\"k" : ",\"k") + std::to_string(i) + "\":\"v\"";
+  }
+  expect_refused(eks("POST", path, many + "}}"), 400, "BadRequestException", "50");
+  expect_refused(eks("GET", "/tags/nonsense"), 400, "BadRequestException", "Invalid ARN");
+  expect_refused(eks("DELETE", path), 400, "BadRequestException", "tagKeys");
+}
+
+TEST_F(DoorTest, VersionsFollowTheCalendar) {
+  const Reply all = eks("GET", "/cluster-versions");
+  ASSERT_EQ(all.status, 200) << all.text;
+  EXPECT_EQ(all.body["clusterVersions"][0]["clusterVersion"].as_string(), "1.36");
+  const Reply one = eks("GET", "/cluster-versions?defaultOnly=true");
+  ASSERT_EQ(one.body["clusterVersions"].size(), 1u);
+  EXPECT_EQ(one.body["clusterVersions"][0]["versionStatus"].as_string(), "STANDARD_SUPPORT");
+  const Reply old = eks("GET", "/cluster-versions?clusterVersions=1.31");
+  EXPECT_EQ(old.body["clusterVersions"][0]["status"].as_string(), "extended-support");
+  expect_refused(eks("GET", "/cluster-versions?status=x"), 400, "InvalidParameterException",
+                 "status");
+}
+
+TEST_F(DoorTest, EveryOperationOfTheModelIsKnownByName) {
+  EXPECT_EQ(eks::table().size(), 65u);
+  const Reply reply = eks("POST", "/clusters/dev/node-groups", "{}");
+  expect_refused(reply, 400, "InvalidRequestException", "CreateNodegroup");
+  expect_refused(eks("GET", "/clusters/dev/nothing/here/at/all"), 404, "UnknownOperationException",
+                 "GET /clusters/dev/nothing/here/at/all");
+  const eks::Match match =
+      eks::find_operation("POST", "/clusters/a/identity-provider-configs/describe");
+  ASSERT_TRUE(match.row);
+  EXPECT_EQ(match.row->name, "DescribeIdentityProviderConfig");
+}
+
+// --- our own paths ---
+
+TEST_F(DoorTest, HealthAsksNobody) {
+  http::Request plain;
+  plain.method = "GET";
+  plain.target = "/_keelway/health";
+  const Reply reply = send(plain);
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body["status"].as_string(), "ok");
+}
+
+TEST_F(DoorTest, ResetTakesTheCallersClustersOnly) {
+  make("one");
+  make("two", R"(,"deletionProtection":true)");
+  const Reply foreign = send(request("POST", "/clusters", create_body("keep"), other_key()));
+  ASSERT_EQ(foreign.status, 200);
+  http::Request unsigned_reset;
+  unsigned_reset.method = "POST";
+  unsigned_reset.target = "/_keelway/reset";
+  EXPECT_EQ(send(unsigned_reset).status, 403);
+  EXPECT_EQ(hub_.view().list(resources::clusters).size(), 3u);
+
+  auto exchange = std::make_shared<TestExchange>();
+  executor_->post([&] { door_->handle(request("POST", "/_keelway/reset", ""), exchange); });
+  world_->run_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(exchange->answer);  // both are still going
+  for (const char* name : {"one", "two"}) {
+    const auto object = object_of(name);
+    ASSERT_TRUE(object);
+    EXPECT_TRUE(object->deleting());
+    hub_.finalize(resources::clusters, object->name_space(), object->name());
+  }
+  world_->run_for(std::chrono::milliseconds(50));
+  ASSERT_TRUE(exchange->answer);
+  EXPECT_EQ(exchange->answer->status, 200);
+  EXPECT_EQ(exchange->answer->body, R"({"clustersDeleted":2})");
+  EXPECT_TRUE(object_of("keep"));
+}
+
+TEST_F(DoorTest, ResetThatTakesTooLongSaysSo) {
+  make("stuck");
+  auto exchange = std::make_shared<TestExchange>();
+  executor_->post([&] { door_->handle(request("POST", "/_keelway/reset", ""), exchange); });
+  world_->run_for(std::chrono::seconds(31));
+  ASSERT_TRUE(exchange->answer);
+  EXPECT_EQ(exchange->answer->status, 504);
+}
+
+TEST_F(DoorTest, CallerIdentityInJsonIfAsked) {
+  http::Request made =
+      request("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", "", other_key(), "sts");
+  made.headers.emplace_back("accept", "application/json");
+  const Reply reply = send(made);
+  EXPECT_EQ(
+      reply.body.at("GetCallerIdentityResponse", "GetCallerIdentityResult", "Arn").as_string(),
+      "arn:aws:iam::999999999999:user/eve");
+}
+
+}  // namespace
+}  // namespace keelway::aws
