@@ -12,6 +12,7 @@
 #include "client/resources.h"
 #include "fleet/cluster_loop.h"
 #include "fleet/supervisor.h"
+#include "fleet/update_loop.h"
 #include "http/server.h"
 #include "kinds/catalog.h"
 #include "node/host.h"

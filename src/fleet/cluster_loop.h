@@ -13,9 +13,8 @@ inline constexpr std::string_view control_plane_finalizer = "hub.keelway.dev/con
 inline constexpr std::string_view cluster_label = "hub.keelway.dev/cluster";
 
 struct ClusterLoopOptions {
-  // How long a cluster stays CREATING after its creation, and UPDATING after an update began.
+  // How long a cluster stays CREATING after its creation.
   base::Duration create_delay{0};
-  base::Duration update_delay{0};
 };
 
 // Effects: "run", "halt" (stop it) and "discard" (its data and keys), arguments {namespace, name}.

@@ -39,6 +39,7 @@ class Supervisor {
   struct Start;
   using StartPtr = std::shared_ptr<Start>;
 
+  void halt(const std::string& name, runtime::Task done);
   void run(StartPtr start);
   void read_keys(StartPtr start);
   void draw_keys(StartPtr start);

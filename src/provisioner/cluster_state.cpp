@@ -5,6 +5,7 @@
 
 #include "client/resources.h"
 #include "provisioner/names.h"
+#include "provisioner/solver.h"
 #include "reconcile/conditions.h"
 
 namespace keelway::provisioner {
@@ -39,23 +40,21 @@ void expect_node(const Value& claim, const cloud::Catalogue& catalogue, ClaimSta
   const Value& spec = claim["spec"];
   const auto requirements = placement::Requirements::read(spec["requirements"]);
   placement::Labels labels = requirements.fixed_labels();
-  for (const auto& [key, text] : placement::Labels::read(claim).pairs()) labels.set(key, text);
+  const placement::Labels stated = placement::Labels::read(claim);
+  for (const auto& [key, text] : stated.pairs()) labels.set(key, text);
+  state.node.capacity = placement::ResourceList::read(claim.at("status", "capacity"));
   state.node.allocatable = placement::ResourceList::read(claim.at("status", "allocatable"));
   if (state.node.allocatable.is_zero()) {
-    const auto types = requirements.get(instance_type_label).values();
-    const cloud::InstanceType* cheapest = nullptr;
-    for (const std::string& name : types) {
-      const cloud::InstanceType* type = catalogue.find(name);
-      if (type == nullptr) continue;
-      if (cheapest == nullptr ||
-          type->offerings.front().price_micro_usd < cheapest->offerings.front().price_micro_usd) {
-        cheapest = type;
-      }
-    }
-    if (cheapest != nullptr) {
-      state.node.allocatable = cheapest->allocatable;
-      state.instance_type = cheapest->name;
-      for (const auto& [key, text] : cheapest->labels.pairs()) labels.set(key, text);
+    const auto requests = placement::ResourceList::read(spec.at("resources", "requests"));
+    const Choice choice = cheapest_choice(requirements, requests, catalogue);
+    if (choice.type != nullptr) {
+      state.node.capacity = choice.type->capacity;
+      state.node.allocatable = choice.type->allocatable;
+      state.instance_type = choice.type->name;
+      state.price_micro_usd = choice.offering->price_micro_usd;
+      for (const auto& [key, text] : choice.type->labels.pairs()) labels.set(key, text);
+      labels.set(zone_label, choice.offering->zone);
+      labels.set(capacity_type_label, choice.offering->capacity_type);
     }
   }
   state.node.name = state.name;
@@ -121,7 +120,10 @@ std::map<std::string, ClaimState> read_claims(const client::View& view,
     if (!state.provider_id.empty() && node != nodes.end()) {
       state.node_name = node->second->name();
       state.node = placement::read_node(node->second->value());
-      drop_ephemeral(state.node.taints, claim.at("spec", "startupTaints"));
+      // Once it is up, such a taint means that the node is ill.
+      if (!state.initialized) {
+        drop_ephemeral(state.node.taints, claim.at("spec", "startupTaints"));
+      }
       for (const client::ObjectPtr& pod : view.pods_on(state.node_name)) {
         auto info = pods.read(pod);
         if (!info->finished) state.node.add(std::move(info));

@@ -32,9 +32,10 @@ Value node_labels(const Value& claim, const cloud::InstanceType& type, const std
                   const std::string& capacity_type) {
   Value labels = claim.at("metadata", "labels");
   for (const auto& [key, text] : type.labels.pairs()) labels.set(key, text);
-  for (const auto& requirement :
-       placement::Requirements::read(claim.at("spec", "requirements")).fixed_labels().pairs()) {
-    if (!labels.contains(requirement.first)) labels.set(requirement.first, requirement.second);
+  const auto requirements = placement::Requirements::read(claim.at("spec", "requirements"));
+  const placement::Labels fixed = requirements.fixed_labels();
+  for (const auto& [key, text] : fixed.pairs()) {
+    if (!labels.contains(key)) labels.set(key, text);
   }
   labels.set(zone_label, zone);
   labels.set(capacity_type_label, capacity_type);

@@ -1,0 +1,140 @@
+#include "fleet/update_loop.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "client/resources.h"
+#include "fleet/cluster_loop.h"
+
+namespace keelway::fleet {
+namespace {
+
+using client::ObjectPtr;
+using client::View;
+using reconcile::Action;
+using reconcile::Key;
+using reconcile::Plan;
+using value::Value;
+namespace resources = client::resources;
+
+struct Update {
+  ObjectPtr object;
+  base::WallTime created;
+  std::string status;  // empty: nobody has said
+
+  bool open() const { return status.empty() || status == "InProgress"; }
+};
+
+Update read_update(const ObjectPtr& object) {
+  const Value document = object->value();
+  Update update{object, {}, document.at("status", "status").as_string()};
+  const Value& created = document.at("spec", "createdAt");
+  if (created.is_number()) {
+    update.created.microseconds = std::llround(created.as_double() * 1e6);
+  } else {
+    const std::string& text = document.at("metadata", "creationTimestamp").as_string();
+    update.created = base::parse_rfc3339(text).value_or(base::WallTime{});
+  }
+  return update;
+}
+
+// Oldest first.
+std::vector<Update> updates_of(const View& view, const Key& cluster) {
+  std::vector<Update> updates;
+  for (const ObjectPtr& object : view.list(resources::updates, cluster.name_space)) {
+    if (object->label(cluster_label) == cluster.name && !object->deleting()) {
+      updates.push_back(read_update(object));
+    }
+  }
+  std::stable_sort(updates.begin(), updates.end(),
+                   [](const Update& a, const Update& b) { return a.created < b.created; });
+  return updates;
+}
+
+Action set_status(const client::Resource& resource, const client::Object& object,
+                  std::string_view status) {
+  return {client::merge_patch_call(resource, object.name_space(), object.name(),
+                                   Value::object({{"status", Value::object({{"status", status}})}}),
+                                   "status"),
+          {"NotFound"}};
+}
+
+class UpdateLoop final : public reconcile::KeyedLoop {
+ public:
+  explicit UpdateLoop(base::Duration delay) : delay_(delay) {}
+
+  std::string_view name() const override { return "update"; }
+  std::vector<client::Resource> watches() const override {
+    return {resources::updates, resources::clusters};
+  }
+
+  void keys_of(const client::Change& change, const View&, std::vector<Key>& keys) const override {
+    const ObjectPtr& object = change.object ? change.object : change.previous;
+    if (change.resource == resources::clusters) {
+      keys.push_back({object->name_space(), object->name(), ""});
+    } else if (const auto cluster = object->label(cluster_label); !cluster.empty()) {
+      keys.push_back({object->name_space(), std::string(cluster), ""});
+    }
+  }
+
+  Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
+    const ObjectPtr cluster = view.get(resources::clusters, key.name_space, key.name);
+    if (!cluster || cluster->deleting()) return {};  // what it owns goes with it
+    const std::vector<Update> updates = updates_of(view, key);
+    Plan plan;
+    std::vector<Action> endings;
+    base::Duration wait = base::Duration::max();
+    for (const Update& update : updates) {
+      if (!update.open()) continue;
+      const base::Duration left = update.created + delay_ - now;
+      if (left <= base::Duration(0)) {
+        endings.push_back(set_status(resources::updates, *update.object, "Successful"));
+        continue;
+      }
+      wait = std::min(wait, left);
+      if (update.status.empty()) {
+        plan.actions.push_back(set_status(resources::updates, *update.object, "InProgress"));
+      }
+    }
+    const bool in_progress = wait != base::Duration::max();
+    // Who reads that the last update is Successful reads an ACTIVE cluster afterwards.
+    set_phase(*cluster, in_progress, plan);
+    for (Action& ending : endings) plan.actions.push_back(std::move(ending));
+    forget_oldest(updates, plan);
+    if (in_progress) plan.next = reconcile::After{wait};
+    return plan;
+  }
+
+ private:
+  static void set_phase(const client::Object& cluster, bool updating, Plan& plan) {
+    const std::string phase = cluster.value().at("status", "status").as_string();
+    const char* wanted = updating ? "UPDATING" : "ACTIVE";
+    if ((phase == "ACTIVE" || phase == "UPDATING") && phase != wanted) {
+      plan.actions.push_back(set_status(resources::clusters, cluster, wanted));
+    }
+  }
+
+  static void forget_oldest(const std::vector<Update>& updates, Plan& plan) {
+    auto finished = static_cast<std::size_t>(
+        std::count_if(updates.begin(), updates.end(), [](const Update& u) { return !u.open(); }));
+    for (const Update& update : updates) {
+      if (finished <= finished_updates_max) return;
+      if (update.open()) continue;
+      --finished;
+      plan.actions.push_back(
+          {client::remove_call(resources::updates, update.object->name_space(),
+                               update.object->name(), client::delete_options(update.object->uid())),
+           {"NotFound", "Conflict"}});
+    }
+  }
+
+  const base::Duration delay_;
+};
+
+}  // namespace
+
+std::unique_ptr<reconcile::KeyedLoop> make_update_loop(base::Duration update_delay) {
+  return std::make_unique<UpdateLoop>(update_delay);
+}
+
+}  // namespace keelway::fleet
