@@ -202,12 +202,6 @@ class Check {
       if (open && amount <= least->as_double()) complain("greater than", *least);
       if (!open && amount < least->as_double()) complain("greater than or equal to", *least);
     }
-    const std::string& format = schema["format"].as_string();
-    if (format == "int32" && v.is_int() &&
-        (v.as_int() > 2147483647 || v.as_int() < -2147483648LL)) {
-      errors_.push_back(invalid_value(
-          path, v, fmt::format("{} in body must be of type int32: \"{}\"", path, v.as_int())));
-    }
   }
 
   // The item of the old list with the same keys; only list-type map can be followed.

@@ -24,6 +24,7 @@ constexpr std::array kEntries{
     Entry{"v1", "Namespace", default_namespace, prepare_namespace, validate_namespace},
     Entry{"v1", "Node", default_node, nullptr, validate_node},
     Entry{"v1", "ServiceAccount", nullptr, nullptr, validate_nothing},
+    Entry{"v1", "Endpoints", default_endpoints, nullptr, validate_endpoints},
     Entry{"v1", "Event", nullptr, nullptr, validate_event},
     Entry{"events.k8s.io/v1", "Event", nullptr, nullptr, validate_event},
     Entry{"apps/v1", "Deployment", default_deployment, prepare_status, validate_deployment},

@@ -89,6 +89,9 @@ void validate_disruption_budget(const Kind&, const Value&, const Value*, FieldEr
 void validate_lease(const Kind&, const Value&, const Value*, FieldErrors&);
 void validate_event(const Kind&, const Value&, const Value*, FieldErrors&);
 
+void default_endpoints(const Kind&, Value&);
+void validate_endpoints(const Kind&, const Value&, const Value*, FieldErrors&);
+
 void default_custom_definition(const Kind&, Value&);
 void prepare_custom_definition(const Kind&, Value&, const Value*);
 void validate_custom_definition(const Kind&, const Value&, const Value*, FieldErrors&);

@@ -1,4 +1,4 @@
-// PodDisruptionBudget, Lease, Event, CustomResourceDefinition.
+// PodDisruptionBudget, Lease, Event, Endpoints, CustomResourceDefinition.
 #include <fmt/core.h>
 
 #include "kinds/hooks/internal.h"
@@ -97,6 +97,40 @@ void validate_event(const Kind& kind, const Value& object, const Value* old,
   }
   check_event_namespace(object, core ? "involvedObject" : "regarding", errors);
   if (old == nullptr && !core) check_new_event(object, errors);
+}
+
+void validate_endpoints(const Kind&, const Value& object, const Value*, FieldErrors& errors) {
+  std::size_t index = 0;
+  for (const Value& subset : object["subsets"].items()) {
+    const std::string here = fmt::format("subsets[{}]", index++);
+    if (subset["addresses"].empty() && subset["notReadyAddresses"].empty()) {
+      errors.push_back(required(here, "must specify `addresses` or `notReadyAddresses`"));
+    }
+    for (const char* list : {"addresses", "notReadyAddresses"}) {
+      std::size_t item = 0;
+      for (const Value& address : subset[list].items()) {
+        add(errors, fmt::format("{}.{}[{}].ip", here, list, item++), address["ip"],
+            schema::check_ip(address["ip"].as_string()));
+      }
+    }
+    std::size_t item = 0;
+    for (const Value& port : subset["ports"].items()) {
+      const std::string at = fmt::format("{}.ports[{}]", here, item++);
+      if (subset["ports"].size() > 1 && !is_set(port, "name")) {
+        errors.push_back(required(at + ".name"));
+      }
+      add(errors, at + ".port", port["port"].as_int(),
+          schema::check_port_number(port["port"].as_int()));
+    }
+  }
+}
+
+void default_endpoints(const Kind&, Value& object) {
+  if (object["subsets"].empty()) return;
+  for (Value& subset : object.mutate("subsets").mutable_items()) {
+    if (subset["ports"].empty()) continue;
+    for (Value& port : subset.mutate("ports").mutable_items()) fill(port, "protocol", "TCP");
+  }
 }
 
 void default_custom_definition(const Kind&, Value& object) { schema::default_crd(object); }
