@@ -37,7 +37,9 @@ constexpr int kDepthMax = 200;
 class CustomKindBuilder {
  public:
   CustomKindBuilder(const Value& crd, const Value& version)
-      : crd_(crd), version_(version), out_(std::make_unique<CustomKind>()),
+      : crd_(crd),
+        version_(version),
+        out_(std::make_unique<CustomKind>()),
         arena_(*out_->storage_arena_) {}
 
   std::unique_ptr<CustomKind> build() {
@@ -78,9 +80,7 @@ class CustomKindBuilder {
   }
 
  private:
-  std::string_view text(std::string_view content) {
-    return arena_.strings.emplace_back(content);
-  }
+  std::string_view text(std::string_view content) { return arena_.strings.emplace_back(content); }
   std::string_view text_of(const Value& v) { return text(v.as_string()); }
 
   std::span<const std::string_view> keep(std::vector<std::string_view> items) {
@@ -201,8 +201,8 @@ class CustomKindBuilder {
     } else {
       out.type = FieldType::object;
       const Kind& kind = out_->kind_;
-      out.object = make_struct(fmt::format("{}.{}.{}.{}", kind.group, kind.version, kind.kind, name),
-                               members(schema, depth));
+      std::string full = fmt::format("{}.{}.{}.{}", kind.group, kind.version, kind.kind, name);
+      out.object = make_struct(std::move(full), members(schema, depth));
     }
   }
 
@@ -211,9 +211,9 @@ class CustomKindBuilder {
     std::vector<std::string_view> names;
     if (const Value& scale = wanted["scale"]; scale.is_object()) {
       names.push_back("scale");
-      kind.scale = ScaleSubresource{text_of(scale["specReplicasPath"]),
-                                    text_of(scale["statusReplicasPath"]),
-                                    text_of(scale["labelSelectorPath"])};
+      kind.scale =
+          ScaleSubresource{text_of(scale["specReplicasPath"]), text_of(scale["statusReplicasPath"]),
+                           text_of(scale["labelSelectorPath"])};
     }
     if (wanted["status"].is_object()) {
       names.push_back("status");
@@ -225,9 +225,9 @@ class CustomKindBuilder {
   void columns(Kind& kind) {
     arena_.columns.push_back({"Name", "string", "name", 0, ".metadata.name"});
     for (const Value& column : version_["additionalPrinterColumns"].items()) {
-      arena_.columns.push_back({text_of(column["name"]), text_of(column["type"]), text_of(column["format"]),
-                                static_cast<int>(column["priority"].as_int()),
-                                text_of(column["jsonPath"])});
+      arena_.columns.push_back(
+          {text_of(column["name"]), text_of(column["type"]), text_of(column["format"]),
+           static_cast<int>(column["priority"].as_int()), text_of(column["jsonPath"])});
     }
     if (arena_.columns.size() == 1) {
       arena_.columns.push_back({"Age", "date", "", 0, ".metadata.creationTimestamp"});
@@ -311,7 +311,9 @@ DynamicKindSet::DynamicKindSet(KindSetPtr built_in, std::vector<CustomKindPtr> c
   std::ranges::sort(custom_, custom_comes_first);
 }
 
-int DynamicKindSet::minor() const { return built_in_->minor(); }
+int DynamicKindSet::minor() const {
+  return built_in_->minor();
+}
 
 const Kind* DynamicKindSet::by_resource(std::string_view group, std::string_view version,
                                         std::string_view resource) const {

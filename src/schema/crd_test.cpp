@@ -53,7 +53,8 @@ class CustomKindTest : public ::testing::Test {
   const Kind& kind() const { return custom_->kind(); }
   Value widget(std::string_view spec) {
     return json(std::string(R"({"apiVersion":"ex.dev/v1","kind":"Widget",
-      "metadata":{"name":"w","namespace":"n"},"spec":)") + std::string(spec) + "}");
+      "metadata":{"name":"w","namespace":"n"},"spec":)") +
+                std::string(spec) + "}");
   }
   std::string wrong(std::string_view spec, const Value* old = nullptr) {
     std::string text;
@@ -80,16 +81,15 @@ TEST_F(CustomKindTest, HasItsNamesAndSubresources) {
 
 TEST_F(CustomKindTest, PrunesAndDefaults) {
   std::vector<std::string> warnings;
-  auto decoded = decode_value(
-      kind(), widget(R"({"size":1,"zz":2,"mode":null,"note":null,"free":{"any":1},
+  auto decoded =
+      decode_value(kind(), widget(R"({"size":1,"zz":2,"mode":null,"note":null,"free":{"any":1},
                         "parts":[{"name":"a","yy":1}]})"),
-      FieldValidation::warn, warnings);
+                   FieldValidation::warn, warnings);
   ASSERT_TRUE(decoded.has_value());
   EXPECT_EQ(warnings, (std::vector<std::string>{"unknown field \"spec.parts[0].yy\"",
                                                 "unknown field \"spec.zz\""}));
   apply_defaults(kind(), *decoded);
-  EXPECT_EQ((*decoded)["spec"],
-            json(R"({"size":1,"mode":"fast","note":null,"free":{"any":1},
+  EXPECT_EQ((*decoded)["spec"], json(R"({"size":1,"mode":"fast","note":null,"free":{"any":1},
                      "parts":[{"name":"a","on":true}]})"));
 }
 
@@ -134,7 +134,9 @@ TEST_F(CustomKindTest, AnotherKindIsInvalid) {
 TEST(CustomDefinition, WarnsOfRulesThatAreNotEvaluated) {
   Value crd = json(kCrd);
   EXPECT_TRUE(crd_warnings(crd).empty());
-  crd.mutate("spec", "versions").mutable_items()[0].mutate("schema", "openAPIV3Schema")
+  crd.mutate("spec", "versions")
+      .mutable_items()[0]
+      .mutate("schema", "openAPIV3Schema")
       .set("x-kubernetes-validations", json(R"([{"rule":"true"}])"));
   EXPECT_EQ(crd_warnings(crd).size(), 1u);
 }
@@ -150,8 +152,8 @@ TEST(CustomDefinition, ValidatesItself) {
 }
 
 TEST(CustomDefinition, OrdersVersionsAsDiscoveryDoes) {
-  const std::vector<std::string_view> order{"v10", "v2", "v1", "v11beta2", "v10beta3", "v3alpha1",
-                                            "foo1", "foo10"};
+  const std::vector<std::string_view> order{"v10",      "v2",       "v1",   "v11beta2",
+                                            "v10beta3", "v3alpha1", "foo1", "foo10"};
   for (std::size_t i = 0; i + 1 < order.size(); ++i) {
     EXPECT_TRUE(version_comes_first(order[i], order[i + 1])) << order[i];
     EXPECT_FALSE(version_comes_first(order[i + 1], order[i])) << order[i];

@@ -107,8 +107,8 @@ class StructuralCheck {
     for (const char* name :
          {"$ref", "definitions", "dependencies", "patternProperties", "additionalItems", "id"}) {
       if (schema.contains(name)) {
-        errors_.push_back(
-            forbidden_field(fmt::format("{}.{}", path, name), fmt::format("{} is not supported", name)));
+        errors_.push_back(forbidden_field(fmt::format("{}.{}", path, name),
+                                          fmt::format("{} is not supported", name)));
       }
     }
     if (schema["uniqueItems"].as_bool()) {
@@ -119,8 +119,9 @@ class StructuralCheck {
     const Value* others = schema.find("additionalProperties");
     if (others == nullptr) return;
     if (!schema["properties"].empty() && (others->is_object() || others->as_bool())) {
-      errors_.push_back(forbidden_field(path + ".additionalProperties",
-                                        "additionalProperties and properties are mutual exclusive"));
+      errors_.push_back(
+          forbidden_field(path + ".additionalProperties",
+                          "additionalProperties and properties are mutual exclusive"));
     } else if (others->type() == value::Type::boolean && !others->as_bool()) {
       errors_.push_back(forbidden_field(path + ".additionalProperties",
                                         "additionalProperties cannot be set to false"));
@@ -163,8 +164,8 @@ class StructuralCheck {
     }
     const std::string& name = list_type->as_string();
     if (name != "atomic" && name != "set" && name != "map") {
-      errors_.push_back(not_supported(path + ".x-kubernetes-list-type", *list_type,
-                                      {"atomic", "map", "set"}));
+      errors_.push_back(
+          not_supported(path + ".x-kubernetes-list-type", *list_type, {"atomic", "map", "set"}));
     }
     if (schema["type"].as_string() != "array") {
       errors_.push_back(invalid_value(path + ".type", schema["type"],
@@ -185,8 +186,7 @@ class StructuralCheck {
         continue;
       }
       const value::Array& needed = items["required"].items();
-      if (!property->contains("default") &&
-          std::ranges::find(needed, key) == needed.end()) {
+      if (!property->contains("default") && std::ranges::find(needed, key) == needed.end()) {
         errors_.push_back(required(
             fmt::format("{}.items.properties[{}].default", path, key.as_string()),
             "this property is in x-kubernetes-list-map-keys, so it must have a default or be a "
@@ -235,7 +235,9 @@ class StructuralCheck {
     std::size_t index = 0;
     for (const Value& rule : schema["x-kubernetes-validations"].items()) {
       const std::string at = fmt::format("{}.x-kubernetes-validations[{}]", path, index++);
-      if (rule["rule"].as_string().empty()) errors_.push_back(required(at + ".rule", "rule is not specified"));
+      if (rule["rule"].as_string().empty()) {
+        errors_.push_back(required(at + ".rule", "rule is not specified"));
+      }
       static const std::vector<std::string> reasons{"FieldValueDuplicate", "FieldValueForbidden",
                                                     "FieldValueInvalid", "FieldValueRequired"};
       if (const Value* reason = rule.find("reason");
@@ -262,10 +264,10 @@ class StructuralCheck {
       return member.first != "type" && member.first != "properties" &&
              member.first != "description";
     });
-    const bool others = std::ranges::any_of((*meta)["properties"].members(),
-                                            [](const value::Member& member) {
-      return member.first != "name" && member.first != "generateName";
-    });
+    const bool others =
+        std::ranges::any_of((*meta)["properties"].members(), [](const value::Member& member) {
+          return member.first != "name" && member.first != "generateName";
+        });
     if (more || others) {
       errors_.push_back(forbidden_field(path + ".properties[metadata]",
                                         "must not specify anything other than name and "
@@ -319,8 +321,7 @@ void check_scale_path(const std::string& field, const std::string& path, bool ne
     return;
   }
   if (!is_simple_path(path)) {
-    errors.push_back(
-        invalid_value(field, path, "must be a simple json path starting with ."));
+    errors.push_back(invalid_value(field, path, "must be a simple json path starting with ."));
     return;
   }
   const bool below = std::ranges::any_of(roots, [&](std::string_view root) {
@@ -351,14 +352,15 @@ void check_columns(const Value& columns, const std::string& path, FieldErrors& e
     if (type.empty()) {
       errors.push_back(required(at + ".type", "must be one of boolean,date,integer,number,string"));
     } else if (std::ranges::find(types, type) == types.end()) {
-      errors.push_back(invalid_value(at + ".type", type,
-                                     "must be one of boolean,date,integer,number,string"));
+      errors.push_back(
+          invalid_value(at + ".type", type, "must be one of boolean,date,integer,number,string"));
     }
     const std::string& json_path = column["jsonPath"].as_string();
-    if (json_path.empty()) errors.push_back(required(at + ".JSONPath"));
+    if (json_path.empty())
+      errors.push_back(required(at + ".JSONPath"));
     else if (!json_path.starts_with('.') && !json_path.starts_with('{')) {
-      errors.push_back(invalid_value(at + ".JSONPath", json_path,
-                                     "must be a simple json path starting with ."));
+      errors.push_back(
+          invalid_value(at + ".JSONPath", json_path, "must be a simple json path starting with ."));
     }
   }
 }
@@ -366,9 +368,8 @@ void check_columns(const Value& columns, const std::string& path, FieldErrors& e
 // Upstream's internal form keeps what all versions share at the top of the spec.
 bool all_share(const Value& versions, std::string_view name) {
   const value::Array& items = versions.items();
-  return std::ranges::all_of(items, [&](const Value& version) {
-    return version[name] == items.front()[name];
-  });
+  return std::ranges::all_of(
+      items, [&](const Value& version) { return version[name] == items.front()[name]; });
 }
 
 void check_version_bodies(const Value& versions, FieldErrors& errors) {
@@ -385,8 +386,8 @@ void check_version_bodies(const Value& versions, FieldErrors& errors) {
       if (!schema.is_object()) {
         errors.push_back(required(at + ".schema.openAPIV3Schema", "schemas are required"));
       } else {
-        StructuralCheck(errors).root(
-            schema, one_schema ? "spec.validation.openAPIV3Schema" : at + ".schema.openAPIV3Schema");
+        StructuralCheck(errors).root(schema, one_schema ? "spec.validation.openAPIV3Schema"
+                                                        : at + ".schema.openAPIV3Schema");
       }
     }
     if (first || !one_subresources) {
@@ -394,15 +395,16 @@ void check_version_bodies(const Value& versions, FieldErrors& errors) {
                          one_subresources ? "spec.subresources" : at + ".subresources", errors);
     }
     if (first || !one_columns) {
-      check_columns(version["additionalPrinterColumns"],
-                    one_columns ? "spec.additionalPrinterColumns"
-                                : at + ".additionalPrinterColumns",
-                    errors);
+      check_columns(
+          version["additionalPrinterColumns"],
+          one_columns ? "spec.additionalPrinterColumns" : at + ".additionalPrinterColumns", errors);
     }
   }
 }
 
-std::string bool_text(const Value& v) { return v.as_bool() ? "true" : "false"; }
+std::string bool_text(const Value& v) {
+  return v.as_bool() ? "true" : "false";
+}
 
 std::string print_versions(const Value& versions) {
   if (versions.empty()) return "[]apiextensions.CustomResourceDefinitionVersion(nil)";
@@ -460,9 +462,8 @@ void check_conversion(const Value& conversion, FieldErrors& errors) {
   const std::string& strategy = conversion["strategy"].as_string();
   if (strategy.empty() || strategy == "None") {
     if (conversion["webhook"].is_object()) {
-      errors.push_back(forbidden_field(
-          "spec.conversion.webhookClientConfig",
-          "should not be set when strategy is not set to Webhook"));
+      errors.push_back(forbidden_field("spec.conversion.webhookClientConfig",
+                                       "should not be set when strategy is not set to Webhook"));
     }
     return;
   }
@@ -546,7 +547,8 @@ void validate_crd(const Value& crd, const Value* old, FieldErrors& errors) {
         invalid_value("metadata.name", name, "must be spec.names.plural+\".\"+spec.group"));
   }
   const Complaints complaints = check_dns1123_subdomain(group);
-  if (group.empty()) errors.push_back(required("spec.group"));
+  if (group.empty())
+    errors.push_back(required("spec.group"));
   else if (!complaints.empty()) {
     errors.push_back(invalid_value("spec.group", group, joined(complaints)));
   } else if (group.find('.') == std::string::npos) {
@@ -554,7 +556,8 @@ void validate_crd(const Value& crd, const Value* old, FieldErrors& errors) {
         invalid_value("spec.group", group, "should be a domain with at least one dot"));
   }
   const std::string& scope = spec["scope"].as_string();
-  if (scope.empty()) errors.push_back(required("spec.scope"));
+  if (scope.empty())
+    errors.push_back(required("spec.scope"));
   else if (scope != "Cluster" && scope != "Namespaced") {
     errors.push_back(not_supported("spec.scope", scope, {"Cluster", "Namespaced"}));
   }
@@ -565,8 +568,8 @@ void validate_crd(const Value& crd, const Value* old, FieldErrors& errors) {
   check_stored(crd, errors);
   if (old == nullptr || !is_established(*old)) return;
   validate_immutable(spec["scope"], old->at("spec", "scope"), "spec.scope", errors);
-  validate_immutable(spec.at("names", "kind"), old->at("spec", "names", "kind"),
-                     "spec.names.kind", errors);
+  validate_immutable(spec.at("names", "kind"), old->at("spec", "names", "kind"), "spec.names.kind",
+                     errors);
 }
 
 std::vector<std::string> crd_warnings(const Value& crd) {

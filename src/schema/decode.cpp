@@ -26,8 +26,9 @@ std::string summary_of(std::string_view body) {
 }
 
 Status unreadable(std::string_view expected_kind, std::string_view why, std::string_view body) {
-  return bad_request(fmt::format("the object provided is unrecognized (must be of type {}): {} ({})",
-                                 expected_kind, why, summary_of(body)));
+  return bad_request(
+      fmt::format("the object provided is unrecognized (must be of type {}): {} ({})",
+                  expected_kind, why, summary_of(body)));
 }
 
 Status cannot_handle(std::string_view body_kind, std::string_view body_version, const Kind& kind,
@@ -89,8 +90,7 @@ std::optional<Status> wrong_kind(const Kind& kind, const KindSet* kinds, const V
     return invalid(kind.group, name, document.at("metadata", "name").as_string(), errors);
   }
   if (same_version && (name.empty() || name == kind.kind)) return std::nullopt;
-  const std::string_view version =
-      api_version.empty() ? kind.version : version_of(api_version);
+  const std::string_view version = api_version.empty() ? kind.version : version_of(api_version);
   const std::string_view group = api_version.empty() ? kind.group : group_of(api_version);
   const std::string_view body_kind = name.empty() ? kind.kind : std::string_view(name);
   const Kind* known = kinds != nullptr ? kinds->by_kind(group, version, body_kind) : nullptr;
@@ -110,9 +110,9 @@ std::optional<Status> wrong_kind(const Kind& kind, const KindSet* kinds, const V
   if (!theirs) {
     const std::string& text = theirs.error().message;
     const std::size_t colon = text.find(": ");
-    return cannot_handle(body_kind, version, kind,
-                         colon == text.npos ? std::string_view(text)
-                                            : std::string_view(text).substr(colon + 2));
+    return cannot_handle(
+        body_kind, version, kind,
+        colon == text.npos ? std::string_view(text) : std::string_view(text).substr(colon + 2));
   }
   return cannot_handle(body_kind, version, kind,
                        fmt::format("converting ({}.{}) to ({}.{}): unknown conversion", version,
@@ -186,12 +186,11 @@ Answer<Decoded> decode(const Kind& kind, const KindSet& kinds, std::string_view 
     auto parsed = format == BodyFormat::yaml ? value::parse_yaml(body, {}, &duplicates)
                                              : value::parse_json(body, {}, &duplicates);
     if (!parsed) {
-      const std::string why = format == BodyFormat::yaml ? parsed.error().message
-                              : body.empty()
-                                  ? "couldn't get version/kind; json parse error: unexpected end "
-                                    "of JSON input"
-                                  : "couldn't get version/kind; json parse error: " +
-                                        parsed.error().message;
+      const std::string why =
+          format == BodyFormat::yaml ? parsed.error().message
+          : body.empty() ? "couldn't get version/kind; json parse error: unexpected end "
+                           "of JSON input"
+                         : "couldn't get version/kind; json parse error: " + parsed.error().message;
       return std::unexpected(unreadable(kind.kind, why, body));
     }
     document = parse_result(parsed);
@@ -199,7 +198,8 @@ Answer<Decoded> decode(const Kind& kind, const KindSet& kinds, std::string_view 
   auto shaped = shape_document(kind, &kinds, std::move(document), unknown);
   if (!shaped) return std::unexpected(std::move(shaped.error()));
   std::vector<std::string> complaints = sentences("duplicate field", duplicates);
-  for (std::string& text : sentences("unknown field", unknown)) complaints.push_back(std::move(text));
+  for (std::string& text : sentences("unknown field", unknown))
+    complaints.push_back(std::move(text));
   Decoded out;
   auto judged = judge(kind, std::move(*shaped), mode, complaints, out.warnings);
   if (!judged) return std::unexpected(std::move(judged.error()));

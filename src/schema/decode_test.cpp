@@ -26,10 +26,10 @@ Field field(std::string_view name, FieldType type, bool pointer = false) {
 class DecodeTest : public ::testing::Test {
  protected:
   DecodeTest() {
-    spec_fields_ = {field("amount", FieldType::quantity), field("at", FieldType::time),
-                    field("blob", FieldType::bytes),      field("count", FieldType::integer, true),
+    spec_fields_ = {field("amount", FieldType::quantity),  field("at", FieldType::time),
+                    field("blob", FieldType::bytes),       field("count", FieldType::integer, true),
                     field("exact", FieldType::micro_time), field("name", FieldType::string),
-                    field("on", FieldType::boolean),      field("port", FieldType::int_or_string)};
+                    field("on", FieldType::boolean),       field("port", FieldType::int_or_string)};
     spec_fields_[3].shape.format_int32 = true;
     spec_.name = "dev.keelway.v1.ThingSpec";
     spec_.fields = spec_fields_;
@@ -43,8 +43,7 @@ class DecodeTest : public ::testing::Test {
     kind_.kind = "Thing";
     kind_.root = &root_;
   }
-  Answer<Decoded> decode_text(std::string_view text,
-                              FieldValidation mode = FieldValidation::warn) {
+  Answer<Decoded> decode_text(std::string_view text, FieldValidation mode = FieldValidation::warn) {
     return decode(kind_, kinds_, text, BodyFormat::json, mode);
   }
   std::string error_of(std::string_view spec) {
@@ -52,7 +51,8 @@ class DecodeTest : public ::testing::Test {
     if (decoded) return "";
     EXPECT_EQ(decoded.error().code, 400);
     return decoded.error().message.substr(std::string("Thing in version \"v1\" cannot be handled "
-                                                      "as a Thing: ").size());
+                                                      "as a Thing: ")
+                                              .size());
   }
   class NoKinds : public KindSet {
    public:
@@ -82,16 +82,18 @@ TEST_F(DecodeTest, WritesLeavesAsGoWould) {
 }
 
 TEST_F(DecodeTest, NamesTheFieldAndTypeOfAMistake) {
-  EXPECT_EQ(error_of(R"({"count":"1"})"),
-            "json: cannot unmarshal string into Go struct field ThingSpec.spec.count of type int32");
+  EXPECT_EQ(
+      error_of(R"({"count":"1"})"),
+      "json: cannot unmarshal string into Go struct field ThingSpec.spec.count of type int32");
   EXPECT_EQ(error_of(R"({"count":5.0})"),
             "json: cannot unmarshal number 5.0 into Go struct field ThingSpec.spec.count of type "
             "int32");
   EXPECT_EQ(error_of(R"({"count":3000000000})"),
             "json: cannot unmarshal number 3000000000 into Go struct field ThingSpec.spec.count of "
             "type int32");
-  EXPECT_EQ(error_of(R"({"name":1})"),
-            "json: cannot unmarshal number into Go struct field ThingSpec.spec.name of type string");
+  EXPECT_EQ(
+      error_of(R"({"name":1})"),
+      "json: cannot unmarshal number into Go struct field ThingSpec.spec.name of type string");
   EXPECT_EQ(error_of("[]"),
             "json: cannot unmarshal array into Go struct field Thing.spec of type v1.ThingSpec");
   EXPECT_EQ(error_of(R"({"blob":"!!"})"), "illegal base64 data at input byte 0");
@@ -108,14 +110,15 @@ TEST_F(DecodeTest, JudgesUnknownAndDuplicateFields) {
   const auto warned = decode_text(text);
   ASSERT_TRUE(warned.has_value());
   EXPECT_EQ(warned->warnings,
-            (std::vector<std::string>{"duplicate field \"spec.name\"",
-                                      "unknown field \"spec.yy\"", "unknown field \"zz\""}));
+            (std::vector<std::string>{"duplicate field \"spec.name\"", "unknown field \"spec.yy\"",
+                                      "unknown field \"zz\""}));
   EXPECT_FALSE(warned->object.contains("zz"));
   const auto strict = decode_text(text, FieldValidation::strict);
   ASSERT_FALSE(strict.has_value());
-  EXPECT_EQ(strict.error().message,
-            "Thing in version \"v1\" cannot be handled as a Thing: strict decoding error: duplicate "
-            "field \"spec.name\", unknown field \"spec.yy\", unknown field \"zz\"");
+  EXPECT_EQ(
+      strict.error().message,
+      "Thing in version \"v1\" cannot be handled as a Thing: strict decoding error: duplicate "
+      "field \"spec.name\", unknown field \"spec.yy\", unknown field \"zz\"");
   const auto ignored = decode_text(text, FieldValidation::ignore);
   ASSERT_TRUE(ignored.has_value());
   EXPECT_TRUE(ignored->warnings.empty());

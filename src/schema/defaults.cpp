@@ -49,7 +49,8 @@ void fill(const Shape& shape, Value& v, int depth) {
   } else if (shape.type == FieldType::array && v.is_array()) {
     for (Value& item : v.mutable_items()) fill(*shape.element, item, depth + 1);
   } else if (shape.type == FieldType::map && v.is_object()) {
-    for (value::Member& member : v.mutable_members()) fill(*shape.element, member.second, depth + 1);
+    for (value::Member& member : v.mutable_members())
+      fill(*shape.element, member.second, depth + 1);
   }
 }
 

@@ -16,11 +16,21 @@ namespace {
 constexpr std::string_view kLabelPattern = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 constexpr std::string_view kQualifiedPattern = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_lower_alnum(char c) { return is_lower(c) || is_digit(c); }
-bool is_alnum(char c) { return is_lower_alnum(c) || (c >= 'A' && c <= 'Z'); }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_lower_alnum(char c) {
+  return is_lower(c) || is_digit(c);
+}
+bool is_alnum(char c) {
+  return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
+}
+bool is_hex(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 
 bool matches_label(std::string_view text) {
   return !text.empty() && is_lower_alnum(text.front()) && is_lower_alnum(text.back()) &&
@@ -38,9 +48,8 @@ bool matches_subdomain(std::string_view text) {
 
 bool matches_qualified_part(std::string_view text) {
   return !text.empty() && is_alnum(text.front()) && is_alnum(text.back()) &&
-         std::ranges::all_of(text, [](char c) {
-           return is_alnum(c) || c == '-' || c == '_' || c == '.';
-         });
+         std::ranges::all_of(
+             text, [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 std::string too_long_text(std::size_t length_max) {
@@ -174,13 +183,17 @@ Complaints check_config_map_key(std::string_view text) {
   if (text.empty() || !std::ranges::all_of(text, [](char c) {
         return is_alnum(c) || c == '-' || c == '_' || c == '.';
       })) {
-    out.push_back(pattern_text("a valid config key must consist of alphanumeric characters, '-', "
-                               "'_' or '.'",
-                               "[-._a-zA-Z0-9]+", {"key.name", "KEY_NAME", "key-name"}));
+    out.push_back(
+        pattern_text("a valid config key must consist of alphanumeric characters, '-', "
+                     "'_' or '.'",
+                     "[-._a-zA-Z0-9]+", {"key.name", "KEY_NAME", "key-name"}));
   }
-  if (text == ".") out.push_back("must not be '.'");
-  else if (text == "..") out.push_back("must not be '..'");
-  else if (text.starts_with("..")) out.push_back("must not start with '..'");
+  if (text == ".")
+    out.push_back("must not be '.'");
+  else if (text == "..")
+    out.push_back("must not be '..'");
+  else if (text.starts_with(".."))
+    out.push_back("must not start with '..'");
   return out;
 }
 
@@ -189,8 +202,9 @@ Complaints check_env_name(std::string_view text) {
       std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~' && c != '='; })) {
     return {};
   }
-  return {"a valid environment variable name must consist only of printable ASCII characters other "
-          "than '='"};
+  return {
+      "a valid environment variable name must consist only of printable ASCII characters other "
+      "than '='"};
 }
 
 Complaints check_port_number(std::int64_t port) {
@@ -289,9 +303,9 @@ bool is_uri(std::string_view text) {
   if (text.starts_with("/")) return true;
   if (colon == text.npos || colon == 0) return false;
   return is_alnum(text.front()) &&
-         std::ranges::all_of(text.substr(0, colon), [](char c) {
-           return is_alnum(c) || c == '+' || c == '-' || c == '.';
-         }) &&
+         std::ranges::all_of(
+             text.substr(0, colon),
+             [](char c) { return is_alnum(c) || c == '+' || c == '-' || c == '.'; }) &&
          text.find(' ') == text.npos;
 }
 
@@ -306,10 +320,32 @@ bool is_duration(std::string_view text) {
   while (i < text.size() && is_digit(text[i])) ++i;
   if (i == 0) return false;
   while (i < text.size() && text[i] == ' ') ++i;
-  constexpr std::array<std::string_view, 26> units{
-      "ns", "nanosecond", "nanoseconds", "us", "microsecond", "microseconds", "ms", "millisecond",
-      "milliseconds", "s", "sec", "secs", "second", "seconds", "m", "min", "minute", "minutes",
-      "h", "hr", "hour", "hours", "d", "day", "days", "w"};
+  constexpr std::array<std::string_view, 26> units{"ns",
+                                                   "nanosecond",
+                                                   "nanoseconds",
+                                                   "us",
+                                                   "microsecond",
+                                                   "microseconds",
+                                                   "ms",
+                                                   "millisecond",
+                                                   "milliseconds",
+                                                   "s",
+                                                   "sec",
+                                                   "secs",
+                                                   "second",
+                                                   "seconds",
+                                                   "m",
+                                                   "min",
+                                                   "minute",
+                                                   "minutes",
+                                                   "h",
+                                                   "hr",
+                                                   "hour",
+                                                   "hours",
+                                                   "d",
+                                                   "day",
+                                                   "days",
+                                                   "w"};
   const std::string_view unit = text.substr(i);
   return std::ranges::find(units, unit) != units.end() || unit == "week" || unit == "weeks";
 }
@@ -322,8 +358,10 @@ bool is_hex_color(std::string_view text) {
 std::string only_digits(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (is_digit(c)) out += c;
-    else if (c != '-' && c != ' ') return "";
+    if (is_digit(c))
+      out += c;
+    else if (c != '-' && c != ' ')
+      return "";
   }
   return out;
 }
@@ -394,8 +432,9 @@ struct NamedFormat {
 };
 
 constexpr std::array kFormats{
-    NamedFormat{"bsonobjectid",
-                [](std::string_view t) { return t.size() == 24 && std::ranges::all_of(t, is_hex); }},
+    NamedFormat{
+        "bsonobjectid",
+        [](std::string_view t) { return t.size() == 24 && std::ranges::all_of(t, is_hex); }},
     NamedFormat{"uri", is_uri},
     NamedFormat{"email", is_email},
     NamedFormat{"hostname", is_hostname},
@@ -418,11 +457,10 @@ constexpr std::array kFormats{
     NamedFormat{"password", [](std::string_view) { return true; }},
     NamedFormat{"date", is_date},
     NamedFormat{"duration", is_duration},
-    NamedFormat{"date-time",
-                [](std::string_view t) { return base::parse_rfc3339(t).has_value(); }},
-    NamedFormat{"datetime",
-                [](std::string_view t) { return base::parse_rfc3339(t).has_value(); }},
-    NamedFormat{"k8s-short-name", [](std::string_view t) { return check_dns1123_label(t).empty(); }},
+    NamedFormat{"date-time", [](std::string_view t) { return base::parse_rfc3339(t).has_value(); }},
+    NamedFormat{"datetime", [](std::string_view t) { return base::parse_rfc3339(t).has_value(); }},
+    NamedFormat{"k8s-short-name",
+                [](std::string_view t) { return check_dns1123_label(t).empty(); }},
     NamedFormat{"k8s-long-name",
                 [](std::string_view t) { return check_dns1123_subdomain(t).empty(); }},
 };

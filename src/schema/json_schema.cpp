@@ -26,13 +26,20 @@ bool is_whole(const Value& v) {
 
 std::string type_name(const Value& v) {
   switch (v.type()) {
-    case Type::null: return "null";
-    case Type::boolean: return "boolean";
-    case Type::integer: return "integer";
-    case Type::number: return is_whole(v) ? "integer" : "number";
-    case Type::string: return "string";
-    case Type::array: return "array";
-    case Type::object: return "object";
+    case Type::null:
+      return "null";
+    case Type::boolean:
+      return "boolean";
+    case Type::integer:
+      return "integer";
+    case Type::number:
+      return is_whole(v) ? "integer" : "number";
+    case Type::string:
+      return "string";
+    case Type::array:
+      return "array";
+    case Type::object:
+      return "object";
   }
   return "";
 }
@@ -84,14 +91,12 @@ class Check {
     const bool either = schema["x-kubernetes-int-or-string"].as_bool();
     if (either) {
       if (actual == "integer" || actual == "string") return;
-    } else if (wanted.empty() || wanted == actual ||
-               (wanted == "number" && actual == "integer")) {
+    } else if (wanted.empty() || wanted == actual || (wanted == "number" && actual == "integer")) {
       return;
     }
-    FieldError error = invalid_value(
-        path, actual,
-        fmt::format("{} in body must be of type {}: \"{}\"", path,
-                    either ? "integer,string" : wanted, actual));
+    FieldError error = invalid_value(path, actual,
+                                     fmt::format("{} in body must be of type {}: \"{}\"", path,
+                                                 either ? "integer,string" : wanted, actual));
     error.type = FieldError::Type::type_invalid;
     errors_.push_back(std::move(error));
   }
@@ -110,7 +115,10 @@ class Check {
       bool found = false;
       for (const Value& choice : any->items()) {
         FieldErrors errors;
-        if (holds(choice, v, path, depth, &errors)) { found = true; break; }
+        if (holds(choice, v, path, depth, &errors)) {
+          found = true;
+          break;
+        }
         if (best.empty() || errors.size() < best.size()) best = std::move(errors);
       }
       if (!found) {
@@ -123,8 +131,10 @@ class Check {
       int valid = 0;
       for (const Value& choice : one->items()) {
         FieldErrors errors;
-        if (holds(choice, v, path, depth, &errors)) ++valid;
-        else if (best.empty() || errors.size() < best.size()) best = std::move(errors);
+        if (holds(choice, v, path, depth, &errors))
+          ++valid;
+        else if (best.empty() || errors.size() < best.size())
+          best = std::move(errors);
       }
       if (valid != 1) {
         errors_.push_back(composite(
@@ -164,8 +174,8 @@ class Check {
     }
     if (const Value* least = schema.find("minLength"); least && length < least->as_int()) {
       errors_.push_back(invalid_value(
-          path, v, fmt::format("{} in body should be at least {} chars long", path,
-                               least->as_int())));
+          path, v,
+          fmt::format("{} in body should be at least {} chars long", path, least->as_int())));
     }
     if (const Value* pattern = schema.find("pattern"); pattern && !pattern->as_string().empty()) {
       if (!matches_pattern(pattern->as_string(), content).value_or(true)) {
@@ -240,8 +250,8 @@ class Check {
       std::set<std::string> seen;
       for (const Value& item : v.items()) {
         if (!seen.insert(value::to_json(item)).second) {
-          errors_.push_back(invalid_value(
-              path, v, fmt::format("{} in body shouldn't contain duplicates", path)));
+          errors_.push_back(
+              invalid_value(path, v, fmt::format("{} in body shouldn't contain duplicates", path)));
           break;
         }
       }
@@ -271,7 +281,8 @@ class Check {
           fmt::format("{} in body should have at least {} properties", path, least->as_int())));
     }
     for (const Value& name : schema["required"].items()) {
-      if (!v.contains(name.as_string())) errors_.push_back(required(joined(path, name.as_string())));
+      if (!v.contains(name.as_string()))
+        errors_.push_back(required(joined(path, name.as_string())));
     }
     if (schema["x-kubernetes-embedded-resource"].as_bool()) identity(v, path);
     const Value& properties = schema["properties"];
@@ -410,7 +421,8 @@ std::string pattern_error(const std::string& pattern) {
 
 std::string go_syntax(const Value& v) {
   switch (v.type()) {
-    case Type::null: return "interface {}(nil)";
+    case Type::null:
+      return "interface {}(nil)";
     case Type::array: {
       std::string text = "[]interface {}{";
       for (const Value& item : v.items()) {
@@ -427,7 +439,8 @@ std::string go_syntax(const Value& v) {
       }
       return text + "}";
     }
-    default: return value::to_json(v);
+    default:
+      return value::to_json(v);
   }
 }
 

@@ -36,12 +36,9 @@ constexpr Struct kOwner{"io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference", k
 constexpr Shape kOwnerShape{.type = FieldType::object, .atomic_map = true, .object = &kOwner};
 
 constexpr std::array kManagedFields{
-    field("apiVersion", kString, 3, Wire::string),
-    field("fieldsType", kString, 6, Wire::string),
-    field("fieldsV1", kAny, 7, Wire::message, true),
-    field("manager", kString, 1, Wire::string),
-    field("operation", kString, 2, Wire::string),
-    field("subresource", kString, 8, Wire::string),
+    field("apiVersion", kString, 3, Wire::string),   field("fieldsType", kString, 6, Wire::string),
+    field("fieldsV1", kAny, 7, Wire::message, true), field("manager", kString, 1, Wire::string),
+    field("operation", kString, 2, Wire::string),    field("subresource", kString, 8, Wire::string),
     field("time", kTime, 4, Wire::message, true),
 };
 constexpr Struct kManaged{"io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry",
@@ -78,6 +75,8 @@ constexpr Struct kMeta{"io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", kMetaF
 
 }  // namespace
 
-const Struct& object_meta_struct() { return kMeta; }
+const Struct& object_meta_struct() {
+  return kMeta;
+}
 
 }  // namespace keelway::schema

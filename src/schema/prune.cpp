@@ -46,7 +46,8 @@ class Pruner {
       members_of(*shape.object, shape.preserve_unknown, shape.embedded_resource, v);
     } else if (shape.type == FieldType::array && v.is_array() && shape.element != nullptr) {
       std::size_t index = 0;
-      for (Value& item : v.mutable_items()) below(fmt::format("[{}]", index++), *shape.element, item);
+      for (Value& item : v.mutable_items())
+        below(fmt::format("[{}]", index++), *shape.element, item);
     } else if (shape.type == FieldType::map && v.is_object() && shape.element != nullptr) {
       value::Members kept;
       for (value::Member& member : v.mutable_members()) {
@@ -74,7 +75,7 @@ class Pruner {
 void prune(const Kind& kind, Value& object, std::vector<std::string>* dropped) {
   if (kind.root != nullptr) {
     const bool keep_unknown = kind.json_schema != nullptr &&
-        (*kind.json_schema)["x-kubernetes-preserve-unknown-fields"].as_bool();
+                              (*kind.json_schema)["x-kubernetes-preserve-unknown-fields"].as_bool();
     Pruner(dropped).members_of(*kind.root, keep_unknown, true, object);
   }
 }

@@ -21,19 +21,26 @@ constexpr std::size_t kUnknownMax = 100;  // upstream stops counting there, too
 std::string number_literal(const Value& v) {
   if (v.is_int()) return std::to_string(v.as_int());
   const double number = v.as_double();
-  if (std::floor(number) == number && std::fabs(number) < 1e15) return fmt::format("{:.1f}", number);
+  if (std::floor(number) == number && std::fabs(number) < 1e15)
+    return fmt::format("{:.1f}", number);
   return value::to_json(v);
 }
 
 std::string json_kind(const Value& v) {
   switch (v.type()) {
-    case Type::null: return "null";
-    case Type::boolean: return "bool";
+    case Type::null:
+      return "null";
+    case Type::boolean:
+      return "bool";
     case Type::integer:
-    case Type::number: return "number";
-    case Type::string: return "string";
-    case Type::array: return "array";
-    case Type::object: return "object";
+    case Type::number:
+      return "number";
+    case Type::string:
+      return "string";
+    case Type::array:
+      return "array";
+    case Type::object:
+      return "object";
   }
   return "";
 }
@@ -54,21 +61,34 @@ std::string_view go_struct_name(std::string_view name) {
 
 std::string go_type(const Shape& shape) {
   switch (shape.type) {
-    case FieldType::object: return std::string(go_struct_name(shape.object->name));
-    case FieldType::array: return "[]" + (shape.element ? go_type(*shape.element) : "interface {}");
+    case FieldType::object:
+      return std::string(go_struct_name(shape.object->name));
+    case FieldType::array:
+      return "[]" + (shape.element ? go_type(*shape.element) : "interface {}");
     case FieldType::map:
       return "map[string]" + (shape.element ? go_type(*shape.element) : "interface {}");
-    case FieldType::string: return "string";
-    case FieldType::integer: return shape.format_int32 ? "int32" : "int64";
-    case FieldType::number: return "float64";
-    case FieldType::boolean: return "bool";
-    case FieldType::bytes: return "[]uint8";
-    case FieldType::int_or_string: return "intstr.IntOrString";
-    case FieldType::quantity: return "resource.Quantity";
-    case FieldType::time: return "v1.Time";
-    case FieldType::micro_time: return "v1.MicroTime";
-    case FieldType::duration: return "v1.Duration";
-    case FieldType::any: return "interface {}";
+    case FieldType::string:
+      return "string";
+    case FieldType::integer:
+      return shape.format_int32 ? "int32" : "int64";
+    case FieldType::number:
+      return "float64";
+    case FieldType::boolean:
+      return "bool";
+    case FieldType::bytes:
+      return "[]uint8";
+    case FieldType::int_or_string:
+      return "intstr.IntOrString";
+    case FieldType::quantity:
+      return "resource.Quantity";
+    case FieldType::time:
+      return "v1.Time";
+    case FieldType::micro_time:
+      return "v1.MicroTime";
+    case FieldType::duration:
+      return "v1.Duration";
+    case FieldType::any:
+      return "interface {}";
   }
   return "";
 }
@@ -88,9 +108,9 @@ std::string time_error(std::string_view text, bool micro) {
     std::string_view text;
     std::size_t digits;  // 0: literal
   };
-  static constexpr Piece pieces[] = {{"2006", 4}, {"-", 0}, {"01", 2}, {"-", 0}, {"02", 2},
-                                     {"T", 0},    {"15", 2}, {":", 0}, {"04", 2}, {":", 0},
-                                     {"05", 2}};
+  static constexpr Piece pieces[] = {{"2006", 4}, {"-", 0}, {"01", 2}, {"-", 0},
+                                     {"02", 2},   {"T", 0}, {"15", 2}, {":", 0},
+                                     {"04", 2},   {":", 0}, {"05", 2}};
   std::string_view rest = text;
   const auto stop = [&](std::string_view piece) {
     return fmt::format("parsing time \"{}\" as \"{}\": cannot parse \"{}\" as \"{}\"", text, layout,
@@ -141,20 +161,28 @@ std::string without_line_breaks(std::string_view text) {
 
 Value go_zero(const Shape& shape) {
   switch (shape.type) {
-    case FieldType::object: return Value::object();
-    case FieldType::string: return "";
-    case FieldType::integer: return 0;
-    case FieldType::number: return 0;
-    case FieldType::boolean: return false;
-    case FieldType::quantity: return "0";
-    default: return nullptr;
+    case FieldType::object:
+      return Value::object();
+    case FieldType::string:
+      return "";
+    case FieldType::integer:
+      return 0;
+    case FieldType::number:
+      return 0;
+    case FieldType::boolean:
+      return false;
+    case FieldType::quantity:
+      return "0";
+    default:
+      return nullptr;
   }
 }
 
 // Appends to a path while it lives.
 class Appended {
  public:
-  Appended(std::string& path, std::string_view piece, bool dotted) : path_(path), size_(path.size()) {
+  Appended(std::string& path, std::string_view piece, bool dotted)
+      : path_(path), size_(path.size()) {
     if (dotted && !path.empty()) path += '.';
     path += piece;
   }
@@ -171,15 +199,21 @@ class Appended {
 
 bool is_go_zero(const Shape& shape, const Value& v) {
   switch (v.type()) {
-    case Type::null: return true;
-    case Type::boolean: return !v.as_bool();
-    case Type::integer: return v.as_int() == 0 && shape.type != FieldType::int_or_string;
-    case Type::number: return v.as_double() == 0;
+    case Type::null:
+      return true;
+    case Type::boolean:
+      return !v.as_bool();
+    case Type::integer:
+      return v.as_int() == 0 && shape.type != FieldType::int_or_string;
+    case Type::number:
+      return v.as_double() == 0;
     case Type::string:
       return v.as_string().empty() &&
              (shape.type == FieldType::string || shape.type == FieldType::bytes);
-    case Type::array: return v.empty() && shape.type == FieldType::array;
-    case Type::object: return v.empty() && shape.type == FieldType::map;
+    case Type::array:
+      return v.empty() && shape.type == FieldType::array;
+    case Type::object:
+      return v.empty() && shape.type == FieldType::map;
   }
   return false;
 }
@@ -210,10 +244,14 @@ void TypedWalk::walk(const Shape& shape, Value& v) {
     case FieldType::object:
       if (!v.is_object()) return mismatch(shape, v);
       return members_of(*shape.object, v);
-    case FieldType::array: return array(shape, v);
-    case FieldType::map: return map(shape, v);
-    case FieldType::any: return;
-    default: return scalar(shape, v);
+    case FieldType::array:
+      return array(shape, v);
+    case FieldType::map:
+      return map(shape, v);
+    case FieldType::any:
+      return;
+    default:
+      return scalar(shape, v);
   }
 }
 
@@ -256,8 +294,10 @@ void TypedWalk::array(const Shape& shape, Value& v) {
   std::size_t index = 0;
   for (Value& item : v.mutable_items()) {
     const Appended in_path(path_, fmt::format("[{}]", index++), false);
-    if (item.is_null() && !shape.element->nullable) item = go_zero(*shape.element);
-    else walk(*shape.element, item);
+    if (item.is_null() && !shape.element->nullable)
+      item = go_zero(*shape.element);
+    else
+      walk(*shape.element, item);
   }
 }
 
@@ -266,8 +306,10 @@ void TypedWalk::map(const Shape& shape, Value& v) {
   if (shape.element == nullptr) return;
   for (value::Member& member : v.mutable_members()) {
     const Appended in_path(path_, member.first, true);
-    if (member.second.is_null()) member.second = go_zero(*shape.element);
-    else walk(*shape.element, member.second);
+    if (member.second.is_null())
+      member.second = go_zero(*shape.element);
+    else
+      walk(*shape.element, member.second);
   }
 }
 
@@ -288,7 +330,8 @@ void TypedWalk::scalar(const Shape& shape, Value& v) {
     case FieldType::boolean:
       if (v.type() != Type::boolean) mismatch(shape, v);
       return;
-    case FieldType::integer: return integer(shape, v);
+    case FieldType::integer:
+      return integer(shape, v);
     case FieldType::number:
       if (!v.is_number()) mismatch(shape, v);
       return;
@@ -305,7 +348,8 @@ void TypedWalk::scalar(const Shape& shape, Value& v) {
       v = Value(std::move(*text));
       return;
     }
-    default: return text_leaf(shape, v);
+    default:
+      return text_leaf(shape, v);
   }
 }
 

@@ -83,9 +83,9 @@ class TableCheck {
       if (!seen.insert(value::to_json(identity)).second) {
         const bool one_key = shape.list_type == ListType::map && shape.list_keys.size() == 1;
         const std::string at = fmt::format("{}[{}]", path, index);
-        errors_.push_back(one_key ? duplicate_value(joined(at, shape.list_keys[0]),
-                                                    item[shape.list_keys[0]])
-                                  : duplicate_value(at, identity));
+        errors_.push_back(
+            one_key ? duplicate_value(joined(at, shape.list_keys[0]), item[shape.list_keys[0]])
+                    : duplicate_value(at, identity));
       }
       ++index;
     }
@@ -97,8 +97,8 @@ class TableCheck {
     const auto count = static_cast<std::int64_t>(v.size());
     if (v.is_array()) {
       if (rules.items_min && count < *rules.items_min) {
-        errors_.push_back(
-            invalid_value(path, count, fmt::format("must have at least {} items", *rules.items_min)));
+        errors_.push_back(invalid_value(
+            path, count, fmt::format("must have at least {} items", *rules.items_min)));
       }
       if (rules.items_max && count > *rules.items_max) {
         errors_.push_back(too_many(path, v.size(), static_cast<std::size_t>(*rules.items_max)));
@@ -116,8 +116,7 @@ class TableCheck {
         std::ranges::find(rules.enumeration, std::string_view(content)) ==
             rules.enumeration.end()) {
       errors_.push_back(not_supported(
-          path, v,
-          std::vector<std::string>(rules.enumeration.begin(), rules.enumeration.end())));
+          path, v, std::vector<std::string>(rules.enumeration.begin(), rules.enumeration.end())));
     }
     if (!rules.format.empty()) {
       for (std::string& what : check_name(rules.format, content)) {
@@ -136,15 +135,15 @@ class TableCheck {
       errors_.push_back(too_long(path, static_cast<std::size_t>(*rules.length_max)));
     }
     if (rules.length_min && length < *rules.length_min) {
-      errors_.push_back(invalid_value(
-          path, v, fmt::format("must be at least {} characters", *rules.length_min)));
+      errors_.push_back(
+          invalid_value(path, v, fmt::format("must be at least {} characters", *rules.length_min)));
     }
   }
 
   void number(const Rules& rules, const Value& v, const std::string& path) {
     const double amount = v.as_double();
-    const bool low = rules.minimum && (rules.exclusive_minimum ? amount <= *rules.minimum
-                                                               : amount < *rules.minimum);
+    const bool low = rules.minimum &&
+                     (rules.exclusive_minimum ? amount <= *rules.minimum : amount < *rules.minimum);
     const bool high = rules.maximum && (rules.exclusive_maximum ? amount >= *rules.maximum
                                                                 : amount > *rules.maximum);
     if (low || high) {
@@ -185,9 +184,8 @@ void check_scale(const Kind& kind, const Value& object, FieldErrors& errors) {
 // A rule of the tables and a hook may say the same; it is reported once.
 void drop_repeated(FieldErrors& errors) {
   std::set<std::string> seen;
-  std::erase_if(errors, [&](const FieldError& error) {
-    return !seen.insert(error.message()).second;
-  });
+  std::erase_if(errors,
+                [&](const FieldError& error) { return !seen.insert(error.message()).second; });
 }
 
 }  // namespace
@@ -245,8 +243,8 @@ FieldError not_supported(std::string field, Value bad, std::vector<std::string> 
 }
 
 FieldError too_long(std::string field, std::size_t length_max) {
-  FieldError error = required(std::move(field),
-                              fmt::format("may not be more than {} bytes", length_max));
+  FieldError error =
+      required(std::move(field), fmt::format("may not be more than {} bytes", length_max));
   error.type = FieldError::Type::too_long;
   return error;
 }

@@ -57,8 +57,7 @@ void check_owners(const Value& owners, const std::string& field, FieldErrors& er
     const std::string& api_version = owner["apiVersion"].as_string();
     const std::size_t slash = api_version.find('/');
     if (api_version.empty() || slash + 1 == api_version.size()) {
-      errors.push_back(
-          invalid_value(at + ".apiVersion", api_version, "version must not be empty"));
+      errors.push_back(invalid_value(at + ".apiVersion", api_version, "version must not be empty"));
     }
     for (const char* name : {"kind", "name", "uid"}) {
       if (owner[name].as_string().empty()) {
@@ -91,9 +90,8 @@ void check_finalizers(const Value& metadata, const Value* old, FieldErrors& erro
                 errors);
   }
   if (contains(finalizers, "orphan") && contains(finalizers, "foregroundDeletion")) {
-    FieldError error = invalid_value(
-        "metadata.finalizers", finalizers,
-        "finalizer orphan and foregroundDeletion cannot be both set");
+    FieldError error = invalid_value("metadata.finalizers", finalizers,
+                                     "finalizer orphan and foregroundDeletion cannot be both set");
     errors.push_back(std::move(error));
   }
   if (old == nullptr || (*old)["deletionTimestamp"].is_null()) return;
@@ -141,8 +139,8 @@ void check_identity(const Kind& kind, const Value& metadata, FieldErrors& errors
 void check_unchanged(const Value& metadata, const Value& old, FieldErrors& errors) {
   if (metadata["generation"].as_int() < old["generation"].as_int() &&
       metadata.contains("generation")) {
-    errors.push_back(invalid_value("metadata.generation", metadata["generation"],
-                                   "must not be decremented"));
+    errors.push_back(
+        invalid_value("metadata.generation", metadata["generation"], "must not be decremented"));
   }
   for (const char* name :
        {"name", "namespace", "uid", "deletionTimestamp", "deletionGracePeriodSeconds"}) {
@@ -156,8 +154,10 @@ void check_unchanged(const Value& metadata, const Value& old, FieldErrors& error
 
 void validate_metadata(const Kind& kind, const Value& metadata, const Value* old,
                        FieldErrors& errors) {
-  if (old == nullptr) check_identity(kind, metadata, errors);
-  else check_unchanged(metadata, *old, errors);
+  if (old == nullptr)
+    check_identity(kind, metadata, errors);
+  else
+    check_unchanged(metadata, *old, errors);
   if (metadata["generation"].as_int() < 0) {
     errors.push_back(invalid_value("metadata.generation", metadata["generation"],
                                    "must be greater than or equal to 0"));
@@ -175,8 +175,7 @@ void validate_labels(const Value& labels, const std::string& field, FieldErrors&
   }
 }
 
-void validate_label_selector(const Value& selector, const std::string& field,
-                             FieldErrors& errors) {
+void validate_label_selector(const Value& selector, const std::string& field, FieldErrors& errors) {
   validate_labels(selector["matchLabels"], field + ".matchLabels", errors);
   std::size_t index = 0;
   for (const Value& expression : selector["matchExpressions"].items()) {
@@ -185,8 +184,8 @@ void validate_label_selector(const Value& selector, const std::string& field,
     const Value& values = expression["values"];
     if (op == "In" || op == "NotIn") {
       if (values.empty()) {
-        errors.push_back(required(at + ".values",
-                                  "must be specified when `operator` is 'In' or 'NotIn'"));
+        errors.push_back(
+            required(at + ".values", "must be specified when `operator` is 'In' or 'NotIn'"));
       }
     } else if (op == "Exists" || op == "DoesNotExist") {
       if (!values.empty()) {

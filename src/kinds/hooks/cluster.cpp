@@ -16,8 +16,8 @@ constexpr std::int64_t kUserPriorityMax = 1'000'000'000;
 
 void check_cidr(const Value& v, const std::string& field, FieldErrors& errors) {
   if (schema::is_cidr(v.as_string())) return;
-  errors.push_back(invalid_value(
-      field, v, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
+  errors.push_back(
+      invalid_value(field, v, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
 }
 
 void check_taints(const Value& taints, FieldErrors& errors) {
@@ -30,14 +30,16 @@ void check_taints(const Value& taints, FieldErrors& errors) {
     add(errors, here + ".key", key, schema::check_qualified_name(key));
     add(errors, here + ".value", taint["value"],
         schema::check_label_value(taint["value"].as_string()));
-    if (effect.empty()) errors.push_back(required(here + ".effect"));
-    else check_choice(taint["effect"], here + ".effect",
-                      {"NoSchedule", "PreferNoSchedule", "NoExecute"}, errors);
+    if (effect.empty())
+      errors.push_back(required(here + ".effect"));
+    else
+      check_choice(taint["effect"], here + ".effect",
+                   {"NoSchedule", "PreferNoSchedule", "NoExecute"}, errors);
     if (!seen.insert(key + ":" + effect).second) {
       schema::FieldError error = schema::duplicate_value(here, nullptr);
-      error.printed = fmt::format(
-          "core.Taint{{Key:\"{}\", Value:\"{}\", Effect:\"{}\", TimeAdded:<nil>}}", key,
-          taint["value"].as_string(), effect);
+      error.printed =
+          fmt::format("core.Taint{{Key:\"{}\", Value:\"{}\", Effect:\"{}\", TimeAdded:<nil>}}", key,
+                      taint["value"].as_string(), effect);
       error.detail = "taints must be unique by key and effect pair";
       errors.push_back(std::move(error));
     }
@@ -101,8 +103,7 @@ void validate_namespace(const Kind&, const Value& object, const Value* old, Fiel
     if (name.find('/') == std::string::npos && name != "kubernetes" && name != "orphan" &&
         name != "foregroundDeletion") {
       errors.push_back(invalid_value(
-          here, finalizer,
-          "name is neither a standard finalizer name nor is it fully qualified"));
+          here, finalizer, "name is neither a standard finalizer name nor is it fully qualified"));
     }
   }
 }
@@ -165,8 +166,8 @@ void validate_priority_class(const Kind&, const Value& object, const Value* old,
     }
   } else if (value > kUserPriorityMax) {
     errors.push_back(forbidden_field(
-        "value", fmt::format("maximum allowed value of a user defined priority is {}",
-                             kUserPriorityMax)));
+        "value",
+        fmt::format("maximum allowed value of a user defined priority is {}", kUserPriorityMax)));
   }
   check_choice(object["preemptionPolicy"], "preemptionPolicy", {"Never", "PreemptLowerPriority"},
                errors);

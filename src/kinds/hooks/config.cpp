@@ -21,8 +21,8 @@ void check_keys(const Value& data, std::string_view field, FieldErrors& errors) 
   }
 }
 
-void check_frozen(const Value& object, const Value* old,
-                  std::initializer_list<const char*> fields, FieldErrors& errors) {
+void check_frozen(const Value& object, const Value* old, std::initializer_list<const char*> fields,
+                  FieldErrors& errors) {
   if (old == nullptr || !(*old)["immutable"].as_bool()) return;
   constexpr const char* sentence = "field is immutable when `immutable` is set";
   if (!object["immutable"].as_bool()) errors.push_back(forbidden_field("immutable", sentence));
@@ -68,8 +68,7 @@ void need_key(const Value& data, const char* key, FieldErrors& errors) {
 
 }  // namespace
 
-void validate_config_map(const Kind&, const Value& object, const Value* old,
-                         FieldErrors& errors) {
+void validate_config_map(const Kind&, const Value& object, const Value* old, FieldErrors& errors) {
   const Value& data = object["data"];
   const Value& binary = object["binaryData"];
   std::size_t bytes = decoded_bytes(binary);
@@ -105,8 +104,7 @@ void validate_secret(const Kind&, const Value& object, const Value* old, FieldEr
   if (type == "kubernetes.io/service-account-token") {
     const Value& annotations = object.at("metadata", "annotations");
     if (!is_set(annotations, "kubernetes.io/service-account.name")) {
-      errors.push_back(
-          required("metadata.annotations[kubernetes.io/service-account.name]"));
+      errors.push_back(required("metadata.annotations[kubernetes.io/service-account.name]"));
     }
   } else if (type == "kubernetes.io/dockercfg") {
     check_docker(data, ".dockercfg", errors);

@@ -28,8 +28,10 @@ struct PodContext {
 };
 
 void check_port_or_name(const Value& port, const std::string& field, FieldErrors& errors) {
-  if (port.is_string()) add(errors, field, port, schema::check_port_name(port.as_string()));
-  else add(errors, field, port, schema::check_port_number(port.as_int()));
+  if (port.is_string())
+    add(errors, field, port, schema::check_port_name(port.as_string()));
+  else
+    add(errors, field, port, schema::check_port_number(port.as_int()));
 }
 
 void check_ports(const Value& ports, const std::string& path, FieldErrors& errors) {
@@ -45,15 +47,19 @@ void check_ports(const Value& ports, const std::string& path, FieldErrors& error
         errors.push_back(schema::duplicate_value(here + ".name", name));
       }
     }
-    if (port["containerPort"].as_int() == 0) errors.push_back(required(here + ".containerPort"));
-    else add(errors, here + ".containerPort", port["containerPort"],
-             schema::check_port_number(port["containerPort"].as_int()));
+    if (port["containerPort"].as_int() == 0)
+      errors.push_back(required(here + ".containerPort"));
+    else
+      add(errors, here + ".containerPort", port["containerPort"],
+          schema::check_port_number(port["containerPort"].as_int()));
     if (port["hostPort"].as_int() != 0) {
       add(errors, here + ".hostPort", port["hostPort"],
           schema::check_port_number(port["hostPort"].as_int()));
     }
-    if (!is_set(port, "protocol")) errors.push_back(required(here + ".protocol"));
-    else check_choice(port["protocol"], here + ".protocol", {"SCTP", "TCP", "UDP"}, errors);
+    if (!is_set(port, "protocol"))
+      errors.push_back(required(here + ".protocol"));
+    else
+      check_choice(port["protocol"], here + ".protocol", {"SCTP", "TCP", "UDP"}, errors);
   }
 }
 
@@ -66,8 +72,8 @@ void check_value_from(const Value& variable, const std::string& path, FieldError
     const std::string here = path + ".fieldRef";
     const std::string& name = (*field)["fieldPath"].as_string();
     if (!is_set(*field, "apiVersion")) errors.push_back(required(here + ".apiVersion"));
-    const bool subscript = name.starts_with("metadata.annotations['") ||
-                           name.starts_with("metadata.labels['");
+    const bool subscript =
+        name.starts_with("metadata.annotations['") || name.starts_with("metadata.labels['");
     if (name.empty()) {
       errors.push_back(required(here + ".fieldPath"));
     } else if (!subscript) {
@@ -82,9 +88,10 @@ void check_value_from(const Value& variable, const std::string& path, FieldError
     ++sources;
     const std::string here = path + ".resourceFieldRef.resource";
     const std::string& name = (*resource)["resource"].as_string();
-    const bool pages = name.starts_with("limits.hugepages-") ||
-                       name.starts_with("requests.hugepages-");
-    if (name.empty()) errors.push_back(required(here));
+    const bool pages =
+        name.starts_with("limits.hugepages-") || name.starts_with("requests.hugepages-");
+    if (name.empty())
+      errors.push_back(required(here));
     else if (!pages) {
       check_choice((*resource)["resource"], here,
                    {"limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu",
@@ -99,8 +106,10 @@ void check_value_from(const Value& variable, const std::string& path, FieldError
     const std::string here = fmt::format("{}.{}", path, kind);
     if (!is_set(*reference, "name")) errors.push_back(required(here + ".name"));
     const Value& key = (*reference)["key"];
-    if (!is_set(*reference, "key")) errors.push_back(required(here + ".key"));
-    else add(errors, here + ".key", key, schema::check_config_map_key(key.as_string()));
+    if (!is_set(*reference, "key"))
+      errors.push_back(required(here + ".key"));
+    else
+      add(errors, here + ".key", key, schema::check_config_map_key(key.as_string()));
   }
   if (sources == 0) {
     errors.push_back(invalid_value(path, "",
@@ -119,8 +128,10 @@ void check_environment(const Value& container, const std::string& path, FieldErr
   for (const Value& variable : container["env"].items()) {
     const std::string here = at(path + ".env", index++);
     const std::string& name = variable["name"].as_string();
-    if (name.empty()) errors.push_back(required(here + ".name"));
-    else add(errors, here + ".name", name, schema::check_env_name(name));
+    if (name.empty())
+      errors.push_back(required(here + ".name"));
+    else
+      add(errors, here + ".name", name, schema::check_env_name(name));
     check_value_from(variable, here + ".valueFrom", errors);
   }
   index = 0;
@@ -170,7 +181,8 @@ void check_mounts(const Value& container, const std::string& path, const PodCont
       errors.push_back(std::move(error));
     }
     const std::string& place = mount["mountPath"].as_string();
-    if (place.empty()) errors.push_back(required(here + ".mountPath"));
+    if (place.empty())
+      errors.push_back(required(here + ".mountPath"));
     else if (!places.insert(place).second) {
       errors.push_back(invalid_value(here + ".mountPath", place, "must be unique"));
     }
@@ -234,8 +246,8 @@ void check_probe(const Value& probe, const std::string& path, bool success_once,
   }
   const Value& grace = probe["terminationGracePeriodSeconds"];
   if (grace.is_int() && grace.as_int() <= 0) {
-    errors.push_back(invalid_value(path + ".terminationGracePeriodSeconds", grace,
-                                   "must be greater than 0"));
+    errors.push_back(
+        invalid_value(path + ".terminationGracePeriodSeconds", grace, "must be greater than 0"));
   }
   if (success_once && probe["successThreshold"].as_int(1) != 1) {
     errors.push_back(
@@ -253,9 +265,16 @@ bool may_overcommit(std::string_view name) {
 
 // resource.Quantity in Go's own notation.
 std::string go_quantity(const std::string& text) {
-  static constexpr std::array<std::pair<std::string_view, int>, 10> suffixes{
-      {{"n", -9}, {"u", -6}, {"m", -3}, {"", 0}, {"k", 3}, {"M", 6}, {"G", 9}, {"T", 12},
-       {"P", 15}, {"E", 18}}};
+  static constexpr std::array<std::pair<std::string_view, int>, 10> suffixes{{{"n", -9},
+                                                                              {"u", -6},
+                                                                              {"m", -3},
+                                                                              {"", 0},
+                                                                              {"k", 3},
+                                                                              {"M", 6},
+                                                                              {"G", 9},
+                                                                              {"T", 12},
+                                                                              {"P", 15},
+                                                                              {"E", 18}}};
   const std::size_t end = text.find_first_not_of("+-0123456789");
   const std::string number = text.substr(0, end);
   const std::string suffix = end == text.npos ? "" : text.substr(end);
@@ -275,8 +294,7 @@ void check_amount(const value::Member& entry, const std::string& path, FieldErro
   const Quantity amount = Quantity::parse_or_zero(text);
   add(errors, here, entry.first, schema::check_qualified_name(entry.first));
   const bool standard = entry.first == "cpu" || entry.first == "memory" ||
-                        entry.first == "ephemeral-storage" ||
-                        entry.first.starts_with("hugepages-");
+                        entry.first == "ephemeral-storage" || entry.first.starts_with("hugepages-");
   if (entry.first.find('/') == std::string::npos && !standard) {
     errors.push_back(
         invalid_value(here, entry.first, "must be a standard resource for containers"));
@@ -363,13 +381,16 @@ void check_security(const Value& context, const std::string& path, FieldErrors& 
 void check_common(const Value& container, const std::string& path, const PodContext& pod,
                   FieldErrors& errors) {
   const std::string& name = container["name"].as_string();
-  if (name.empty()) errors.push_back(required(path + ".name"));
-  else add(errors, path + ".name", name, schema::check_dns1123_label(name));
+  if (name.empty())
+    errors.push_back(required(path + ".name"));
+  else
+    add(errors, path + ".name", name, schema::check_dns1123_label(name));
   const std::string& image = container["image"].as_string();
-  if (image.empty()) errors.push_back(required(path + ".image"));
+  if (image.empty())
+    errors.push_back(required(path + ".image"));
   else if (image.front() == ' ' || image.back() == ' ') {
-    errors.push_back(invalid_value(path + ".image", image,
-                                   "must not have leading or trailing whitespace"));
+    errors.push_back(
+        invalid_value(path + ".image", image, "must not have leading or trailing whitespace"));
   }
   check_choice(container["terminationMessagePolicy"], path + ".terminationMessagePolicy",
                {"File", "FallbackToLogsOnError"}, errors);
@@ -404,9 +425,8 @@ void check_host_ports(const Value& containers, const std::string& path, FieldErr
     for (const Value& port : container["ports"].items()) {
       const std::string here = at(list, port_index++) + ".hostPort";
       if (port["hostPort"].as_int() == 0) continue;
-      const std::string key =
-          fmt::format("{}/{}/{}", port["protocol"].as_string(), port["hostIP"].as_string(),
-                      port["hostPort"].as_int());
+      const std::string key = fmt::format("{}/{}/{}", port["protocol"].as_string(),
+                                          port["hostIP"].as_string(), port["hostPort"].as_int());
       if (!taken.insert(key).second) errors.push_back(schema::duplicate_value(here, key));
     }
   }
@@ -430,9 +450,9 @@ void check_init(const Value& spec, const std::string& path, const PodContext& po
     }
     for (const char* field : {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"}) {
       if (container[field].is_object()) {
-        errors.push_back(forbidden_field(
-            fmt::format("{}.{}", here, field),
-            "may not be set for init containers without restartPolicy=Always"));
+        errors.push_back(
+            forbidden_field(fmt::format("{}.{}", here, field),
+                            "may not be set for init containers without restartPolicy=Always"));
       }
     }
   }
@@ -463,7 +483,8 @@ void check_ephemeral(const Value& spec, const std::string& path, const PodContex
 void validate_containers(const Value& spec, const std::string& path, FieldErrors& errors) {
   PodContext pod;
   pod.host_network = spec["hostNetwork"].as_bool();
-  for (const Value& volume : spec["volumes"].items()) pod.volumes.insert(volume["name"].as_string());
+  for (const Value& volume : spec["volumes"].items())
+    pod.volumes.insert(volume["name"].as_string());
   const Value& containers = spec["containers"];
   const std::string list = path + ".containers";
   if (containers.empty()) {

@@ -99,10 +99,10 @@ std::string go_selector(const Value& selector) {
     expressions = "[]v1.LabelSelectorRequirement{";
     for (const Value& item : items) {
       if (&item != &items.front()) expressions += ", ";
-      expressions += fmt::format(
-          "v1.LabelSelectorRequirement{{Key:\"{}\", Operator:\"{}\", Values:{}}}",
-          item["key"].as_string(), item["operator"].as_string(),
-          item["values"].is_array() ? go_strings(item["values"]) : "[]string(nil)");
+      expressions +=
+          fmt::format("v1.LabelSelectorRequirement{{Key:\"{}\", Operator:\"{}\", Values:{}}}",
+                      item["key"].as_string(), item["operator"].as_string(),
+                      item["values"].is_array() ? go_strings(item["values"]) : "[]string(nil)");
     }
     expressions += "}";
   }

@@ -44,8 +44,7 @@ std::string go_pointer(std::string_view type, const Value& v);  // (*bool)(nil)
 
 // Pods.
 void validate_pod_spec(const Value& spec, const std::string& path, FieldErrors& errors);
-void validate_pod_template(const Value& pod_template, const std::string& path,
-                           FieldErrors& errors);
+void validate_pod_template(const Value& pod_template, const std::string& path, FieldErrors& errors);
 void validate_containers(const Value& spec, const std::string& path, FieldErrors& errors);
 void validate_volumes(const Value& volumes, const std::string& path, FieldErrors& errors);
 void validate_scheduling(const Value& spec, const std::string& path, FieldErrors& errors);

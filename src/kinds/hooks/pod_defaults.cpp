@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "base/quantity.h"
@@ -8,13 +9,34 @@ namespace {
 
 constexpr std::int64_t kFileMode = 0644;
 
-// "registry:5000/a/b" -> latest; a digest counts as a tag of its own.
+// Could a registry have this name? Only the part before the first slash may be a host.
+bool is_reference(std::string_view repository) {
+  bool first = true;
+  while (true) {
+    const std::size_t slash = repository.find('/');
+    const std::string_view part = repository.substr(0, slash);
+    const bool host = first && slash != repository.npos;
+    const bool fits = std::ranges::all_of(part, [host](char c) {
+      const bool small = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+      return small || c == '.' || c == '_' || c == '-' ||
+             (host && (c == ':' || (c >= 'A' && c <= 'Z')));
+    });
+    if (part.empty() || part.back() == ':' || !fits) return false;
+    if (slash == repository.npos) return true;
+    repository.remove_prefix(slash + 1);
+    first = false;
+  }
+}
+
+// "registry:5000/a/b" -> latest; a digest counts as a tag of its own. As upstream has it, a name
+// that is malformed is not.
 bool is_latest(std::string_view image) {
   if (image.find('@') != image.npos) return false;
   const std::size_t slash = image.rfind('/');
   const std::string_view name = slash == image.npos ? image : image.substr(slash + 1);
   const std::size_t colon = name.find(':');
-  return colon == name.npos || name.substr(colon + 1) == "latest";
+  if (colon != name.npos) return name.substr(colon + 1) == "latest";
+  return is_reference(image);
 }
 
 void default_handler(Value& handler) {
@@ -177,10 +199,10 @@ std::string_view qos_class(const Value& spec) {
         const Value& request = resources.at("requests", name);
         const Value& limit = resources.at("limits", name);
         any = any || is_positive(request) || is_positive(limit);
-        const bool equal = is_positive(limit) &&
-                           (request.is_null() ||
-                            base::Quantity::parse_or_zero(request.as_string()) ==
-                                base::Quantity::parse_or_zero(limit.as_string()));
+        const bool equal =
+            is_positive(limit) &&
+            (request.is_null() || base::Quantity::parse_or_zero(request.as_string()) ==
+                                      base::Quantity::parse_or_zero(limit.as_string()));
         guaranteed = guaranteed && equal;
       }
     }
@@ -191,8 +213,8 @@ std::string_view qos_class(const Value& spec) {
 
 void prepare_pod(const Kind& kind, Value& object, const Value* old) {
   if (old != nullptr) return prepare_status(kind, object, old);
-  object.set("status", Value::object({{"phase", "Pending"},
-                                      {"qosClass", qos_class(object["spec"])}}));
+  object.set("status",
+             Value::object({{"phase", "Pending"}, {"qosClass", qos_class(object["spec"])}}));
 }
 
 }  // namespace keelway::kinds

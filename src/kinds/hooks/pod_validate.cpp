@@ -59,8 +59,8 @@ void check_dns(const Value& spec, const std::string& path, FieldErrors& errors) 
   const Value& config = spec["dnsConfig"];
   if (spec["dnsPolicy"].as_string() == "None") {
     if (!config.is_object()) {
-      errors.push_back(required(path + ".dnsConfig",
-                                "must provide `dnsConfig` when `dnsPolicy` is None"));
+      errors.push_back(
+          required(path + ".dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None"));
       return;
     }
     if (config["nameservers"].empty()) {
@@ -108,8 +108,10 @@ void check_gates(const Value& spec, const std::string& path, FieldErrors& errors
 void check_windows(const Value& spec, const std::string& path, FieldErrors& errors) {
   const std::string& name = spec.at("os", "name").as_string();
   if (!spec["os"].is_object()) return;
-  if (name.empty()) errors.push_back(required(path + ".os.name"));
-  else check_choice(spec.at("os", "name"), path + ".os.name", {"linux", "windows"}, errors);
+  if (name.empty())
+    errors.push_back(required(path + ".os.name"));
+  else
+    check_choice(spec.at("os", "name"), path + ".os.name", {"linux", "windows"}, errors);
   if (name != "windows") return;
   const auto forbid = [&](const Value& v, const std::string& field) {
     if (!v.is_null() && !(v.type() == value::Type::boolean && !v.as_bool())) {
@@ -129,7 +131,8 @@ void check_windows(const Value& spec, const std::string& path, FieldErrors& erro
 void check_names(const Value& spec, const std::string& path, FieldErrors& errors) {
   const auto name = [&](const char* field, auto&& check) {
     const Value& v = spec[field];
-    if (is_set(spec, field)) add(errors, fmt::format("{}.{}", path, field), v, check(v.as_string()));
+    if (is_set(spec, field))
+      add(errors, fmt::format("{}.{}", path, field), v, check(v.as_string()));
   };
   name("serviceAccountName", schema::check_dns1123_subdomain);
   name("nodeName", schema::check_dns1123_subdomain);
@@ -175,8 +178,8 @@ void check_app_armor(const Value& object, FieldErrors& errors) {
     }
     if (!found) errors.push_back(invalid_value(here, name, "container not found"));
     const std::string& profile = member.second.as_string();
-    const bool known = profile.empty() || profile == "runtime/default" ||
-                       profile == "unconfined" || profile.starts_with("localhost/");
+    const bool known = profile.empty() || profile == "runtime/default" || profile == "unconfined" ||
+                       profile.starts_with("localhost/");
     if (!known) {
       errors.push_back(invalid_value(
           here, profile, fmt::format("invalid AppArmor profile name: \"{}\"", profile)));
@@ -189,8 +192,10 @@ bool contains(const Value& list, const Value& wanted) {
 }
 
 void copy_field(Value& to, const Value& from, const char* field) {
-  if (from.contains(field)) to.set(field, from[field]);
-  else to.erase(field);
+  if (from.contains(field))
+    to.set(field, from[field]);
+  else
+    to.erase(field);
 }
 
 void check_images(const Value& now, const Value& before, const char* list, FieldErrors& errors) {
@@ -241,10 +246,10 @@ void check_additions(const Value& now, const Value& before, FieldErrors& errors)
   }
   for (const Value& gate : now["schedulingGates"].items()) {
     if (contains(before["schedulingGates"], gate)) continue;
-    errors.push_back(forbidden_field(
-        "spec.schedulingGates",
-        fmt::format("only deletion is allowed, but found new scheduling gate '{}'",
-                    gate["name"].as_string())));
+    errors.push_back(
+        forbidden_field("spec.schedulingGates",
+                        fmt::format("only deletion is allowed, but found new scheduling gate '{}'",
+                                    gate["name"].as_string())));
   }
   const Value& deadline = now["activeDeadlineSeconds"];
   const Value& deadline_before = before["activeDeadlineSeconds"];

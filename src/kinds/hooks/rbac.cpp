@@ -57,8 +57,7 @@ void check_subject(const Value& subject, const std::string& path, bool namespace
       errors.push_back(not_supported(path + ".apiGroup", group, {kGroup}));
     }
   } else {
-    errors.push_back(
-        not_supported(path + ".kind", kind, {"ServiceAccount", "User", "Group"}));
+    errors.push_back(not_supported(path + ".kind", kind, {"ServiceAccount", "User", "Group"}));
   }
 }
 
@@ -94,8 +93,10 @@ void validate_role(const Kind& kind, const Value& object, const Value*, FieldErr
 }
 
 void default_role_binding(const Kind&, Value& object) {
-  if (object["roleRef"].is_object()) fill(object.mutate("roleRef"), "apiGroup", kGroup);
-  else object.set("roleRef", Value::object({{"apiGroup", kGroup}}));
+  if (object["roleRef"].is_object())
+    fill(object.mutate("roleRef"), "apiGroup", kGroup);
+  else
+    object.set("roleRef", Value::object({{"apiGroup", kGroup}}));
   if (object["subjects"].empty()) return;
   for (Value& subject : object.mutate("subjects").mutable_items()) {
     const std::string& kind = subject["kind"].as_string();
@@ -111,11 +112,15 @@ void validate_role_binding(const Kind& kind, const Value& object, const Value* o
   if (group.as_string() != kGroup) {
     errors.push_back(not_supported("roleRef.apiGroup", group, {kGroup}));
   }
-  if (kind.namespaced) check_choice(role_kind, "roleRef.kind", {"Role", "ClusterRole"}, errors);
-  else check_choice(role_kind, "roleRef.kind", {"ClusterRole"}, errors);
-  if (!is_set(reference, "name")) errors.push_back(required("roleRef.name"));
-  else add(errors, "roleRef.name", reference["name"],
-           schema::check_path_segment(reference["name"].as_string()));
+  if (kind.namespaced)
+    check_choice(role_kind, "roleRef.kind", {"Role", "ClusterRole"}, errors);
+  else
+    check_choice(role_kind, "roleRef.kind", {"ClusterRole"}, errors);
+  if (!is_set(reference, "name"))
+    errors.push_back(required("roleRef.name"));
+  else
+    add(errors, "roleRef.name", reference["name"],
+        schema::check_path_segment(reference["name"].as_string()));
   std::size_t index = 0;
   for (const Value& subject : object["subjects"].items()) {
     check_subject(subject, fmt::format("subjects[{}]", index++), kind.namespaced, errors);

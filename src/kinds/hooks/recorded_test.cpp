@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <regex>
 #include <set>
 
 #include "kinds/catalog.h"
@@ -27,7 +25,6 @@ namespace {
 using value::Value;
 
 std::string recordings() {
-  if (const char* given = std::getenv("KEELWAY_RECORDINGS")) return given;
   for (const char* root : {"../shared", "../../shared"}) {
     std::string folder = std::string(root) + "/reference/upstream-answers/golden";
     if (std::filesystem::exists(folder)) return folder;
@@ -61,23 +58,66 @@ std::vector<Value> read_rows(const std::string& file) {
   return rows;
 }
 
+bool digits_at(std::string_view text, std::size_t at, std::size_t count) {
+  if (at + count > text.size()) return false;
+  const std::string_view part = text.substr(at, count);
+  return std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::size_t run_of(std::string_view text, std::string_view allowed) {
+  return std::min(text.find_first_not_of(allowed), text.size());
+}
+
+// The length of the time that `text` begins with, or 0.
+std::size_t time_length(std::string_view text) {
+  constexpr std::string_view form = "0000-00-00T00:00:00";
+  if (text.size() <= form.size()) return 0;
+  for (std::size_t i = 0; i < form.size(); ++i) {
+    if (form[i] == '0' ? !digits_at(text, i, 1) : text[i] != form[i]) return 0;
+  }
+  std::size_t end = form.size();
+  if (text[end] == '.') end += 1 + run_of(text.substr(end + 1), "0123456789");
+  if (text.substr(end).starts_with('Z')) return end + 1;
+  const bool zone = end < text.size() && (text[end] == '+' || text[end] == '-');
+  return zone && digits_at(text, end + 1, 2) && digits_at(text, end + 4, 2) ? end + 6 : 0;
+}
+
 // The recordings hide what differs from run to run.
-std::string normal(std::string text) {
-  static const std::vector<std::pair<std::regex, std::string>> rules{
-      {std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))"), "<time>"},
-      {std::regex(R"(0x[0-9a-f]{7,})"), "<ptr>"},
-      {std::regex(R"(\b10\.\d+\.\d+\.\d+\b)"), "<ip>"},
-      {std::regex(R"(<rand>)"), "abcde"}};
-  for (const auto& [pattern, word] : rules) text = std::regex_replace(text, pattern, word);
-  const std::size_t cut = text.find("pod updates may not change fields other than");
-  const std::size_t line = cut == text.npos ? text.npos : text.find('\n', cut);
-  return line == text.npos ? text : text.substr(0, line) + "<diff>";
+std::string normal(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    std::size_t length = time_length(text);
+    std::string_view word = "<time>";
+    if (length == 0 && text.starts_with("0x")) {
+      length = 2 + run_of(text.substr(2), "0123456789abcdef");
+      word = "<ptr>";
+    }
+    const bool in_number = !out.empty() && digits_at(out, out.size() - 1, 1);
+    if (length == 0 && text.starts_with("10.") && !in_number) {
+      length = run_of(text, "0123456789.");
+      word = "<ip>";
+    }
+    if (length == 0 && text.starts_with("<rand>")) {
+      length = 6;
+      word = "abcde";
+    }
+    out += length > 0 ? word : text.substr(0, 1);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  const std::size_t cut = out.find("pod updates may not change fields other than");
+  const std::size_t line = cut == out.npos ? out.npos : out.find('\n', cut);
+  return line == out.npos ? out : out.substr(0, line) + "<diff>";
 }
 
 // [a, b] in any order, for messages that upstream builds from Go maps.
 std::vector<std::string> pieces(std::string text) {
-  static const std::regex head(R"(^(.*? is invalid: |.*?strict decoding error: )\[?)");
-  text = std::regex_replace(text, head, "$1, ", std::regex_constants::format_first_only);
+  for (const std::string_view head : {"is invalid: ", "strict decoding error: "}) {
+    const std::size_t at = text.find(head);
+    if (at == text.npos) continue;
+    text.insert(at + head.size(), ", ");
+    if (text.substr(at + head.size() + 2, 1) == "[") text.erase(at + head.size() + 2, 1);
+    break;
+  }
   std::vector<std::string> out;
   std::size_t start = 0;
   while (start <= text.size()) {
@@ -132,8 +172,7 @@ Target resolve(const schema::KindSet& kinds, std::string_view path) {
 class Server {
  public:
   explicit Server(schema::KindSetPtr kinds) : kinds_(std::move(kinds)) {
-    objects_["Namespace/neg"] = Value::object(
-        {{"metadata", Value::object({{"name", "neg"}})}});
+    objects_["Namespace/neg"] = Value::object({{"metadata", Value::object({{"name", "neg"}})}});
   }
 
   std::optional<schema::Status> request(const Value& row, std::vector<std::string>& warnings) {
@@ -144,8 +183,8 @@ class Server {
     const Value* old = nullptr;
     const std::string key = std::string(kind.kind) + "/" + target.name;
     if (row["method"].as_string() != "PATCH") {
-      const std::string body = row["body"].is_string() ? row["body"].as_string()
-                                                       : value::to_json(row["body"]);
+      const std::string body =
+          row["body"].is_string() ? row["body"].as_string() : value::to_json(row["body"]);
       auto decoded = schema::decode(kind, *kinds_, body, schema::BodyFormat::json, target.mode);
       if (!decoded) return decoded.error();
       object = std::move(decoded->object);
@@ -166,11 +205,13 @@ class Server {
   }
 
  private:
-  std::optional<schema::Status> write(const schema::Kind& kind, const Target& target,
-                                      Value object, const Value* old) {
+  std::optional<schema::Status> write(const schema::Kind& kind, const Target& target, Value object,
+                                      const Value* old) {
     Value& metadata = object.mutate("metadata");
-    if (kind.namespaced) metadata.set("namespace", target.name_space);
-    else metadata.erase("namespace");
+    if (kind.namespaced)
+      metadata.set("namespace", target.name_space);
+    else
+      metadata.erase("namespace");
     if (old == nullptr && metadata["name"].as_string().empty() &&
         !metadata["generateName"].as_string().empty()) {
       metadata.set("name", metadata["generateName"].as_string() + "abcde");
@@ -219,13 +260,15 @@ void play(const schema::KindSetPtr& kinds, const Value& row, Score& score) {
   ++score.all;
   const std::string wanted = normal(expected.at("body", "message").as_string());
   const std::string got = answer ? normal(answer->message) : "";
-  const bool same = failed ? answer && answer->code == code &&
-                                 (got == wanted || pieces(got) == pieces(wanted))
-                           : !answer;
+  const bool same =
+      failed ? answer && answer->code == code && (got == wanted || pieces(got) == pieces(wanted))
+             : !answer;
   if (failed) ++score.refused;
   if (failed && same && got == wanted) ++score.in_order;
-  if (same) ++score.right;
-  else score.wrong += row["id"].as_string() + "\n  want " + wanted + "\n  got  " + got + "\n";
+  if (same)
+    ++score.right;
+  else
+    score.wrong += row["id"].as_string() + "\n  want " + wanted + "\n  got  " + got + "\n";
 }
 
 bool is_ours(const schema::KindSet& kinds, const Value& row) {
@@ -312,10 +355,10 @@ TEST(Recorded, StoredObjects) {
     for (const Value& document : *documents) {
       const std::string& api_version = document["apiVersion"].as_string();
       const std::size_t slash = api_version.find('/');
-      const schema::Kind* kind = kinds->by_kind(
-          slash == api_version.npos ? "" : api_version.substr(0, slash),
-          slash == api_version.npos ? api_version : api_version.substr(slash + 1),
-          document["kind"].as_string());
+      const schema::Kind* kind =
+          kinds->by_kind(slash == api_version.npos ? "" : api_version.substr(0, slash),
+                         slash == api_version.npos ? api_version : api_version.substr(slash + 1),
+                         document["kind"].as_string());
       const auto found = stored.find(document["kind"].as_string() + "/" +
                                      document.at("metadata", "name").as_string());
       if (kind == nullptr || found == stored.end()) continue;
@@ -330,10 +373,12 @@ TEST(Recorded, StoredObjects) {
       if (kind->hooks != nullptr && kind->hooks->prepare != nullptr) {
         kind->hooks->prepare(*kind, *object, nullptr);
       }
-      const std::string difference =
-          first_difference(comparable(found->second), comparable(*object), document["kind"].as_string());
-      if (difference.empty()) ++right;
-      else ++wrong[difference];
+      const std::string difference = first_difference(
+          comparable(found->second), comparable(*object), document["kind"].as_string());
+      if (difference.empty())
+        ++right;
+      else
+        ++wrong[difference];
     }
   }
   std::printf("%d of %d manifests become what upstream stored; others:\n", right, all);
@@ -349,16 +394,18 @@ TEST(Recorded, InvalidRequests) {
   Score score;
   for (const Value& row : read_rows(folder + "/negative.jsonl.gz")) {
     const std::string& id = row["id"].as_string();
-    // These are judged before or after the schema: patches that do not apply, other names.
+    // These are judged before or after the schema: patches that do not apply, other names. 5.0
+    // and 5 are one once a recording is parsed.
     const bool elsewhere = id == "put/name" || id == "patch/mp-array" || id == "patch/mp-type" ||
-                           id == "patch/strict-unknown";
+                           id == "patch/strict-unknown" || id == "pod/float-whole";
     if (is_ours(*kinds, row) && !elsewhere) play(kinds, row, score);
   }
-  std::printf("%d of %d recorded requests answered alike (%d are refusals, %d of them with the "
-              "parts in upstream's order); others:\n%s",
-              score.right, score.all, score.refused, score.in_order, score.wrong.c_str());
+  std::printf(
+      "%d of %d recorded requests answered alike (%d are refusals, %d of them with the "
+      "parts in upstream's order); others:\n%s",
+      score.right, score.all, score.refused, score.in_order, score.wrong.c_str());
   EXPECT_GT(score.all, 90);
-  EXPECT_GE(score.right, score.all - 2);
+  EXPECT_GE(score.right, score.all - 1);
 }
 
 bool needs_expressions(std::string_view message) {
@@ -392,8 +439,10 @@ TEST(Recorded, CustomResources) {
   int skipped = 0;
   for (const Value& row : rows) {
     if (!is_ours(*kinds, row)) continue;
-    if (needs_expressions(row["expect"].at("body", "message").as_string())) ++skipped;
-    else play(kinds, row, score);
+    if (needs_expressions(row["expect"].at("body", "message").as_string()))
+      ++skipped;
+    else
+      play(kinds, row, score);
   }
   std::printf("%d of %d recorded requests answered alike (%d need expressions); others:\n%s",
               score.right, score.all, skipped, score.wrong.c_str());

@@ -55,8 +55,8 @@ void check_node_term(const Value& term, const std::string& path, FieldErrors& er
                                 "node field selector"));
     }
     if (requirement["key"].as_string() != "metadata.name") {
-      errors.push_back(invalid_value(here + ".key", requirement["key"],
-                                     "not a valid field selector key"));
+      errors.push_back(
+          invalid_value(here + ".key", requirement["key"], "not a valid field selector key"));
     }
   }
 }
@@ -86,8 +86,7 @@ void check_pod_affinity(const Value& affinity, const std::string& path, FieldErr
   std::size_t index = 0;
   for (const Value& term : affinity["requiredDuringSchedulingIgnoredDuringExecution"].items()) {
     check_pod_term(
-        term,
-        fmt::format("{}.requiredDuringSchedulingIgnoredDuringExecution[{}]", path, index++),
+        term, fmt::format("{}.requiredDuringSchedulingIgnoredDuringExecution[{}]", path, index++),
         errors);
   }
   index = 0;
@@ -129,16 +128,17 @@ void check_spread(const Value& spec, const std::string& path, FieldErrors& error
     const std::string& when = spread["whenUnsatisfiable"].as_string();
     const std::string& key = spread["topologyKey"].as_string();
     if (spread["maxSkew"].as_int() <= 0) {
-      errors.push_back(
-          invalid_value(here + ".maxSkew", spread["maxSkew"].as_int(), "must be greater than zero"));
+      errors.push_back(invalid_value(here + ".maxSkew", spread["maxSkew"].as_int(),
+                                     "must be greater than zero"));
     }
-    if (key.empty()) errors.push_back(required(here + ".topologyKey", "can not be empty"));
-    else add(errors, here + ".topologyKey", key, schema::check_qualified_name(key));
+    if (key.empty())
+      errors.push_back(required(here + ".topologyKey", "can not be empty"));
+    else
+      add(errors, here + ".topologyKey", key, schema::check_qualified_name(key));
     check_choice(when, here + ".whenUnsatisfiable", {"DoNotSchedule", "ScheduleAnyway"}, errors);
     const std::string pair = fmt::format("{{{}, {}}}", key, when);
     if (!pairs.insert(pair).second) {
-      errors.push_back(
-          schema::duplicate_value(here + ".{topologyKey, whenUnsatisfiable}", pair));
+      errors.push_back(schema::duplicate_value(here + ".{topologyKey, whenUnsatisfiable}", pair));
     }
     const Value& domains = spread["minDomains"];
     if (domains.is_int() && domains.as_int() <= 0) {
@@ -160,16 +160,16 @@ void check_tolerations(const Value& spec, const std::string& path, FieldErrors& 
     const std::string& key = toleration["key"].as_string();
     const std::string& op = toleration["operator"].as_string();
     const std::string& effect = toleration["effect"].as_string();
-    if (!key.empty()) add(errors, here + ".key", key, schema::check_qualified_name(key));
+    if (!key.empty())
+      add(errors, here + ".key", key, schema::check_qualified_name(key));
     else if (op != "Exists") {
       errors.push_back(invalid_value(here + ".operator", op,
                                      "operator must be Exists when `key` is empty, which means "
                                      "\"match all values and all keys\""));
     }
     if (toleration["tolerationSeconds"].is_int() && effect != "NoExecute") {
-      errors.push_back(invalid_value(
-          here + ".effect", effect,
-          "effect must be 'NoExecute' when `tolerationSeconds` is set"));
+      errors.push_back(invalid_value(here + ".effect", effect,
+                                     "effect must be 'NoExecute' when `tolerationSeconds` is set"));
     }
     if (op.empty() || op == "Equal") {
       add(errors, here + ".operator", toleration["value"].as_string(),

@@ -11,14 +11,17 @@ using schema::forbidden_field;
 using schema::invalid_value;
 using schema::required;
 
-std::string_view type_of(const Value& spec) { return spec["type"].as_string(); }
-
-bool is_headless(const Value& spec) {
-  return spec["clusterIP"].as_string() == "None" ||
-         spec["clusterIPs"][0].as_string() == "None";
+std::string_view type_of(const Value& spec) {
+  return spec["type"].as_string();
 }
 
-bool has_node_ports(std::string_view type) { return type == "NodePort" || type == "LoadBalancer"; }
+bool is_headless(const Value& spec) {
+  return spec["clusterIP"].as_string() == "None" || spec["clusterIPs"][0].as_string() == "None";
+}
+
+bool has_node_ports(std::string_view type) {
+  return type == "NodePort" || type == "LoadBalancer";
+}
 
 void check_port(const Value& port, const std::string& path, bool needs_name,
                 std::set<std::string>& names, FieldErrors& errors) {
@@ -33,8 +36,10 @@ void check_port(const Value& port, const std::string& path, bool needs_name,
   }
   add(errors, path + ".port", port["port"].as_int(),
       schema::check_port_number(port["port"].as_int()));
-  if (!is_set(port, "protocol")) errors.push_back(required(path + ".protocol"));
-  else check_choice(port["protocol"], path + ".protocol", {"SCTP", "TCP", "UDP"}, errors);
+  if (!is_set(port, "protocol"))
+    errors.push_back(required(path + ".protocol"));
+  else
+    check_choice(port["protocol"], path + ".protocol", {"SCTP", "TCP", "UDP"}, errors);
   const Value& target = port["targetPort"];
   if (target.is_string()) {
     add(errors, path + ".targetPort", target, schema::check_port_name(target.as_string()));
@@ -60,7 +65,8 @@ void check_ports(const Value& spec, FieldErrors& errors) {
   index = 0;
   for (const Value& port : ports.items()) {
     const std::string here = fmt::format("spec.ports[{}]", index++);
-    const std::string pair = fmt::format("{}/{}", port["port"].as_int(), port["protocol"].as_string());
+    const std::string pair =
+        fmt::format("{}/{}", port["port"].as_int(), port["protocol"].as_string());
     if (!pairs.insert(pair).second) {
       schema::FieldError error = schema::duplicate_value(here, nullptr);
       error.printed = fmt::format(
@@ -82,14 +88,15 @@ void check_addresses(const Value& spec, FieldErrors& errors) {
     }
     std::string name = spec["externalName"].as_string();
     if (name.ends_with('.')) name.pop_back();
-    if (name.empty()) errors.push_back(required("spec.externalName"));
-    else add(errors, "spec.externalName", name, schema::check_dns1123_subdomain(name));
+    if (name.empty())
+      errors.push_back(required("spec.externalName"));
+    else
+      add(errors, "spec.externalName", name, schema::check_dns1123_subdomain(name));
     return;
   }
   if (has_node_ports(type) && is_headless(spec)) {
-    errors.push_back(
-        invalid_value("spec.clusterIPs[0]", "None",
-                      fmt::format("may not be set to 'None' for {} services", type)));
+    errors.push_back(invalid_value("spec.clusterIPs[0]", "None",
+                                   fmt::format("may not be set to 'None' for {} services", type)));
   }
 }
 
@@ -221,8 +228,8 @@ void drop_of_old_type(Value& spec, const Value& before) {
   };
   const std::string_view type = type_of(spec);
   if (type == "ExternalName" && type_of(before) != "ExternalName") {
-    for (const char* name : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy",
-                             "internalTrafficPolicy"}) {
+    for (const char* name :
+         {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"}) {
       drop_same(name);
     }
   }
@@ -263,8 +270,8 @@ void default_service(const Kind&, Value& object) {
       if (absent) port.set("targetPort", port["port"]);
     }
   }
-  const bool external = has_node_ports(type) ||
-                        (type == "ClusterIP" && !spec["externalIPs"].empty());
+  const bool external =
+      has_node_ports(type) || (type == "ClusterIP" && !spec["externalIPs"].empty());
   if (external) fill(spec, "externalTrafficPolicy", "Cluster");
   if (has_node_ports(type) || type == "ClusterIP") fill(spec, "internalTrafficPolicy", "Cluster");
   if (type == "LoadBalancer" && !spec.contains("allocateLoadBalancerNodePorts")) {

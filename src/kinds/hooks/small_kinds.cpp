@@ -59,7 +59,8 @@ void check_event_namespace(const Value& object, const char* subject, FieldErrors
 void check_new_event(const Value& object, FieldErrors& errors) {
   const auto length = [&](const char* field, std::size_t most) {
     const std::string& text = object[field].as_string();
-    if (text.empty()) errors.push_back(required(field));
+    if (text.empty())
+      errors.push_back(required(field));
     else if (text.size() > most) {
       errors.push_back(
           invalid_value(field, "", fmt::format("can have at most {} characters", most)));
@@ -77,7 +78,8 @@ void check_new_event(const Value& object, FieldErrors& errors) {
   length("action", 128);
   length("reason", 128);
   const std::string& type = object["type"].as_string();
-  if (type.empty()) errors.push_back(required("type"));
+  if (type.empty())
+    errors.push_back(required("type"));
   else if (type != "Normal" && type != "Warning") {
     errors.push_back(invalid_value("type", "", fmt::format("has invalid value: {}", type)));
   }
@@ -88,8 +90,7 @@ void check_new_event(const Value& object, FieldErrors& errors) {
 
 }  // namespace
 
-void validate_event(const Kind& kind, const Value& object, const Value* old,
-                    FieldErrors& errors) {
+void validate_event(const Kind& kind, const Value& object, const Value* old, FieldErrors& errors) {
   const bool core = kind.group.empty();
   if (core && !is_set(object, "eventTime")) {
     check_event_namespace(object, "involvedObject", errors);
@@ -133,11 +134,15 @@ void default_endpoints(const Kind&, Value& object) {
   }
 }
 
-void default_custom_definition(const Kind&, Value& object) { schema::default_crd(object); }
+void default_custom_definition(const Kind&, Value& object) {
+  schema::default_crd(object);
+}
 
 void prepare_custom_definition(const Kind&, Value& object, const Value* old) {
-  if (old == nullptr) object.set("status", Value::object());
-  else object.set("status", (*old)["status"]);
+  if (old == nullptr)
+    object.set("status", Value::object());
+  else
+    object.set("status", (*old)["status"]);
   for (const Value& version : object["spec"]["versions"].items()) {
     if (!version["storage"].as_bool()) continue;
     const Value name = version["name"];

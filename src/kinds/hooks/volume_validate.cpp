@@ -26,7 +26,8 @@ void check_local_path(const Value& v, const std::string& field, FieldErrors& err
   if (path.starts_with('/')) {
     errors.push_back(invalid_value(field, v, "must be a relative path"));
   }
-  if (has_parent_step(path)) errors.push_back(invalid_value(field, v, "must not contain '..'"));
+  if (has_parent_step(path))
+    errors.push_back(invalid_value(field, v, "must not contain '..'"));
   else if (path.starts_with("..")) {
     errors.push_back(invalid_value(field, v, "must not start with '..'"));
   }
@@ -37,15 +38,17 @@ void check_items(const Value& items, const std::string& path, FieldErrors& error
   for (const Value& item : items.items()) {
     const std::string here = fmt::format("{}.items[{}]", path, index++);
     if (!is_set(item, "key")) errors.push_back(required(here + ".key"));
-    if (!is_set(item, "path")) errors.push_back(required(here + ".path"));
-    else check_local_path(item["path"], here + ".path", errors);
+    if (!is_set(item, "path"))
+      errors.push_back(required(here + ".path"));
+    else
+      check_local_path(item["path"], here + ".path", errors);
   }
 }
 
 void check_mode(const Value& mode, const std::string& field, FieldErrors& errors) {
   if (mode.is_int() && (mode.as_int() < 0 || mode.as_int() > 0777)) {
-    errors.push_back(invalid_value(
-        field, mode, "must be a number between 0 and 0777 (octal), both inclusive"));
+    errors.push_back(
+        invalid_value(field, mode, "must be a number between 0 and 0777 (octal), both inclusive"));
   }
 }
 
@@ -128,8 +131,10 @@ void validate_volumes(const Value& volumes, const std::string& path, FieldErrors
     for (const value::Member& member : volume.members()) {
       if (member.first == "name" || !member.second.is_object()) continue;
       const std::string field = fmt::format("{}.{}", here, member.first);
-      if (sources++ == 0) check_source(member.first, member.second, field, errors);
-      else errors.push_back(forbidden_field(field, "may not specify more than 1 volume type"));
+      if (sources++ == 0)
+        check_source(member.first, member.second, field, errors);
+      else
+        errors.push_back(forbidden_field(field, "may not specify more than 1 volume type"));
     }
     if (sources == 0) errors.push_back(required(here, "must specify a volume type"));
     const std::string& name = volume["name"].as_string();

@@ -41,13 +41,12 @@ void check_template(const Value& spec, std::string_view what, FieldErrors& error
   validate_pod_template(pod_template, "spec.template", errors);
   const Value& policy = pod_template.at("spec", "restartPolicy");
   if (policy.is_string() && policy.as_string() != "Always") {
-    errors.push_back(
-        schema::not_supported("spec.template.spec.restartPolicy", policy, {"Always"}));
+    errors.push_back(schema::not_supported("spec.template.spec.restartPolicy", policy, {"Always"}));
   }
   if (pod_template.at("spec", "activeDeadlineSeconds").is_int()) {
-    errors.push_back(forbidden_field("spec.template.spec.activeDeadlineSeconds",
-                                     fmt::format("activeDeadlineSeconds in {} is not Supported",
-                                                 what)));
+    errors.push_back(
+        forbidden_field("spec.template.spec.activeDeadlineSeconds",
+                        fmt::format("activeDeadlineSeconds in {} is not Supported", what)));
   }
 }
 
@@ -64,8 +63,8 @@ void check_strategy(const Value& strategy, FieldErrors& errors) {
   const std::string path = "spec.strategy.rollingUpdate";
   if (type == "Recreate") {
     if (rolling.is_object()) {
-      errors.push_back(forbidden_field(
-          path, "may not be specified when strategy `type` is 'Recreate'"));
+      errors.push_back(
+          forbidden_field(path, "may not be specified when strategy `type` is 'Recreate'"));
     }
     return;
   }
@@ -119,8 +118,7 @@ void default_replica_set(const Kind&, Value& object) {
   default_template(spec);
 }
 
-void validate_deployment(const Kind&, const Value& object, const Value* old,
-                         FieldErrors& errors) {
+void validate_deployment(const Kind&, const Value& object, const Value* old, FieldErrors& errors) {
   const Value& spec = object["spec"];
   check_not_negative(spec["replicas"], "spec.replicas", errors);
   check_selector(spec["selector"], "deployment", errors);
@@ -138,8 +136,7 @@ void validate_deployment(const Kind&, const Value& object, const Value* old,
   check_selector_kept(object, old, errors);
 }
 
-void validate_replica_set(const Kind&, const Value& object, const Value* old,
-                          FieldErrors& errors) {
+void validate_replica_set(const Kind&, const Value& object, const Value* old, FieldErrors& errors) {
   const Value& spec = object["spec"];
   check_not_negative(spec["replicas"], "spec.replicas", errors);
   check_not_negative(spec["minReadySeconds"], "spec.minReadySeconds", errors);
