@@ -66,10 +66,13 @@ std::string group_words(const Kind& kind) {
 std::string tag_of(const Kind& kind) {
   std::string tag(kind.group.empty() ? "core" : kind.group);
   if (tag.ends_with(".k8s.io")) tag.resize(tag.size() - 7);
-  for (char& c : tag) {
-    if (c == '.' || c == '-') c = kind.custom ? c : '_';
+  std::string words;  // "rbac.authorization" -> "rbacAuthorization"
+  for (std::size_t i = 0; i < tag.size(); ++i) {
+    const bool joint = tag[i] == '.' || tag[i] == '-';
+    if (joint && i + 1 < tag.size()) words += capital(tag.substr(++i, 1));
+    else if (!joint) words += tag[i];
   }
-  return tag + "_" + std::string(kind.version);
+  return words + "_" + std::string(kind.version);
 }
 
 bool has(std::span<const std::string_view> words, std::string_view word) {
@@ -232,8 +235,9 @@ class PathMaker {
     }
     if (has(connections, name)) {
       for (const char* method : {"get", "post"}) {
-        ApiOperation o = operation(method, "connect",
-                                   "connect" + capital(method), suffix);
+        ApiOperation o = operation(method, "connect", "connect", suffix);
+        o.id = "connect" + group_words(kind_) + capital(method) + scope_ +
+               std::string(kind_.kind) + suffix;
         o.answers = {{"200", ""}};
         entry.operations.push_back(std::move(o));
       }

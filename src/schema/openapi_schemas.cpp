@@ -94,6 +94,11 @@ Value OpenApiSchemas::ref(std::string_view name) const {
   return Value::object({{"$ref", prefix + std::string(name)}});
 }
 
+Value OpenApiSchemas::embedded(std::string_view name) const {
+  if (form_ == OpenApiForm::v2) return ref(name);
+  return Value::object({{"allOf", Value::array({ref(name)})}, {"default", Value::object()}});
+}
+
 Value OpenApiSchemas::take() {
   value::Members members;
   for (auto& [name, schema] : schemas_) members.emplace_back(name, std::move(schema));
@@ -114,7 +119,15 @@ std::string OpenApiSchemas::add_by_kind(std::string_view group, std::string_view
                                         std::string_view name) {
   const Kind* kind = kinds_.by_kind(group, version, name);
   if (kind == nullptr) kind = kinds_.by_kind("", "v1", name);
-  if (kind != nullptr && kind->root != nullptr) return add_kind(*kind);
+  if (kind != nullptr && kind->root != nullptr) {
+    const std::string definition = add_kind(*kind);
+    Value& schema = schemas_[definition];
+    if (!schema.contains("x-kubernetes-group-version-kind")) {
+      schema.set("x-kubernetes-group-version-kind",
+                 Value::array({kind_entry(kind->group, kind->version, kind->kind)}));
+    }
+    return definition;
+  }
   return add_leaf(std::string(kMeta) + std::string(name), typed("object"));
 }
 
@@ -152,8 +165,8 @@ std::string OpenApiSchemas::add_list(const Kind& kind) {
   schema.mutate("properties") = Value::object({
       {"apiVersion", typed("string")},
       {"kind", typed("string")},
-      {"metadata", ref(meta)},
-      {"items", Value::object({{"type", "array"}, {"items", ref(item)}})},
+      {"metadata", embedded(meta)},
+      {"items", Value::object({{"type", "array"}, {"items", embedded(item)}})},
   });
   schema.set("x-kubernetes-group-version-kind",
              Value::array({kind_entry(kind.group, kind.version, kind.list_kind)}));

@@ -27,6 +27,7 @@ class OpenApiSchemas {
   value::Value take();                            // {name: schema}, sorted
 
  private:
+  value::Value embedded(std::string_view name) const;  // a struct by value: default {}
   std::string add_struct(const Struct& type);
   std::string add_leaf(std::string_view name, value::Value schema);
   std::string custom_name(const Kind& kind) const;

@@ -110,7 +110,8 @@ TEST(OpenApiV3, paths_are_those_of_upstream) {
   std::stringstream text;
   text << std::ifstream(file).rdbuf();
   const Value upstream = value::parse_json(text.str()).value();
-  for (const auto& [path, ours] : v3("apps")["paths"].members()) {
+  const Value paths = v3("apps")["paths"];
+  for (const auto& [path, ours] : paths.members()) {
     const Value& theirs = upstream["paths"][path];
     ASSERT_TRUE(theirs.is_object()) << path;
     for (const auto& [method, operation] : ours.members()) {
