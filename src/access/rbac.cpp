@@ -313,8 +313,7 @@ schema::Answer<void> RbacAuthorizer::check_escalation(const Identity& who,
           grant->waiver.resource == "clusterroles" ? resources::cluster_roles : resources::roles,
           grant->waiver.resource == "clusterroles" ? "" : grant->waiver.name_space,
           grant->waiver.name)) {
-    return std::unexpected(
-        schema::not_found(rbac_group, resource.resource, grant->waiver.name));
+    return std::unexpected(schema::not_found(rbac_group, resource.resource, grant->waiver.name));
   }
   const auto missing = missing_rules(rules_for(who, grant->waiver.name_space), grant->rules);
   if (missing.empty()) return {};

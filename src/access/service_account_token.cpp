@@ -2,10 +2,10 @@
 
 #include <fmt/core.h>
 #include <openssl/core_names.h>
-#include <openssl/ec.h>
 
 #include <algorithm>
 
+#include "access/es256.h"
 #include "access/openssl.h"
 #include "base/encoding.h"
 #include "client/resources.h"
@@ -22,71 +22,9 @@ using value::Value;
 namespace resources = client::resources;
 
 constexpr std::size_t token_bytes_max = 16u << 10;
-constexpr int coordinate_bytes = 32;  // of P-256
 // A token outlives the deletion mark of the object it is bound to by this long, so that a pod can
 // still speak while it shuts down.
 constexpr base::Duration deletion_leeway = std::chrono::seconds(60);
-
-using Signature = std::unique_ptr<ECDSA_SIG, openssl::Deleter<ECDSA_SIG_free>>;
-
-bool is_p256(const Key& key) {
-  char group[32];
-  std::size_t size = 0;
-  return key && EVP_PKEY_get_base_id(key.get()) == EVP_PKEY_EC &&
-         EVP_PKEY_get_group_name(key.get(), group, sizeof group, &size) == 1 &&
-         std::string_view(group, size) == "prime256v1";
-}
-
-std::string public_der(const Key& key) {
-  unsigned char* bytes = nullptr;
-  const int size = i2d_PUBKEY(key.get(), &bytes);
-  if (size < 0) return {};
-  std::string der(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
-  OPENSSL_free(bytes);
-  return der;
-}
-
-std::string key_id_of(const Key& key) {
-  return base::base64url_encode(base::sha256(public_der(key)));
-}
-
-// JWS wants r and s side by side, OpenSSL speaks DER.
-std::string raw_from_der(std::string_view der) {
-  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
-  const Signature signature(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
-  if (!signature) return {};
-  std::string raw(2 * coordinate_bytes, '\0');
-  auto* out = reinterpret_cast<unsigned char*>(raw.data());
-  BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), out, coordinate_bytes);
-  BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), out + coordinate_bytes, coordinate_bytes);
-  return raw;
-}
-
-std::string der_from_raw(std::string_view raw) {
-  const auto* bytes = reinterpret_cast<const unsigned char*>(raw.data());
-  const Signature signature(ECDSA_SIG_new());
-  ECDSA_SIG_set0(signature.get(), BN_bin2bn(bytes, coordinate_bytes, nullptr),
-                 BN_bin2bn(bytes + coordinate_bytes, coordinate_bytes, nullptr));
-  unsigned char* der = nullptr;
-  const int size = i2d_ECDSA_SIG(signature.get(), &der);
-  if (size < 0) return {};
-  std::string text(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
-  OPENSSL_free(der);
-  return text;
-}
-
-bool verify_signature(const Key& key, std::string_view signed_text, std::string_view raw) {
-  if (raw.size() != 2 * coordinate_bytes) return false;
-  const std::string der = der_from_raw(raw);
-  const openssl::Digest digest(EVP_MD_CTX_new());
-  const bool good =
-      EVP_DigestVerifyInit(digest.get(), nullptr, EVP_sha256(), nullptr, key.get()) == 1 &&
-      EVP_DigestVerify(digest.get(), reinterpret_cast<const unsigned char*>(der.data()), der.size(),
-                       reinterpret_cast<const unsigned char*>(signed_text.data()),
-                       signed_text.size()) == 1;
-  ERR_clear_error();
-  return good;
-}
 
 Value reference(const std::string& name, const std::string& uid) {
   return Value::object({{"name", name}, {"uid", uid}});
@@ -216,14 +154,14 @@ const std::string& TokenSigner::public_key_pem() const {
 base::Result<TokenSigner> TokenSigner::make(std::string_view private_key_pem, std::string issuer) {
   auto parts = std::make_unique<Parts>();
   parts->key = openssl::read_private_key(private_key_pem);
-  if (!is_p256(parts->key)) {
+  if (!es256::is_p256(parts->key)) {
     return failed(ErrorCode::invalid, "the service account signing key is no P-256 key");
   }
   const openssl::Bio bio = openssl::write_bio();
   PEM_write_bio_PUBKEY(bio.get(), parts->key.get());
   parts->public_key_pem = openssl::bytes_of(bio);
   parts->issuer = std::move(issuer);
-  parts->key_id = key_id_of(parts->key);
+  parts->key_id = es256::key_id(parts->key);
   return TokenSigner(std::move(parts));
 }
 
@@ -246,20 +184,9 @@ base::Result<std::string> TokenSigner::sign(const TokenClaims& claims) const {
   const Value header = Value::object({{"alg", "ES256"}, {"kid", parts_->key_id}});
   std::string text = base::base64url_encode(value::to_json(header)) + "." +
                      base::base64url_encode(value::to_json(body));
-  const openssl::Digest digest(EVP_MD_CTX_new());
-  std::size_t size = 0;
-  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
-  if (EVP_DigestSignInit(digest.get(), nullptr, EVP_sha256(), nullptr, parts_->key.get()) != 1 ||
-      EVP_DigestSign(digest.get(), nullptr, &size, bytes, text.size()) != 1) {
-    return failed(ErrorCode::internal, "sign a token");
-  }
-  std::string der(size, '\0');
-  if (EVP_DigestSign(digest.get(), reinterpret_cast<unsigned char*>(der.data()), &size, bytes,
-                     text.size()) != 1) {
-    return failed(ErrorCode::internal, "sign a token");
-  }
-  der.resize(size);
-  return text + "." + base::base64url_encode(raw_from_der(der));
+  const auto signature = es256::sign(parts_->key, text);
+  if (!signature) return std::unexpected(signature.error());
+  return text + "." + base::base64url_encode(*signature);
 }
 
 struct TokenVerifier::Parts {
@@ -277,7 +204,7 @@ struct TokenVerifier::Parts {
     const Value* kid = token.header.find("kid");
     return std::any_of(keys.begin(), keys.end(), [&](const Public& one) {
       return (kid == nullptr || kid->as_string() == one.id) &&
-             verify_signature(one.key, token.signed_text, token.signature);
+             es256::verify(one.key, token.signed_text, token.signature);
     });
   }
 };
@@ -296,10 +223,10 @@ base::Result<TokenVerifier> TokenVerifier::make(std::vector<std::string> keys_pe
   auto parts = std::make_unique<Parts>();
   for (const std::string& pem : keys_pem) {
     Key key = openssl::read_public_key(pem);
-    if (!is_p256(key)) {
+    if (!es256::is_p256(key)) {
       return failed(ErrorCode::invalid, "a service account key is no P-256 public key");
     }
-    std::string id = key_id_of(key);
+    std::string id = es256::key_id(key);
     parts->keys.push_back({std::move(key), std::move(id)});
   }
   parts->issuer = std::move(issuer);
@@ -349,8 +276,9 @@ value::Value TokenVerifier::json_web_key_set() const {
       BIGNUM* number = nullptr;
       EVP_PKEY_get_bn_param(one.key.get(), which, &number);
       const openssl::Bignum owned(number);
-      std::string bytes(coordinate_bytes, '\0');
-      BN_bn2binpad(owned.get(), reinterpret_cast<unsigned char*>(bytes.data()), coordinate_bytes);
+      std::string bytes(es256::coordinate_bytes, '\0');
+      BN_bn2binpad(owned.get(), reinterpret_cast<unsigned char*>(bytes.data()),
+                   es256::coordinate_bytes);
       return base::base64url_encode(bytes);
     };
     keys.push(Value::object({{"alg", "ES256"},

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "access/es256.h"
 #include "access/pki.h"
 #include "access/test_view.h"
 #include "base/encoding.h"
@@ -143,6 +144,29 @@ TEST_F(TokenTest, OnlyEs256OfOurKeys) {
   EXPECT_FALSE(good(head + "." + body + "." + base::base64url_encode(mac)));
   const TokenSigner stranger = *TokenSigner::make(*make_p256_key_pem(), issuer);
   EXPECT_FALSE(good(*stranger.sign(claims())));
+}
+
+TEST_F(TokenTest, AlgorithmOfTheHeaderMustBeOurs) {
+  const std::string key_pem = *make_p256_key_pem();
+  const openssl::Key key = openssl::read_private_key(key_pem);
+  const TokenSigner signer = *TokenSigner::make(key_pem, issuer);
+  const TokenVerifier verifier = *TokenVerifier::make({signer.public_key_pem()}, issuer, {api});
+  const std::string text = *signer.sign(claims());
+  const std::string body = text.substr(text.find('.'), text.rfind('.') - text.find('.'));
+  // Signed by the right key in the right way; the header alone decides.
+  const auto accepted = [&](const char* header) {
+    const std::string head = base::base64url_encode(header) + body;
+    const std::string token = head + "." + base::base64url_encode(*es256::sign(key, head));
+    return verifier.verify(token, noon, view_).has_value();
+  };
+  EXPECT_TRUE(accepted(R"({"alg":"ES256"})"));
+  EXPECT_FALSE(accepted(R"({"alg":"none"})"));
+  EXPECT_FALSE(accepted(R"({"alg":"es256"})"));
+  EXPECT_FALSE(accepted(R"({"alg":"HS256"})"));
+  EXPECT_FALSE(accepted(R"({"alg":["ES256"]})"));
+  EXPECT_FALSE(accepted(R"({})"));
+  EXPECT_FALSE(accepted(R"({"alg":"ES256","crit":["b64"]})"));
+  EXPECT_FALSE(accepted(R"({"alg":"ES256","kid":"another"})"));
 }
 
 TEST_F(TokenTest, ChangedBodyIsRefused) {
