@@ -1,14 +1,9 @@
 #include "apiserver/cache_view.h"
 
-#include "value/json.h"
-#include "value/selector.h"
+#include "apiserver/json_scan.h"
 #include "watch/keys.h"
 
 namespace keelway::apiserver {
-
-std::string read_field(const schema::Object& object, std::string_view dotted_path) {
-  return value::field_text(object.value(), dotted_path);
-}
 
 namespace {
 

@@ -33,7 +33,4 @@ class CacheView final : public client::View {
   std::unique_ptr<watch::CacheSubscription> observer_;
 };
 
-// The text of a field at a dotted path; empty where absent.
-std::string read_field(const schema::Object& object, std::string_view dotted_path);
-
 }  // namespace keelway::apiserver

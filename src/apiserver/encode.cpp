@@ -1,5 +1,6 @@
 #include "apiserver/encode.h"
 
+#include "apiserver/json_scan.h"
 #include "apiserver/verbs/shape.h"
 #include "schema/protobuf.h"
 #include "value/json.h"
@@ -37,7 +38,7 @@ std::string list_json(const schema::Kind& kind, const ListAnswer& list) {
     if (!first) out += ',';
     first = false;
     if (splice) object->append_json(out);
-    else value::append_json(out, to_served(kind, object->value()));
+    else value::append_json(out, to_served(kind, transient_value(*object)));
   }
   out += "]}\n";
   return out;
@@ -46,7 +47,7 @@ std::string list_json(const schema::Kind& kind, const ListAnswer& list) {
 Value list_value(const schema::Kind& kind, const ListAnswer& list) {
   value::Array items;
   items.reserve(list.objects.size());
-  for (const ObjectPtr& object : list.objects) items.push_back(to_served(kind, object->value()));
+  for (const ObjectPtr& object : list.objects) items.push_back(to_served(kind, transient_value(*object)));
   Value v = Value::object({{"kind", std::string(kind.list_kind)},
                            {"apiVersion", kind.api_version()}});
   v.set("metadata", list_metadata(list));
@@ -58,13 +59,13 @@ Value list_value(const schema::Kind& kind, const ListAnswer& list) {
 std::vector<Value> served_objects(const schema::Kind& kind, const Outcome& outcome) {
   std::vector<Value> objects;
   if (const auto* one = std::get_if<ObjectPtr>(&outcome.content)) {
-    objects.push_back(to_served(kind, (*one)->value()));
+    objects.push_back(to_served(kind, transient_value(**one)));
   } else if (const auto* document = std::get_if<Value>(&outcome.content)) {
     objects.push_back(*document);
   } else if (const auto* list = std::get_if<ListAnswer>(&outcome.content)) {
     objects.reserve(list->objects.size());
     for (const ObjectPtr& object : list->objects) {
-      objects.push_back(to_served(kind, object->value()));
+      objects.push_back(to_served(kind, transient_value(*object)));
     }
   }
   return objects;
@@ -118,7 +119,7 @@ std::string protobuf_of(const Operation& op, const Value& document) {
 
 std::string object_json(const schema::Kind& kind, const schema::Object& object) {
   if (served_as_stored(kind)) return object.json();
-  return value::to_json(to_served(kind, object.value()));
+  return value::to_json(to_served(kind, transient_value(object)));
 }
 
 schema::TableOptions table_options(const Core& core, const Operation& op, const Media& media) {
@@ -179,7 +180,7 @@ std::string encode_watch_event(const Operation& op, const Media& media, std::str
 Value outcome_value(const Operation& op, const Outcome& outcome) {
   const schema::Kind& kind = kind_of(op, outcome);
   if (const auto* one = std::get_if<ObjectPtr>(&outcome.content)) {
-    return to_served(kind, (*one)->value());
+    return to_served(kind, transient_value(**one));
   }
   if (const auto* document = std::get_if<Value>(&outcome.content)) return *document;
   if (const auto* list = std::get_if<ListAnswer>(&outcome.content)) return list_value(kind, *list);

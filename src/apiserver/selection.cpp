@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "apiserver/json_scan.h"
 #include "apiserver/verbs/shape.h"
 #include "schema/validate.h"
 
@@ -152,15 +153,17 @@ Answer<Selection> Selection::read(const Operation& op) {
 std::string Selection::field(const schema::Object& object, std::string_view name) const {
   if (name == "metadata.name") return object.name();
   if (name == "metadata.namespace") return object.name_space();
-  const Value document = to_served(*kind_, object.value());
+  if (!served_as_stored(*kind_)) {
+    return value::field_text(to_served(*kind_, transient_value(object)), name);
+  }
   for (const FieldRule& rule : kRules) {
     if (rule.group != kind_->group || rule.resource != kind_->resource || rule.field != name) {
       continue;
     }
-    std::string text = value::field_text(document, rule.path);
+    std::string text = read_field(object, rule.path);
     return text.empty() ? std::string(rule.absent) : text;
   }
-  return value::field_text(document, name);
+  return read_field(object, name);
 }
 
 bool Selection::matches(const schema::Object& object) const {
