@@ -177,7 +177,8 @@ std::string digits_of(__int128 n) {
   const bool negative = n < 0;
   if (negative) n = -n;
   std::string text;
-  for (; n != 0; n /= 10) text.insert(text.begin(), static_cast<char>('0' + static_cast<int>(n % 10)));
+  for (; n != 0; n /= 10)
+    text.insert(text.begin(), static_cast<char>('0' + static_cast<int>(n % 10)));
   return negative ? "-" + text : text;
 }
 

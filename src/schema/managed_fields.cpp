@@ -338,7 +338,8 @@ Value track_update(const Kind& kind, const Value* old, Value updated,
 Value keep_times_if_unchanged(const Value& old, Value updated) {
   Value before = without_managed_fields(old), after = without_managed_fields(updated);
   for (Value* v : {&before, &after}) {
-    if ((*v)["metadata"].contains("resourceVersion")) v->mutate("metadata").erase("resourceVersion");
+    if ((*v)["metadata"].contains("resourceVersion"))
+      v->mutate("metadata").erase("resourceVersion");
   }
   if (!(before == after)) return updated;
   if (!(without_times(old) == without_times(updated))) return updated;

@@ -44,7 +44,8 @@ Value applied(const Value* live, const Value& config, const ManagerContext& cont
 }
 
 TEST(FieldSet, reads_and_writes_fields_v1) {
-  const Value v = j(R"({"f:a":{".":{},"f:b":{}},"f:l":{"k:{\"name\":\"x\"}":{".":{}},"v:\"y\"":{}}})");
+  const Value v =
+      j(R"({"f:a":{".":{},"f:b":{}},"f:l":{"k:{\"name\":\"x\"}":{".":{}},"v:\"y\"":{}}})");
   const FieldSet set = FieldSet::from_fields_v1(v);
   EXPECT_EQ(set.paths(), (std::vector<std::string>{".a", ".a.b", ".l[name=\"x\"]", ".l[=\"y\"]"}));
   EXPECT_EQ(value::to_json(set.to_fields_v1()),
@@ -72,13 +73,17 @@ TEST(TrackUpdate, create_owns_what_was_set) {
 TEST(TrackUpdate, structs_that_go_always_writes_have_no_owner) {
   const Value v = track_update(testing::deployment(), nullptr, j(R"({"apiVersion":"apps/v1",
       "kind":"Deployment","metadata":{"name":"d","labels":{"a":"b"},"finalizers":["f"]},"spec":{
-      "replicas":1,"selector":{"matchLabels":{"a":"b"}},"strategy":{"type":"R","rollingUpdate":{"x":1}},
+      "replicas":1,"selector":{"matchLabels":{"a":"b"}},"strategy":{"type":"R",
+      "rollingUpdate":{"x":1}},
       "template":{"metadata":{"creationTimestamp":null},"spec":{"containers":[{"name":"c",
-      "ports":[{"containerPort":80}],"resources":{}}]}}},"status":{"replicas":3}})"), by("m"));
+      "ports":[{"containerPort":80}],"resources":{}}]}}},"status":{"replicas":3}})"),
+                               by("m"));
   EXPECT_EQ(value::to_json(owners(v)["m/Update"]), value::to_json(j(R"({"f:metadata":{
       "f:finalizers":{".":{},"v:\"f\"":{}},"f:labels":{".":{},"f:a":{}}},"f:spec":{
-      "f:replicas":{},"f:selector":{},"f:strategy":{"f:rollingUpdate":{".":{},"f:x":{}},"f:type":{}},
-      "f:template":{"f:metadata":{"f:creationTimestamp":{}},"f:spec":{"f:containers":{"k:{\"name\":\"c\"}":{
+      "f:replicas":{},"f:selector":{},"f:strategy":{
+      "f:rollingUpdate":{".":{},"f:x":{}},"f:type":{}},
+      "f:template":{"f:metadata":{"f:creationTimestamp":{}},"f:spec":{
+      "f:containers":{"k:{\"name\":\"c\"}":{
       ".":{},"f:name":{},"f:ports":{".":{},"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{".":{},
       "f:containerPort":{}}},"f:resources":{}}}}}}})")));
 }
@@ -127,7 +132,8 @@ TEST(TrackUpdate, an_empty_list_resets_and_stays_untracked) {
     EXPECT_FALSE(second["metadata"].contains("managedFields"));
     Value third = second;
     third.mutate("data").set("c", "1");
-    EXPECT_FALSE(track_update(kind, &second, third, by("two"))["metadata"].contains("managedFields"));
+    EXPECT_FALSE(
+        track_update(kind, &second, third, by("two"))["metadata"].contains("managedFields"));
   }
 }
 
@@ -228,8 +234,10 @@ TEST(Apply, untracked_objects_belong_to_who_came_before) {
 
 TEST(Apply, keyed_lists_merge_in_the_order_of_the_config) {
   const auto spec = [](std::string_view containers) {
-    return j(R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},"spec":{"template":{
-        "spec":{"containers":)" + std::string(containers) + "}}}}");
+    return j(
+        R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},"spec":{"template":{
+        "spec":{"containers":)" +
+        std::string(containers) + "}}}}");
   };
   const Kind kind = testing::deployment();
   const Value live = apply(kind, nullptr, spec(R"([{"name":"a"},{"name":"s"},{"name":"b"}])"),

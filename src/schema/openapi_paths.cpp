@@ -250,7 +250,8 @@ class PathMaker {
       o.answers = {{"200", object}, {"201", object}, {"202", object}};
       entry.operations.push_back(std::move(o));
     } else {
-      if (name != "finalize") entry.operations.push_back(read_operation(object, suffix, "", "", ""));
+      if (name != "finalize")
+        entry.operations.push_back(read_operation(object, suffix, "", "", ""));
       entry.operations.push_back(replace_operation(object, suffix));
       if (name != "finalize") entry.operations.push_back(patch_operation(object, suffix));
     }

@@ -239,15 +239,18 @@ Value OpenApiSchemas::plain_schema(const Shape& shape) {
       return shape.object != nullptr ? ref(add_struct(*shape.object)) : typed("object");
     case FieldType::array: {
       Value schema = typed("array");
-      schema.set("items", shape.element != nullptr ? shape_schema(*shape.element) : Value::object());
+      schema.set("items",
+                 shape.element != nullptr ? shape_schema(*shape.element) : Value::object());
       constexpr std::string_view words[] = {"atomic", "set", "map"};
       schema.set("x-kubernetes-list-type", words[static_cast<int>(shape.list_type)]);
-      if (!shape.list_keys.empty()) schema.set("x-kubernetes-list-map-keys", names(shape.list_keys));
+      if (!shape.list_keys.empty())
+        schema.set("x-kubernetes-list-map-keys", names(shape.list_keys));
       return schema;
     }
     case FieldType::map: {
       Value schema = typed("object");
-      if (shape.element != nullptr) schema.set("additionalProperties", shape_schema(*shape.element));
+      if (shape.element != nullptr)
+        schema.set("additionalProperties", shape_schema(*shape.element));
       return schema;
     }
     case FieldType::string: return typed("string");

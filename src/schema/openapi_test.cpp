@@ -44,17 +44,21 @@ TEST(OpenApiV3, schemas_carry_what_clients_merge_by) {
 }
 
 TEST(OpenApiV3, patch_decides_how_kubectl_applies) {
-  const Value item = v3("apps").at("paths", "/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
+  const Value item =
+      v3("apps").at("paths", "/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
   const Value& patch = item["patch"];
-  EXPECT_TRUE(patch.at("requestBody", "content").contains("application/strategic-merge-patch+json"));
+  EXPECT_TRUE(
+      patch.at("requestBody", "content").contains("application/strategic-merge-patch+json"));
   EXPECT_EQ(patch["x-kubernetes-action"].as_string(), "patch");
   bool validated = false;
   for (const Value& parameter : patch["parameters"].items()) {
     validated = validated || parameter["name"].as_string() == "fieldValidation";
   }
   EXPECT_TRUE(validated);
-  const Value custom = v3("example.com").at("paths", "/apis/example.com/v1/widgets/{name}", "patch");
-  EXPECT_FALSE(custom.at("requestBody", "content").contains("application/strategic-merge-patch+json"));
+  const Value custom =
+      v3("example.com").at("paths", "/apis/example.com/v1/widgets/{name}", "patch");
+  EXPECT_FALSE(
+      custom.at("requestBody", "content").contains("application/strategic-merge-patch+json"));
   EXPECT_EQ(item["get"]["operationId"].as_string(), "readAppsV1NamespacedDeployment");
   EXPECT_TRUE(v3("apps")["paths"].contains("/apis/apps/v1/deployments"));
 }

@@ -312,7 +312,8 @@ class Merger {
       }
       const std::string& word = directive->as_string();
       if (word == "replace") replace = true;
-      else if (word == "merge") return unfit(500, "merging lists cannot yet be specified in the patch");
+      else if (word == "merge")
+        return unfit(500, "merging lists cannot yet be specified in the patch");
       else if (word != "delete") return unknown_directive(*directive, item);
       else if (!item.contains(key)) return no_merge_key(item, key);
       else std::erase_if(merged, [&](const Value& v) { return v[key] == item[key]; });

@@ -42,7 +42,8 @@ TEST(StrategicMerge, deletes) {
   EXPECT_EQ(whole(R"({"metadata":{"finalizers":["a","b"]}})",
                   R"({"metadata":{"$deleteFromPrimitiveList/finalizers":["a"]}})"),
             R"({"metadata":{"finalizers":["b"]}})");
-  EXPECT_EQ(whole(R"({"metadata":{"labels":{"a":"b"}}})", R"({"metadata":{"labels":{"$patch":"delete"}}})"),
+  EXPECT_EQ(whole(R"({"metadata":{"labels":{"a":"b"}}})",
+                  R"({"metadata":{"labels":{"$patch":"delete"}}})"),
             R"({"metadata":{"labels":{}}})");
 }
 
@@ -56,9 +57,10 @@ TEST(StrategicMerge, replaces_on_demand) {
 }
 
 TEST(StrategicMerge, retains_keys) {
-  EXPECT_EQ(whole(R"({"spec":{"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxSurge":1}}}})",
-                  R"({"spec":{"strategy":{"$retainKeys":["type"],"type":"Recreate"}}})"),
-            R"({"spec":{"strategy":{"type":"Recreate"}}})");
+  EXPECT_EQ(
+      whole(R"({"spec":{"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxSurge":1}}}})",
+            R"({"spec":{"strategy":{"$retainKeys":["type"],"type":"Recreate"}}})"),
+      R"({"spec":{"strategy":{"type":"Recreate"}}})");
   EXPECT_EQ(whole(R"({"spec":{}})", R"({"spec":{"strategy":{"$retainKeys":["x"],"type":"R"}}})"),
             R"({"spec":{"strategy":{"type":"R"}}})");
   EXPECT_EQ(whole(R"({"spec":{"strategy":{"type":"a"}}})",

@@ -20,7 +20,8 @@ TEST(Table, custom_columns_print_by_path_and_type) {
   options.now = {200 * 1'000'000};
   options.resource_version = "7";
   options.remaining = 2;
-  const std::vector<Value> objects{kWidget, j(R"({"metadata":{"name":"x"},"spec":{"size":"big"}})")};
+  const std::vector<Value> objects{kWidget,
+                                   j(R"({"metadata":{"name":"x"},"spec":{"size":"big"}})")};
   const Value table = to_table(testing::widget(), std::span<const Value>(objects), options);
   EXPECT_EQ(table["kind"].as_string(), "Table");
   EXPECT_EQ(table["apiVersion"].as_string(), "meta.k8s.io/v1");

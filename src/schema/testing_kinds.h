@@ -172,7 +172,11 @@ inline constexpr std::string_view status_and_scale[] = {"scale", "status"};
 inline constexpr Column widget_columns[] = {
     {.name = "Name", .type = "string", .format = "name", .json_path = ".metadata.name"},
     {.name = "Size", .type = "integer", .format = "", .json_path = ".spec.size"},
-    {.name = "Made", .type = "date", .format = "", .priority = 1, .json_path = ".metadata.creationTimestamp"},
+    {.name = "Made",
+     .type = "date",
+     .format = "",
+     .priority = 1,
+     .json_path = ".metadata.creationTimestamp"},
 };
 
 inline Kind deployment() {

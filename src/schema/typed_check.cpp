@@ -107,7 +107,8 @@ class Checker {
     std::string element;
     if (ownership == Ownership::list_set) {
       if (item.is_null()) why = "associative list without keys has an element that's null";
-      else if (item.is_object()) why = "associative list without keys has an element that's a map type";
+      else if (item.is_object())
+        why = "associative list without keys has an element that's a map type";
       else if (item.is_array()) why = "not supporting list of lists";
       else return item_element(shape, item, ownership);
     } else if (item.is_null()) {

@@ -45,7 +45,8 @@ std::vector<Token> scan(std::string_view text) {
       // The longest symbol: "!=" before "!".
       const std::size_t length = special_kind(text.substr(at, 2)) != TokenKind::broken &&
                                          text.substr(at, 2).size() == 2 ? 2 : 1;
-      tokens.push_back({special_kind(text.substr(at, length)), std::string(text.substr(at, length))});
+      tokens.push_back(
+          {special_kind(text.substr(at, length)), std::string(text.substr(at, length))});
       at += length;
       continue;
     }

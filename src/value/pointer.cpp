@@ -13,7 +13,8 @@ std::optional<std::vector<std::string>> parse_pointer(std::string_view text) {
     if (i == text.size() || text[i] == '/') {
       tokens.push_back(std::move(token));
       token.clear();
-    } else if (text[i] == '~' && i + 1 < text.size() && (text[i + 1] == '0' || text[i + 1] == '1')) {
+    } else if (text[i] == '~' && i + 1 < text.size() &&
+               (text[i + 1] == '0' || text[i + 1] == '1')) {
       token += text[++i] == '0' ? '~' : '/';
     } else {
       token += text[i];

@@ -101,7 +101,9 @@ std::string label_value_error(std::string_view value) {
 }
 
 bool Requirement::matches(const std::string_view* text) const {
-  const auto listed = [&] { return std::find(values.begin(), values.end(), *text) != values.end(); };
+  const auto listed = [&] {
+    return std::find(values.begin(), values.end(), *text) != values.end();
+  };
   switch (op) {
     case Operator::in: return text != nullptr && listed();
     case Operator::not_in: return text == nullptr || !listed();

@@ -49,9 +49,13 @@ TEST(LabelSelector, errors_read_as_upstream) {
 }
 
 TEST(LabelSelector, reads_the_object_form) {
-  const auto selector = LabelSelector::from_value(j(
-      R"({"matchLabels":{"a":"b"},"matchExpressions":[{"key":"c","operator":"In","values":["y","x"]},
-      {"key":"d","operator":"DoesNotExist"}]})")).value();
+  const auto selector =
+      LabelSelector::from_value(
+          j(
+              R"({"matchLabels":{"a":"b"},"matchExpressions":[
+      {"key":"c","operator":"In","values":["y","x"]},
+      {"key":"d","operator":"DoesNotExist"}]})"))
+          .value();
   EXPECT_TRUE(selector.matches(j(R"({"a":"b","c":"x"})")));
   EXPECT_FALSE(selector.matches(j(R"({"a":"b","c":"x","d":""})")));
   EXPECT_EQ(selector.to_string(), "a=b,c in (x,y),!d");

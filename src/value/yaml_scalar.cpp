@@ -41,7 +41,8 @@ std::optional<Value> as_integer(std::string_view digits) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), n, base);
   if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
   constexpr auto max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  if (n <= max) return Value(negative ? -static_cast<std::int64_t>(n) : static_cast<std::int64_t>(n));
+  if (n <= max)
+    return Value(negative ? -static_cast<std::int64_t>(n) : static_cast<std::int64_t>(n));
   if (negative && n == max + 1) return Value(std::numeric_limits<std::int64_t>::min());
   const double d = static_cast<double>(n);
   return Value(negative ? -d : d);
