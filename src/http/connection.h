@@ -43,7 +43,7 @@ class Connection {
 
 // Checks the order of calls and fills in what every answer carries. Connections outlived by their
 // exchanges detach them.
-class ServerExchange : public Exchange {
+class ServerExchange : public Exchange, public std::enable_shared_from_this<ServerExchange> {
  public:
   ServerExchange(ConnectionHost& host, Connection& connection, std::int32_t stream, bool is_head);
   ~ServerExchange() override;
@@ -73,6 +73,7 @@ class ServerExchange : public Exchange {
   const bool is_head_;
   State state_ = State::open;
   bool body_allowed_ = true;
+  bool client_gone_ = false;
   std::move_only_function<void()> drained_, gone_;
 };
 

@@ -112,26 +112,32 @@ std::size_t ServerExchange::pending_bytes() const {
 }
 
 void ServerExchange::on_drained(std::move_only_function<void()> callback) {
-  drained_ = std::move(callback);
+  if (connection_ != nullptr) drained_ = std::move(callback);
 }
 
 void ServerExchange::on_gone(std::move_only_function<void()> callback) {
-  gone_ = std::move(callback);
+  if (connection_ != nullptr) {
+    gone_ = std::move(callback);
+  } else if (client_gone_) {
+    callback();
+  }
 }
 
 void ServerExchange::drained() {
   if (!drained_ || state_ == State::done) return;
-  // The callback may replace itself or drop this exchange's owner.
-  auto callback = std::move(drained_);
-  drained_ = nullptr;
+  // The callback may replace itself, end the answer, or drop this exchange's owner. Once the
+  // answer has ended it must go: it may own this exchange.
+  const auto keep = shared_from_this();
+  auto callback = std::exchange(drained_, nullptr);
   callback();
-  if (!drained_) drained_ = std::move(callback);
+  if (!drained_ && connection_ != nullptr) drained_ = std::move(callback);
 }
 
 void ServerExchange::detach(bool gone) {
   if (connection_ == nullptr) return;
   connection_ = nullptr;
   host_.exchange_closed();
+  client_gone_ = gone;
   state_ = State::done;
   drained_ = nullptr;
   auto callback = std::exchange(gone_, nullptr);

@@ -50,7 +50,8 @@ class Exchange {
   virtual std::size_t pending_bytes() const = 0;
   // Called each time pending_bytes() has fallen to zero.
   virtual void on_drained(std::move_only_function<void()> callback) = 0;
-  // Called once if the client goes before the answer is complete.
+  // Called once if the client goes before the answer is complete; inside this very call where it
+  // has gone already.
   virtual void on_gone(std::move_only_function<void()> callback) = 0;
 };
 

@@ -243,7 +243,8 @@ base::Result<std::optional<Authorization>> parse_query(const SignedRequest& requ
                         "'. Re-examine the query-string parameters.");
     }
   }
-  if (algorithm != kAlgorithm) return incomplete("Unsupported AWS 'algorithm': '" + algorithm + "'.");
+  if (algorithm != kAlgorithm)
+    return incomplete("Unsupported AWS 'algorithm': '" + algorithm + "'.");
   made.expires_seconds = 900;  // what STS takes where the query does not say
   if (!expires.empty()) {
     const char* end = expires.data() + expires.size();

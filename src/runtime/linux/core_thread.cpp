@@ -251,7 +251,8 @@ void CoreThread::poll(base::Duration timeout) {
     wait.tv_sec = timeout.count() / 1'000'000'000;
     wait.tv_nsec = timeout.count() % 1'000'000'000;
   }
-  int count = epoll_pwait2(epoll_, events.data(), events.size(), forever ? nullptr : &wait, nullptr);
+  int count =
+      epoll_pwait2(epoll_, events.data(), events.size(), forever ? nullptr : &wait, nullptr);
   if (count < 0 && (errno == ENOSYS || errno == EPERM)) {
     // A sandbox without the precise call: milliseconds, rounded up.
     const auto ms = forever ? -1 : static_cast<int>(std::min<std::int64_t>(

@@ -67,7 +67,8 @@ inline Identity make_identity(const std::string& common_name, const Identity* is
                              0);
   X509* parent = issuer != nullptr ? issuer->certificate : certificate;
   X509_set_issuer_name(certificate, X509_get_subject_name(parent));
-  if (issuer == nullptr) add_extension(certificate, parent, NID_basic_constraints, "critical,CA:TRUE");
+  if (issuer == nullptr)
+    add_extension(certificate, parent, NID_basic_constraints, "critical,CA:TRUE");
   if (!names.empty()) {
     add_extension(certificate, parent, NID_subject_alt_name, names.c_str());
     add_extension(certificate, parent, NID_ext_key_usage, "serverAuth");

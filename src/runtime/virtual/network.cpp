@@ -156,9 +156,10 @@ void VirtualNetwork::knock(const std::shared_ptr<Request>& request) {
     return refuse(request->timeout, "timed out while opening");
   }
   const Address from{target == &host_ ? "127.0.0.1" : host_.address(), host_.draw_port()};
-  auto server = std::make_shared<ConnectionEnd>(town_.wire, target->name(), binding->executor, from);
-  auto client =
-      std::make_shared<ConnectionEnd>(town_.wire, host_.name(), request->executor, request->address);
+  auto server =
+      std::make_shared<ConnectionEnd>(town_.wire, target->name(), binding->executor, from);
+  auto client = std::make_shared<ConnectionEnd>(town_.wire, host_.name(), request->executor,
+                                                request->address);
   ConnectionEnd::join(server, client);
   ++binding->open;
   server->on_release([binding] { --binding->open; });
