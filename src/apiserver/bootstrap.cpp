@@ -93,8 +93,7 @@ const schema::Kind* kind_of(const Core& core, const Value& object) {
 void add_object(Core& core, const schema::Kind& kind, Value object,
                 store::Transaction& transaction) {
   const std::string name = object.at("metadata", "name").as_string();
-  const std::string key =
-      object_key(kind, object.at("metadata", "namespace").as_string(), name);
+  const std::string key = object_key(kind, object.at("metadata", "namespace").as_string(), name);
   if (core.cache.get(key)) return;
   for (const store::Put& put : transaction.puts) {
     if (put.key == key) return;
@@ -106,19 +105,17 @@ void add_object(Core& core, const schema::Kind& kind, Value object,
   if (kind.group == "apiextensions.k8s.io") establish(object, core.now());
   object = schema::track_update(kind, nullptr, std::move(object), {kManager, "", core.now()});
   transaction.compares.push_back({key, 0});
-  transaction.puts.push_back({key,
-                              std::make_shared<const std::string>(
-                                  stored_bytes(to_stored(kind, std::move(object)))),
-                              std::nullopt});
+  transaction.puts.push_back(
+      {key, std::make_shared<const std::string>(stored_bytes(to_stored(kind, std::move(object)))),
+       std::nullopt});
   if (kind.group.empty() && kind.resource == "services") {
     const std::string taken = address_key(first_address(core));
     if (core.cache.get(taken)) return;
     transaction.compares.push_back({taken, 0});
-    transaction.puts.push_back(
-        {taken,
-         std::make_shared<const std::string>(
-             R"({"metadata":{"name":"kubernetes","namespace":"default"}})"),
-         std::nullopt});
+    transaction.puts.push_back({taken,
+                                std::make_shared<const std::string>(
+                                    R"({"metadata":{"name":"kubernetes","namespace":"default"}})"),
+                                std::nullopt});
   }
 }
 

@@ -46,7 +46,9 @@ Core::Core(Config given)
   });
 }
 
-Core::~Core() { *alive = false; }
+Core::~Core() {
+  *alive = false;
+}
 
 std::string storage_group(const schema::Kind& kind) {
   return std::string(kind.storage_version.empty() ? kind.group : kind.storage_group);

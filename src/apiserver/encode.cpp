@@ -37,8 +37,10 @@ std::string list_json(const schema::Kind& kind, const ListAnswer& list) {
   for (const ObjectPtr& object : list.objects) {
     if (!first) out += ',';
     first = false;
-    if (splice) object->append_json(out);
-    else value::append_json(out, to_served(kind, transient_value(*object)));
+    if (splice)
+      object->append_json(out);
+    else
+      value::append_json(out, to_served(kind, transient_value(*object)));
   }
   out += "]}\n";
   return out;
@@ -47,9 +49,10 @@ std::string list_json(const schema::Kind& kind, const ListAnswer& list) {
 Value list_value(const schema::Kind& kind, const ListAnswer& list) {
   value::Array items;
   items.reserve(list.objects.size());
-  for (const ObjectPtr& object : list.objects) items.push_back(to_served(kind, transient_value(*object)));
-  Value v = Value::object({{"kind", std::string(kind.list_kind)},
-                           {"apiVersion", kind.api_version()}});
+  for (const ObjectPtr& object : list.objects)
+    items.push_back(to_served(kind, transient_value(*object)));
+  Value v =
+      Value::object({{"kind", std::string(kind.list_kind)}, {"apiVersion", kind.api_version()}});
   v.set("metadata", list_metadata(list));
   v.set("items", Value(std::move(items)));
   return v;
@@ -124,9 +127,8 @@ std::string object_json(const schema::Kind& kind, const schema::Object& object) 
 
 schema::TableOptions table_options(const Core& core, const Operation& op, const Media& media) {
   schema::TableOptions options;
-  options.include_object =
-      schema::parse_include_object(op.query.get("includeObject"))
-          .value_or(schema::IncludeObject::metadata);
+  options.include_object = schema::parse_include_object(op.query.get("includeObject"))
+                               .value_or(schema::IncludeObject::metadata);
   options.now = core.now();
   options.api_version = "meta.k8s.io/" + media.form_version;
   return options;

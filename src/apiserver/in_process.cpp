@@ -19,13 +19,20 @@ using BatchPtr = std::shared_ptr<const ChangeBatch>;
 
 std::string_view verb_name(client::Verb verb) {
   switch (verb) {
-    case client::Verb::get: return "get";
-    case client::Verb::list: return "list";
-    case client::Verb::create: return "create";
-    case client::Verb::update: return "update";
-    case client::Verb::patch: return "patch";
-    case client::Verb::remove: return "delete";
-    case client::Verb::remove_collection: return "deletecollection";
+    case client::Verb::get:
+      return "get";
+    case client::Verb::list:
+      return "list";
+    case client::Verb::create:
+      return "create";
+    case client::Verb::update:
+      return "update";
+    case client::Verb::patch:
+      return "patch";
+    case client::Verb::remove:
+      return "delete";
+    case client::Verb::remove_collection:
+      return "deletecollection";
   }
   return "";
 }
@@ -153,8 +160,7 @@ void forward(const watch::CacheBatch& batch, const Prefixes& prefixes,
     const auto found = prefixes.find(watch::resource_prefix_of(event->key));
     if (found == prefixes.end()) continue;
     const bool gone = event->type == watch::CacheEvent::Type::deleted;
-    changes->changes.push_back(
-        {found->second, gone ? nullptr : event->object, event->previous});
+    changes->changes.push_back({found->second, gone ? nullptr : event->object, event->previous});
   }
   if (changes->changes.empty()) return;
   changes->revision = batch.revision;
@@ -195,9 +201,9 @@ std::shared_ptr<const Prefixes> permitted(Core& core, const access::Identity& wh
     what.version = r.version;
     what.resource = r.resource;
     if (auto ok = access::require(core.authorizer, who, what); !ok) {
-      core.config.log.error("subscription refused", {{"user", who.user},
-                                                     {"resource", r.resource},
-                                                     {"why", ok.error().message}});
+      core.config.log.error(
+          "subscription refused",
+          {{"user", who.user}, {"resource", r.resource}, {"why", ok.error().message}});
       continue;
     }
     std::string group = r.group;
@@ -263,15 +269,16 @@ class InProcessClient final : public client::Client {
       std::move_only_function<void(const ChangeBatch&)> sink) override {
     auto receiver = std::make_shared<Receiver>(mailbox_);
     receiver->sink = std::move(sink);
-    runtime::Task begin = [link = server_, who = who_, resources = std::move(resources),
-                           receiver] {
+    runtime::Task begin = [link = server_, who = who_, resources = std::move(resources), receiver] {
       if (link->core == nullptr) return;
       auto start = [link, who, resources, receiver] {
         if (link->core == nullptr) return;
         follow(link, permitted(*link->core, who, resources), receiver);
       };
-      if (link->core->ready) start();
-      else link->waiting.emplace_back(std::move(start));
+      if (link->core->ready)
+        start();
+      else
+        link->waiting.emplace_back(std::move(start));
     };
     server_->mailbox.post(begin);
     return std::make_unique<InProcessSubscription>(server_, std::move(receiver));

@@ -15,8 +15,8 @@ namespace keelway::apiserver {
 struct ServerLink {
   explicit ServerLink(runtime::Executor& executor) : mailbox(executor) {}
   Mailbox mailbox;
-  Core* core = nullptr;                 // null once the server is gone
-  std::vector<runtime::Task> waiting;   // subscriptions that came before the server was ready
+  Core* core = nullptr;                // null once the server is gone
+  std::vector<runtime::Task> waiting;  // subscriptions that came before the server was ready
   std::map<std::uint64_t, std::unique_ptr<watch::CacheSubscription>> feeds;
   std::uint64_t next_feed = 1;
 };

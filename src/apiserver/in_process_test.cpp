@@ -34,9 +34,8 @@ TEST(InProcessClient, IsHeldToItsPermissions) {
   bool made = false;
   rig.executor->post([&] {
     auto weak = rig.server->make_client(*rig.loop_executor, access::component("nobody"));
-    rig.loop_executor->post([&rig, weak = std::move(weak)]() mutable {
-      rig.client = std::move(weak);
-    });
+    rig.loop_executor->post(
+        [&rig, weak = std::move(weak)]() mutable { rig.client = std::move(weak); });
     made = true;
   });
   rig.world->run_while_waiting([&] { return made; });
@@ -52,9 +51,9 @@ TEST(InProcessClient, SubscribersSeeTheStateThenEveryChange) {
   client::LocalView view;
   std::unique_ptr<client::Subscription> subscription;
   rig.loop_executor->post([&] {
-    subscription = rig.client->subscribe(
-        {r::config_maps, r::namespaces},
-        [&](const client::ChangeBatch& batch) { view.apply(batch); });
+    subscription =
+        rig.client->subscribe({r::config_maps, r::namespaces},
+                              [&](const client::ChangeBatch& batch) { view.apply(batch); });
   });
   ASSERT_TRUE(rig.world->run_while_waiting([&] { return view.synced(); }));
   EXPECT_TRUE(view.get(r::config_maps, "default", "a"));

@@ -8,8 +8,10 @@ namespace {
 // Past the closing quote of the string that opens at `at`.
 std::size_t skip_string(std::string_view json, std::size_t at) {
   for (++at; at < json.size(); ++at) {
-    if (json[at] == '\\') ++at;
-    else if (json[at] == '"') return at + 1;
+    if (json[at] == '\\')
+      ++at;
+    else if (json[at] == '"')
+      return at + 1;
   }
   return json.size();
 }
@@ -77,8 +79,7 @@ std::string read_field(const schema::Object& object, std::string_view dotted_pat
 }
 
 value::Value transient_value(const schema::Object& object) {
-  value::Value document =
-      value::parse_json(object.bytes()).value_or(value::Value::object());
+  value::Value document = value::parse_json(object.bytes()).value_or(value::Value::object());
   document.mutate("metadata").set("resourceVersion", std::to_string(object.revision()));
   return document;
 }

@@ -79,9 +79,8 @@ std::vector<Clause> parse_accept(std::string_view accept) {
   split(accept, ',', [&](std::string_view part) {
     if (!part.empty() && clauses.size() < 64) clauses.push_back(read_clause(part));
   });
-  std::stable_sort(clauses.begin(), clauses.end(), [](const Clause& a, const Clause& b) {
-    return a.quality > b.quality;
-  });
+  std::stable_sort(clauses.begin(), clauses.end(),
+                   [](const Clause& a, const Clause& b) { return a.quality > b.quality; });
   return clauses;
 }
 
@@ -100,9 +99,8 @@ std::optional<Media> negotiate(std::string_view accept, const Offer& offer) {
 }
 
 std::string_view acceptable_types(const Offer& offer) {
-  return offer.protobuf
-             ? "application/json, application/yaml, application/vnd.kubernetes.protobuf"
-             : "application/json, application/yaml";
+  return offer.protobuf ? "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+                        : "application/json, application/yaml";
 }
 
 std::string media_type(std::string_view content_type) {
@@ -123,9 +121,12 @@ std::optional<Encoding> body_encoding(std::string_view content_type) {
 
 std::string_view content_type(Encoding encoding) {
   switch (encoding) {
-    case Encoding::json: return "application/json";
-    case Encoding::yaml: return "application/yaml";
-    case Encoding::protobuf: return "application/vnd.kubernetes.protobuf";
+    case Encoding::json:
+      return "application/json";
+    case Encoding::yaml:
+      return "application/yaml";
+    case Encoding::protobuf:
+      return "application/vnd.kubernetes.protobuf";
   }
   return "";
 }

@@ -8,12 +8,13 @@ namespace {
 TEST(Media, KubectlGetPrefersTheTable) {
   const auto media = negotiate(
       "application/json;as=Table;v=v1;g=meta.k8s.io,"
-      "application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json", {});
+      "application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json",
+      {});
   ASSERT_TRUE(media);
   EXPECT_EQ(media->form, Form::table);
   EXPECT_EQ(media->form_version, "v1");
-  const auto plain = negotiate(
-      "application/json;as=Table;v=v1;g=meta.k8s.io,application/json", {.transform = false});
+  const auto plain = negotiate("application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
+                               {.transform = false});
   ASSERT_TRUE(plain);
   EXPECT_EQ(plain->form, Form::whole);
 }

@@ -30,10 +30,10 @@ struct Operation {
   schema::KindSetPtr kinds;            // keeps `kind` alive
   const schema::Kind* kind = nullptr;  // as served: group and version of the request
 
-  std::string body;                   // as sent
-  std::string content_type;           // of the body
-  std::optional<Value> document;      // in-process callers: the body, parsed
-  std::string default_manager;        // field manager of a client that names none
+  std::string body;               // as sent
+  std::string content_type;       // of the body
+  std::optional<Value> document;  // in-process callers: the body, parsed
+  std::string default_manager;    // field manager of a client that names none
   bool has_generated_name = false;
 
   std::vector<std::string> warnings;  // out

@@ -39,8 +39,8 @@ Step read(Core& core, const HttpCallPtr& call) {
   op.content_type = call->request.header("content-type");
   op.default_manager = manager_of_agent(call->request.header("user-agent"));
   if (call->request.body.size() > kBodyBytesMax) {
-    return refuse(core, call, schema::request_too_large(
-                                  "Request entity too large: limit is 3145728"));
+    return refuse(core, call,
+                  schema::request_too_large("Request entity too large: limit is 3145728"));
   }
   return Step::next;
 }
@@ -139,14 +139,13 @@ using Stage = Step (*)(Core&, const HttpCallPtr&);
 
 // The way of every request, first to last.
 constexpr std::array<Stage, 9> kStages = {
-    read,      wait_ready,         authenticate, impersonate,    authorize,
-    answer_other_paths, find_kind, negotiate_form, run_verb,
+    read,      wait_ready,     authenticate, impersonate, authorize, answer_other_paths,
+    find_kind, negotiate_form, run_verb,
 };
 
 void record(Core& core, const HttpCall& call, int code) {
   const Operation& op = *call.op;
-  const double seconds =
-      std::chrono::duration<double>(core.now() - call.received).count();
+  const double seconds = std::chrono::duration<double>(core.now() - call.received).count();
   core.metrics->answered(op.info.verb, op.info.group, op.info.version, op.info.resource, code,
                          seconds);
   if (!core.config.audit) return;

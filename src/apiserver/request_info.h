@@ -33,7 +33,7 @@ struct RequestInfo {
   // lower case.
   std::string verb;
   std::string group, version, name_space, resource, subresource, name;
-  std::string tail;  // what follows the subresource: "proxy/a/b" has "a/b"
+  std::string tail;       // what follows the subresource: "proxy/a/b" has "a/b"
   bool too_deep = false;  // parts after the subresource, which only proxies have
 };
 

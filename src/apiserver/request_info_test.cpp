@@ -7,8 +7,7 @@ namespace {
 
 RequestInfo read(std::string_view method, std::string_view target) {
   const std::size_t mark = target.find('?');
-  const Query query =
-      Query::parse(mark == std::string_view::npos ? "" : target.substr(mark + 1));
+  const Query query = Query::parse(mark == std::string_view::npos ? "" : target.substr(mark + 1));
   return read_request_info(method, target.substr(0, mark), query).value();
 }
 
@@ -38,8 +37,7 @@ TEST(RequestInfo, NamespaceObjectIsItsOwnNamespace) {
 }
 
 TEST(RequestInfo, WatchPrefixAndNameSelector) {
-  EXPECT_EQ(text(read("GET", "/api/v1/watch/namespaces/d/pods/p")),
-            "watch /v1 ns=d pods/ name=p");
+  EXPECT_EQ(text(read("GET", "/api/v1/watch/namespaces/d/pods/p")), "watch /v1 ns=d pods/ name=p");
   EXPECT_EQ(text(read("GET", "/api/v1/namespaces/d/pods?fieldSelector=metadata.name%3Dp")),
             "list /v1 ns=d pods/ name=p");
 }

@@ -26,22 +26,21 @@ bool contains(std::span<const std::string_view> words, std::string_view word) {
 }
 
 bool scope_fits(const schema::Kind& kind, const RequestInfo& info) {
-  if (kind.namespaced) return !info.name_space.empty() || info.name.empty() ||
-                              info.verb == "list" || info.verb == "watch";
+  if (kind.namespaced)
+    return !info.name_space.empty() || info.name.empty() || info.verb == "list" ||
+           info.verb == "watch";
   // A namespace is its own namespace part.
   const bool is_namespace = kind.group.empty() && kind.resource == "namespaces";
   return info.name_space.empty() || is_namespace;
 }
 
 Answer<void> check_main(const schema::Kind& kind, const RequestInfo& info) {
-  const bool misses_namespace =
-      kind.namespaced && info.name_space.empty() &&
-      (info.verb == "create" || info.verb == "deletecollection");
+  const bool misses_namespace = kind.namespaced && info.name_space.empty() &&
+                                (info.verb == "create" || info.verb == "deletecollection");
   const bool misplaced = (info.verb == "create" && !info.name.empty()) ||
                          ((info.verb == "update" || info.verb == "patch") && info.name.empty());
   if (!contains(kind.verbs, info.verb) || misses_namespace || misplaced) {
-    return std::unexpected(
-        schema::method_not_supported(kind.group, kind.resource, info.verb));
+    return std::unexpected(schema::method_not_supported(kind.group, kind.resource, info.verb));
   }
   return {};
 }
@@ -65,7 +64,9 @@ access::Attributes attributes_of(const RequestInfo& info, const Query& query) {
   return what;
 }
 
-access::Attributes attributes_of(const Operation& op) { return attributes_of(op.info, op.query); }
+access::Attributes attributes_of(const Operation& op) {
+  return attributes_of(op.info, op.query);
+}
 
 Answer<void> route(Core& core, Operation& op) {
   const RequestInfo& info = op.info;
@@ -100,8 +101,8 @@ Answer<void> check_query(const Operation& op) {
   const std::string_view validation = op.query.get("fieldValidation");
   if (!validation.empty() && validation != "Strict" && validation != "Warn" &&
       validation != "Ignore") {
-    errors.push_back(schema::not_supported("fieldValidation", validation,
-                                           {"Ignore", "Strict", "Warn"}));
+    errors.push_back(
+        schema::not_supported("fieldValidation", validation, {"Ignore", "Strict", "Warn"}));
   }
   if (op.query.get("fieldManager").size() > kManagerBytesMax) {
     errors.push_back(schema::too_long("fieldManager", kManagerBytesMax));

@@ -47,19 +47,18 @@ void check_match(const ListOptions& options, bool initial_events, schema::FieldE
                                            {"Exact", "NotOlderThan", ""}));
   }
   if (options.resource_version.empty() && !initial_events) {
-    errors.push_back(forbidden_field(
-        "resourceVersionMatch",
-        "resourceVersionMatch is forbidden unless resourceVersion is provided"));
+    errors.push_back(
+        forbidden_field("resourceVersionMatch",
+                        "resourceVersionMatch is forbidden unless resourceVersion is provided"));
   }
   if (!options.continue_token.empty()) {
     errors.push_back(forbidden_field(
-        "resourceVersionMatch",
-        "resourceVersionMatch is forbidden when continue is provided"));
+        "resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"));
   }
   if (options.match == "Exact" && options.resource_version == "0") {
-    errors.push_back(forbidden_field(
-        "resourceVersionMatch",
-        "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
+    errors.push_back(
+        forbidden_field("resourceVersionMatch",
+                        "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
   }
 }
 
@@ -116,8 +115,8 @@ Answer<ListOptions> read_list_options(const Operation& op, bool watching) {
   const bool initial = op.query.has("sendInitialEvents");
   if (watching) check_watch(options, op, errors);
   if (!watching && initial) {
-    errors.push_back(schema::forbidden_field("sendInitialEvents",
-                                             "sendInitialEvents is forbidden for list"));
+    errors.push_back(
+        schema::forbidden_field("sendInitialEvents", "sendInitialEvents is forbidden for list"));
   }
   check_match(options, initial, errors);
   if (!errors.empty()) return std::unexpected(list_options_invalid(std::move(errors)));

@@ -31,7 +31,7 @@ struct AuditRecord {
   std::vector<std::string> groups;
   std::string impersonator;  // who really asked, where `user` was taken on
   std::string group, version, resource, subresource, name_space, name;
-  std::string source;        // the peer's address; "in-process" for our own loops
+  std::string source;  // the peer's address; "in-process" for our own loops
   std::string user_agent;
   int code = 0;
   base::WallTime received, answered;
@@ -76,9 +76,9 @@ struct Config {
   std::vector<value::Value> bootstrap;
   bool is_hub = false;  // no service addresses, no default/kubernetes
 
-  LogReader logs;                                   // null: a sentence instead of logs
-  std::function<void(const AuditRecord&)> audit;    // null: no trail. Called on `executor`
-  std::shared_ptr<telemetry::Metrics> metrics;      // null: the server makes its own
+  LogReader logs;                                 // null: a sentence instead of logs
+  std::function<void(const AuditRecord&)> audit;  // null: no trail. Called on `executor`
+  std::shared_ptr<telemetry::Metrics> metrics;    // null: the server makes its own
   telemetry::Log log;
   std::string openid_jwks_uri;  // empty: https://endpoint_host:endpoint_port/openid/v1/jwks
 };

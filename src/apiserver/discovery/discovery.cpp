@@ -58,9 +58,8 @@ bool answer_aggregated(Core& core, const HttpCallPtr& call, bool core_group) {
   if (call->request.header("if-none-match") == text.etag) {
     response.status = 304;
   } else {
-    response.headers.emplace_back(
-        "content-type", "application/json;g=apidiscovery.k8s.io;v=" + version +
-                            ";as=APIGroupDiscoveryList");
+    response.headers.emplace_back("content-type", "application/json;g=apidiscovery.k8s.io;v=" +
+                                                      version + ";as=APIGroupDiscoveryList");
     response.body = text.body;
   }
   reply_raw(core, call, std::move(response));
@@ -137,10 +136,10 @@ bool answer_open_id(Core& core, const HttpCallPtr& call, const std::string& path
     uri = fmt::format("https://{}:{}/openid/v1/jwks", core.config.endpoint_host,
                       core.config.endpoint_port);
   }
-  reply_raw(core, call,
-            text_response(200,
-                          value::to_json(core.config.token_verifier->openid_configuration(uri)),
-                          "application/json"));
+  reply_raw(
+      core, call,
+      text_response(200, value::to_json(core.config.token_verifier->openid_configuration(uri)),
+                    "application/json"));
   return true;
 }
 
@@ -159,8 +158,9 @@ bool answer_known(Core& core, const HttpCallPtr& call) {
   }
   if (parts[0] == "api" || parts[0] == "apis") return answer_groups(core, call, parts);
   if (parts[0] == "metrics") {
-    reply_raw(core, call, text_response(200, core.config.metrics->prometheus_text(),
-                                        "text/plain; version=0.0.4; charset=utf-8"));
+    reply_raw(core, call,
+              text_response(200, core.config.metrics->prometheus_text(),
+                            "text/plain; version=0.0.4; charset=utf-8"));
     return true;
   }
   return answer_health(core, call) || answer_open_api(core, call) ||

@@ -21,8 +21,8 @@ Value words(std::span<const std::string_view> texts) {
 }
 
 Value version_entry(std::string_view group, std::string_view version) {
-  return Value::object({{"groupVersion", group_version(group, version)},
-                        {"version", std::string(version)}});
+  return Value::object(
+      {{"groupVersion", group_version(group, version)}, {"version", std::string(version)}});
 }
 
 // Kinds served at one group and version, by resource.
@@ -35,9 +35,8 @@ std::vector<const schema::Kind*> kinds_at(const schema::KindSet& kinds, std::str
       found.push_back(kind);
     }
   }
-  std::sort(found.begin(), found.end(), [](const schema::Kind* a, const schema::Kind* b) {
-    return a->resource < b->resource;
-  });
+  std::sort(found.begin(), found.end(),
+            [](const schema::Kind* a, const schema::Kind* b) { return a->resource < b->resource; });
   return found;
 }
 
@@ -53,12 +52,11 @@ Value resource_entry(const schema::Kind& kind) {
 }
 
 Value subresource_entry(const schema::Kind& kind, const SubresourceFacts& facts) {
-  Value entry = Value::object(
-      {{"name", std::string(kind.resource) + "/" + std::string(facts.name)},
-       {"singularName", ""},
-       {"namespaced", kind.namespaced},
-       {"kind", std::string(facts.kind.empty() ? kind.kind : facts.kind)},
-       {"verbs", words(facts.verbs)}});
+  Value entry = Value::object({{"name", std::string(kind.resource) + "/" + std::string(facts.name)},
+                               {"singularName", ""},
+                               {"namespaced", kind.namespaced},
+                               {"kind", std::string(facts.kind.empty() ? kind.kind : facts.kind)},
+                               {"verbs", words(facts.verbs)}});
   if (!facts.kind.empty() && (facts.group != kind.group || facts.version != kind.version)) {
     if (!facts.group.empty()) entry.set("group", std::string(facts.group));
     entry.set("version", std::string(facts.version));
@@ -103,9 +101,8 @@ std::vector<GroupVersions> served_groups(const schema::KindSet& kinds) {
   std::vector<GroupVersions> groups;
   for (const schema::Kind* kind : kinds.all()) {
     if (kind->verbs.empty() || kind->resource.empty()) continue;
-    auto found = std::find_if(groups.begin(), groups.end(), [&](const GroupVersions& g) {
-      return g.group == kind->group;
-    });
+    auto found = std::find_if(groups.begin(), groups.end(),
+                              [&](const GroupVersions& g) { return g.group == kind->group; });
     if (found == groups.end()) {
       groups.push_back({std::string(kind->group), {}});
       found = groups.end() - 1;
@@ -125,8 +122,8 @@ std::vector<GroupVersions> served_groups(const schema::KindSet& kinds) {
 }
 
 Value api_versions(const std::string& server_address) {
-  const Value address = Value::object(
-      {{"clientCIDR", "0.0.0.0/0"}, {"serverAddress", server_address}});
+  const Value address =
+      Value::object({{"clientCIDR", "0.0.0.0/0"}, {"serverAddress", server_address}});
   return Value::object({{"kind", "APIVersions"},
                         {"versions", Value::array({Value("v1")})},
                         {"serverAddressByClientCIDRs", Value::array({address})}});

@@ -17,9 +17,9 @@ struct GroupVersions {
 // Groups with served resources, in discovery order.
 std::vector<GroupVersions> served_groups(const schema::KindSet& kinds);
 
-value::Value api_versions(const std::string& server_address);        // /api
-value::Value api_group_list(const schema::KindSet& kinds);           // /apis
-value::Value api_group(const GroupVersions& group);                  // /apis/GROUP
+value::Value api_versions(const std::string& server_address);  // /api
+value::Value api_group_list(const schema::KindSet& kinds);     // /apis
+value::Value api_group(const GroupVersions& group);            // /apis/GROUP
 // /api/v1, /apis/GROUP/VERSION; null where nothing is served there.
 value::Value api_resource_list(const schema::KindSet& kinds, std::string_view group,
                                std::string_view version);

@@ -57,10 +57,12 @@ bool answer_health(Core& core, const HttpCallPtr& call) {
   if (!found) return false;
   const std::string name = ready_checks ? "readyz" : "healthz";
   std::string body = "ok";
-  if (!good) body = lines + name + " check failed\n";
-  else if (call->op->query.has("verbose") && path.empty()) body = lines + name + " check passed\n";
-  reply_raw(core, call, text_response(good ? 200 : 500, std::move(body),
-                                      "text/plain; charset=utf-8"));
+  if (!good)
+    body = lines + name + " check failed\n";
+  else if (call->op->query.has("verbose") && path.empty())
+    body = lines + name + " check passed\n";
+  reply_raw(core, call,
+            text_response(good ? 200 : 500, std::move(body), "text/plain; charset=utf-8"));
   return true;
 }
 

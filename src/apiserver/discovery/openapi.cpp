@@ -18,9 +18,8 @@ bool reply_tagged(Core& core, const HttpCallPtr& call, const Document& document,
   const std::string tag = "\"" + document.hash + "\"";
   response.headers.emplace_back("etag", tag);
   response.headers.emplace_back("vary", "Accept");
-  response.headers.emplace_back("cache-control",
-                                immutable ? "public, immutable, max-age=31536000"
-                                          : "no-cache, private");
+  response.headers.emplace_back(
+      "cache-control", immutable ? "public, immutable, max-age=31536000" : "no-cache, private");
   if (call->request.header("if-none-match") == tag) {
     response.status = 304;
   } else {
@@ -61,8 +60,7 @@ bool answer_v3_document(Core& core, const HttpCallPtr& call, std::string_view re
   if (!asked.empty() && asked != document->hash) {
     http::Response response;
     response.status = 301;
-    response.headers.emplace_back("location",
-                                  call->op->info.path + "?hash=" + document->hash);
+    response.headers.emplace_back("location", call->op->info.path + "?hash=" + document->hash);
     reply_raw(core, call, std::move(response));
     return true;
   }

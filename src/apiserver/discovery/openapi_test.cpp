@@ -10,8 +10,7 @@ using testing::Rig;
 TEST(OpenApi, IndexLeadsToImmutableDocuments) {
   Rig rig;
   const auto index = rig.ask("GET", "/openapi/v3")->json();
-  const std::string url =
-      index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_string();
+  const std::string url = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_string();
   ASSERT_TRUE(url.starts_with("/openapi/v3/apis/apps/v1?hash=")) << url;
   const auto document = rig.ask("GET", url);
   EXPECT_EQ(document->status, 200);
@@ -29,8 +28,9 @@ TEST(OpenApi, SwaggerAsJsonAndProtobuf) {
   const std::string type = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
   const auto bytes = rig.ask("GET", "/openapi/v2", "", {.accept = type});
   EXPECT_EQ(bytes->header("content-type"), type);
-  const auto again = rig.ask("GET", "/openapi/v2", "",
-                             {.accept = type, .headers = {{"if-none-match", bytes->header("etag")}}});
+  const auto again =
+      rig.ask("GET", "/openapi/v2", "",
+              {.accept = type, .headers = {{"if-none-match", bytes->header("etag")}}});
   EXPECT_EQ(again->status, 304);
 }
 

@@ -36,8 +36,10 @@ void CustomKinds::take(const watch::CacheBatch& batch) {
     const bool gone = event->type == watch::CacheEvent::Type::deleted;
     auto kinds = gone ? std::vector<schema::CustomKindPtr>() : kinds_of(event->object);
     changed = changed || !kinds.empty() || by_definition_.contains(event->key);
-    if (kinds.empty()) by_definition_.erase(event->key);
-    else by_definition_[event->key] = std::move(kinds);
+    if (kinds.empty())
+      by_definition_.erase(event->key);
+    else
+      by_definition_[event->key] = std::move(kinds);
   }
   if (changed) rebuild();
 }
@@ -47,11 +49,6 @@ void CustomKinds::rebuild() {
   for (const auto& [key, kinds] : by_definition_) all.insert(all.end(), kinds.begin(), kinds.end());
   current_ = std::make_shared<schema::DynamicKindSet>(built_in_, std::move(all));
   ++generation_;
-}
-
-const schema::CustomKind* CustomKinds::custom(const schema::Kind& kind) const {
-  const auto* set = dynamic_cast<const schema::DynamicKindSet*>(current_.get());
-  return set != nullptr ? set->custom(kind) : nullptr;
 }
 
 }  // namespace keelway::apiserver

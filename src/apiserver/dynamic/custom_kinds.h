@@ -19,8 +19,6 @@ class CustomKinds {
   const schema::KindSetPtr& current() const { return current_; }
   // Counts the sets that were served; answers made for one may be kept while it stays.
   std::uint64_t generation() const { return generation_; }
-  // The custom kind behind `kind`, or null.
-  const schema::CustomKind* custom(const schema::Kind& kind) const;
 
  private:
   void take(const watch::CacheBatch& batch);

@@ -30,9 +30,8 @@ TEST(CustomKinds, ServedOnceEstablished) {
   const auto made = rig.ask("POST", kDefinitions, kDefinition);
   ASSERT_EQ(made->status, 201) << made->body;
   EXPECT_EQ(rig.ask("GET", kWidgets)->status, 404);
-  const auto patched =
-      rig.ask("PATCH", kDefinitions + "/widgets.example.com/status", kEstablished,
-              {.content_type = "application/merge-patch+json"});
+  const auto patched = rig.ask("PATCH", kDefinitions + "/widgets.example.com/status", kEstablished,
+                               {.content_type = "application/merge-patch+json"});
   ASSERT_EQ(patched->status, 200) << patched->body;
   const auto widget = rig.ask("POST", kWidgets,
                               R"({"apiVersion":"example.com/v1","kind":"Widget",)"

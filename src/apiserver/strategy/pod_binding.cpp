@@ -10,8 +10,11 @@ namespace keelway::apiserver {
 namespace {
 
 Value success(int code) {
-  return Value::object({{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Value::object()},
-                        {"status", "Success"}, {"code", code}});
+  return Value::object({{"kind", "Status"},
+                        {"apiVersion", "v1"},
+                        {"metadata", Value::object()},
+                        {"status", "Success"},
+                        {"code", code}});
 }
 
 Answer<void> check_target(const Value& binding) {
@@ -23,8 +26,8 @@ Answer<void> check_target(const Value& binding) {
   }
   if (target["name"].as_string().empty()) errors.push_back(schema::required("target.name"));
   if (errors.empty()) return {};
-  return std::unexpected(schema::invalid("", "Binding", binding.at("metadata", "name").as_string(),
-                                         errors));
+  return std::unexpected(
+      schema::invalid("", "Binding", binding.at("metadata", "name").as_string(), errors));
 }
 
 void mark_scheduled(Value& pod, base::WallTime now) {
@@ -74,7 +77,7 @@ void bind(Core& core, OperationPtr op, Value binding, OutcomeCallback done) {
   auto m = std::make_shared<Modification>();
   m->subresource = "binding";
   m->transform = [&core, op, binding = std::move(binding)](const ObjectPtr& current,
-                                                       const Value& old) -> Answer<Value> {
+                                                           const Value& old) -> Answer<Value> {
     Value meant = Value::object();
     for (const char* field : {"uid", "resourceVersion"}) {
       if (const Value* v = binding["metadata"].find(field)) meant.set(field, *v);
@@ -103,8 +106,9 @@ void bind_pod(Core& core, OperationPtr op, OutcomeCallback done) {
   if (!body) return done(std::unexpected(std::move(body.error())));
   const std::string& name = body->at("metadata", "name").as_string();
   if (!name.empty() && name != op->info.name) {
-    return done(std::unexpected(schema::bad_request("name in URL does not match name in Binding "
-                                                    "object")));
+    return done(
+        std::unexpected(schema::bad_request("name in URL does not match name in Binding "
+                                            "object")));
   }
   bind(core, std::move(op), std::move(*body), std::move(done));
 }

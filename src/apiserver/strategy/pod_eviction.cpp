@@ -61,15 +61,13 @@ Answer<Value> charge(const Value& budget, const std::string& pod_name, base::Wal
   const std::string& name = budget.at("metadata", "name").as_string();
   const Value& status = budget["status"];
   if (status["observedGeneration"].as_int(0) < budget.at("metadata", "generation").as_int(0)) {
-    return std::unexpected(
-        refusal(fmt::format("The disruption budget {} is still being processed by the server.",
-                            name), 10));
+    return std::unexpected(refusal(
+        fmt::format("The disruption budget {} is still being processed by the server.", name), 10));
   }
   const std::int64_t allowed = status["disruptionsAllowed"].as_int(0);
   if (allowed < 0) {
-    return std::unexpected(
-        schema::forbidden("policy", "poddisruptionbudgets", name,
-                          "pdb disruptions allowed is negative"));
+    return std::unexpected(schema::forbidden("policy", "poddisruptionbudgets", name,
+                                             "pdb disruptions allowed is negative"));
   }
   if (status["disruptedPods"].size() > kDisruptedMax) {
     return std::unexpected(
@@ -78,10 +76,10 @@ Answer<Value> charge(const Value& budget, const std::string& pod_name, base::Wal
                           "controller"));
   }
   if (allowed == 0) {
-    return std::unexpected(
-        refusal(fmt::format("The disruption budget {} needs {} healthy pods and has {} currently",
-                            name, status["desiredHealthy"].as_int(0),
-                            status["currentHealthy"].as_int(0)), 0));
+    return std::unexpected(refusal(
+        fmt::format("The disruption budget {} needs {} healthy pods and has {} currently", name,
+                    status["desiredHealthy"].as_int(0), status["currentHealthy"].as_int(0)),
+        0));
   }
   Value next = budget;
   Value& changed = next.mutate("status");
@@ -111,8 +109,8 @@ Answer<void> pass_budgets(Core& core, const Value& pod, store::Transaction& tran
   }
   const ObjectPtr& budget = budgets[0];
   const Value document = budget->value();
-  const std::string key = watch::store_key("policy", "poddisruptionbudgets",
-                                           budget->name_space(), budget->name());
+  const std::string key =
+      watch::store_key("policy", "poddisruptionbudgets", budget->name_space(), budget->name());
   if (unready_goes_freely(document, pod)) {
     transaction.compares.push_back({key, budget->revision()});
     return {};
@@ -126,18 +124,20 @@ Answer<void> pass_budgets(Core& core, const Value& pod, store::Transaction& tran
 }
 
 Value evicted_answer() {
-  return Value::object({{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Value::object()},
-                        {"status", "Success"}, {"code", 201}});
+  return Value::object({{"kind", "Status"},
+                        {"apiVersion", "v1"},
+                        {"metadata", Value::object()},
+                        {"status", "Success"},
+                        {"code", 201}});
 }
 
 void mark_disrupted(Value& pod, base::WallTime now) {
-  const Value condition =
-      Value::object({{"type", "DisruptionTarget"},
-                     {"status", "True"},
-                     {"reason", "EvictionByEvictionAPI"},
-                     {"message", "Eviction API: evicting"},
-                     {"lastProbeTime", nullptr},
-                     {"lastTransitionTime", base::format_rfc3339(now)}});
+  const Value condition = Value::object({{"type", "DisruptionTarget"},
+                                         {"status", "True"},
+                                         {"reason", "EvictionByEvictionAPI"},
+                                         {"message", "Eviction API: evicting"},
+                                         {"lastProbeTime", nullptr},
+                                         {"lastTransitionTime", base::format_rfc3339(now)}});
   value::Array& conditions = pod.mutate("status").mutate("conditions").mutable_items();
   for (Value& existing : conditions) {
     if (existing["type"].as_string() != "DisruptionTarget") continue;
@@ -202,8 +202,8 @@ void evict_pod(Core& core, OperationPtr op, OutcomeCallback done) {
   if (!body) return done(std::unexpected(std::move(body.error())));
   const std::string& name = body->at("metadata", "name").as_string();
   if (!name.empty() && name != op->info.name) {
-    return done(std::unexpected(
-        schema::bad_request("name in URL does not match name in Eviction object")));
+    return done(
+        std::unexpected(schema::bad_request("name in URL does not match name in Eviction object")));
   }
   auto eviction = std::make_shared<Eviction>();
   eviction->options = (*body)["deleteOptions"];

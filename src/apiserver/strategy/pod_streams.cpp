@@ -47,29 +47,29 @@ void read_log(Core& core, OperationPtr op, OutcomeCallback done) {
   if (!pod) return done(std::unexpected(schema::not_found("", "pods", op->info.name)));
   LogRequest request = log_request(*op, pod->value());
   if (!has_container(pod->value(), request.container)) {
-    return done(std::unexpected(schema::bad_request(
-        "container " + request.container + " is not valid for pod " + request.pod)));
+    return done(std::unexpected(schema::bad_request("container " + request.container +
+                                                    " is not valid for pod " + request.pod)));
   }
   if (!core.config.logs) {
     Outcome answer;
-    answer.content = TextAnswer{"This node is hollow: it plays the pod's life and keeps no logs.\n"};
+    answer.content =
+        TextAnswer{"This node is hollow: it plays the pod's life and keeps no logs.\n"};
     return done(std::move(answer));
   }
-  core.config.logs(std::move(request),
-                   [done = std::move(done)](Answer<std::string> text) mutable {
-                     if (!text) return done(std::unexpected(std::move(text.error())));
-                     Outcome answer;
-                     answer.content = TextAnswer{std::move(*text)};
-                     done(std::move(answer));
-                   });
+  core.config.logs(std::move(request), [done = std::move(done)](Answer<std::string> text) mutable {
+    if (!text) return done(std::unexpected(std::move(text.error())));
+    Outcome answer;
+    answer.content = TextAnswer{std::move(*text)};
+    done(std::move(answer));
+  });
 }
 
 void refuse_streaming(Core& core, OperationPtr op, OutcomeCallback done) {
   if (!core.cache.get(object_key(*op->kind, op->info.name_space, op->info.name))) {
     return done(std::unexpected(schema::not_found("", "pods", op->info.name)));
   }
-  done(std::unexpected(schema::bad_request(
-      op->info.subresource + " is not offered: the pod's node runs no containers")));
+  done(std::unexpected(schema::bad_request(op->info.subresource +
+                                           " is not offered: the pod's node runs no containers")));
 }
 
 }  // namespace keelway::apiserver

@@ -57,22 +57,25 @@ Answer<void> answer_access(Core& core, const Operation& op, Value& review) {
   if (spec["resourceAttributes"].is_object() == spec["nonResourceAttributes"].is_object()) {
     return std::unexpected(schema::invalid(
         "authorization.k8s.io", op.kind->kind, "",
-        {{schema::FieldError::Type::invalid, "spec.resourceAttributes",
+        {{schema::FieldError::Type::invalid,
+          "spec.resourceAttributes",
           spec["nonResourceAttributes"],
-          "exactly one of nonResourceAttributes or resourceAttributes must be specified", {}}}));
+          "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+          {}}}));
   }
   access::Attributes what = attributes_of_spec(spec);
   if (op.kind->kind == "LocalSubjectAccessReview" && what.name_space != op.info.name_space) {
-    return std::unexpected(schema::invalid(
-        "authorization.k8s.io", op.kind->kind, "",
-        {{schema::FieldError::Type::invalid, "spec.resourceAttributes.namespace",
-          Value(what.name_space), "must match metadata.namespace", {}}}));
+    return std::unexpected(schema::invalid("authorization.k8s.io", op.kind->kind, "",
+                                           {{schema::FieldError::Type::invalid,
+                                             "spec.resourceAttributes.namespace",
+                                             Value(what.name_space),
+                                             "must match metadata.namespace",
+                                             {}}}));
   }
   const access::Identity who =
       op.kind->kind == "SelfSubjectAccessReview" ? op.who : identity_of(spec);
   const access::Decision decision = core.authorizer.authorize(who, what);
-  Value status =
-      Value::object({{"allowed", decision.kind == access::Decision::Kind::allow}});
+  Value status = Value::object({{"allowed", decision.kind == access::Decision::Kind::allow}});
   if (decision.kind == access::Decision::Kind::deny) status.set("denied", true);
   if (!decision.reason.empty()) status.set("reason", decision.reason);
   review.set("status", std::move(status));

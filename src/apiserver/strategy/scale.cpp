@@ -32,7 +32,8 @@ std::int64_t number_at(const Value& object, const std::string& path) {
 
 std::string selector_of(const schema::Kind& kind, const Value& object, const Paths& paths) {
   if (kind.custom) {
-    const Value* found = paths.selector.empty() ? nullptr : value::find_path(object, paths.selector);
+    const Value* found =
+        paths.selector.empty() ? nullptr : value::find_path(object, paths.selector);
     return found != nullptr ? found->as_string() : "";
   }
   const Value& selector = object.at("spec", "selector");
@@ -83,8 +84,7 @@ Answer<Value> with_replicas(const Operation& op, const Value& old, const Value& 
   if (replicas < 0) {
     return std::unexpected(schema::invalid(
         "autoscaling", "Scale", op.info.name,
-        {schema::invalid_value("spec.replicas", replicas,
-                               "must be greater than or equal to 0")}));
+        {schema::invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")}));
   }
   const std::string& name = scale.at("metadata", "name").as_string();
   if (!name.empty() && name != op.info.name) {
@@ -126,9 +126,8 @@ void scale_update(Core& core, OperationPtr op, OutcomeCallback done) {
   if (kind == nullptr) return done(std::unexpected(schema::internal_error("no Scale kind")));
   auto body = read_object(*op, *kind);
   if (!body) return done(std::unexpected(std::move(body.error())));
-  run(core, op, std::move(done), [op, body = std::move(*body)](const Value& old) {
-    return with_replicas(*op, old, body);
-  });
+  run(core, op, std::move(done),
+      [op, body = std::move(*body)](const Value& old) { return with_replicas(*op, old, body); });
 }
 
 void scale_patch(Core& core, OperationPtr op, OutcomeCallback done) {

@@ -66,8 +66,8 @@ schema::Status refused(const Value& service, schema::FieldError error) {
 
 // A free number of [first, first + count), tried at random, then in order.
 template <class Free>
-std::optional<std::int64_t> find_free(base::Random& random, std::int64_t first,
-                                      std::int64_t count, const Free& is_free) {
+std::optional<std::int64_t> find_free(base::Random& random, std::int64_t first, std::int64_t count,
+                                      const Free& is_free) {
   for (int i = 0; i < kTries; ++i) {
     const auto candidate =
         first + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count)));
@@ -85,8 +85,8 @@ Answer<void> choose_address(Core& core, Value& object) {
   const std::string wanted = spec["clusterIP"].as_string();
   if (!wanted.empty()) {
     const auto address = parse_address(wanted);
-    const bool inside = range && address && *address > range->base &&
-                        *address <= range->base + range->count;
+    const bool inside =
+        range && address && *address > range->base && *address <= range->base + range->count;
     if (!inside) {
       return std::unexpected(refused(
           object,
@@ -106,8 +106,7 @@ Answer<void> choose_address(Core& core, Value& object) {
                             : find_free(core.executor.random(), std::int64_t{range->base} + 2,
                                         std::int64_t{range->count} - 1, free_address);
   if (!found) {
-    return std::unexpected(
-        schema::internal_error("failed to allocate a serviceIP: range is full"));
+    return std::unexpected(schema::internal_error("failed to allocate a serviceIP: range is full"));
   }
   spec.set("clusterIP", format_address(static_cast<std::uint32_t>(*found)));
   return {};
@@ -150,11 +149,10 @@ Answer<void> choose_ports(Core& core, Value& object, const Value* old) {
     } else if (port["nodePort"].as_int(0) == 0) {
       std::int64_t number = previous_port(old, port);
       if (number == 0 || taken.contains(number)) {
-        const auto found =
-            find_free(core.executor.random(), kPortFirst, kPortLast - kPortFirst + 1,
-                      [&](std::int64_t p) {
-                        return !taken.contains(p) && !core.cache.get(node_port_key(p));
-                      });
+        const auto found = find_free(
+            core.executor.random(), kPortFirst, kPortLast - kPortFirst + 1, [&](std::int64_t p) {
+              return !taken.contains(p) && !core.cache.get(node_port_key(p));
+            });
         if (!found) {
           return std::unexpected(schema::internal_error("failed to allocate a nodePort"));
         }
@@ -177,10 +175,10 @@ Answer<void> exchange_keys(Core& core, const Value& object, const Value* old,
     if (addresses_before.contains(address)) continue;
     if (core.cache.get(address_key(address))) {
       return std::unexpected(refused(
-          object, schema::invalid_value(
-                      "spec.clusterIPs", Value::array({Value(address)}),
-                      fmt::format("failed to allocate IP {}: provided IP is already allocated",
-                                  address))));
+          object,
+          schema::invalid_value(
+              "spec.clusterIPs", Value::array({Value(address)}),
+              fmt::format("failed to allocate IP {}: provided IP is already allocated", address))));
     }
     take_key(address_key(address), by, transaction);
   }

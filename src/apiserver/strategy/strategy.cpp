@@ -63,11 +63,12 @@ std::optional<base::Duration> strategy_time_to_live(const schema::Kind& kind) {
 void strategy_deleting(const schema::Kind& kind, Value& object, base::WallTime now) {
   if (is(kind, "", "namespaces")) object.mutate("status").set("phase", "Terminating");
   if (is(kind, "apiextensions.k8s.io", "customresourcedefinitions")) {
-    set_condition(object, Value::object({{"type", "Terminating"},
-                                         {"status", "True"},
-                                         {"lastTransitionTime", base::format_rfc3339(now)},
-                                         {"reason", "InstanceDeletionPending"},
-                                         {"message", "CustomResource instances are to be deleted"}}));
+    set_condition(object,
+                  Value::object({{"type", "Terminating"},
+                                 {"status", "True"},
+                                 {"lastTransitionTime", base::format_rfc3339(now)},
+                                 {"reason", "InstanceDeletionPending"},
+                                 {"message", "CustomResource instances are to be deleted"}}));
   }
 }
 

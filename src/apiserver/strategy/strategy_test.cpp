@@ -90,8 +90,7 @@ std::string budget(int allowed) {
   return R"({"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"b"},)"
          R"("spec":{"minAvailable":1,"selector":{"matchLabels":{"app":"a"}}},)"
          R"("status":{"observedGeneration":1,"disruptionsAllowed":)" +
-         std::to_string(allowed) +
-         R"(,"currentHealthy":1,"desiredHealthy":1,"expectedPods":1}})";
+         std::to_string(allowed) + R"(,"currentHealthy":1,"desiredHealthy":1,"expectedPods":1}})";
 }
 
 TEST(Pod, EvictionAsksTheBudget) {
@@ -101,8 +100,8 @@ TEST(Pod, EvictionAsksTheBudget) {
       R"({"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"p"}})";
   auto object = rig.ask("POST", kPods, pod("p"))->json();
   object.mutate("status").set("phase", "Running");
-  object.mutate("status").set(
-      "conditions", value::parse_json(R"([{"type":"Ready","status":"True"}])").value());
+  object.mutate("status").set("conditions",
+                              value::parse_json(R"([{"type":"Ready","status":"True"}])").value());
   ASSERT_EQ(rig.ask("PUT", kPods + "/p/status", value::to_json(object))->status, 200);
   ASSERT_EQ(rig.ask("POST", budgets, budget(0))->status, 201);
   const testing::Extra merge{.content_type = "application/merge-patch+json"};
@@ -140,7 +139,8 @@ TEST(Scale, IsAViewOfReplicas) {
   const auto made = rig.ask(
       "POST", deployments,
       R"({"metadata":{"name":"d"},"spec":{"replicas":2,"selector":{"matchLabels":{"a":"b"}},)"
-      R"("template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}})");
+      R"("template":{"metadata":{"labels":{"a":"b"}},)"
+      R"("spec":{"containers":[{"name":"c","image":"i"}]}}}})");
   ASSERT_EQ(made->status, 201) << made->body;
   const auto scale = rig.ask("GET", deployments + "/d/scale")->json();
   EXPECT_EQ(scale["kind"].as_string(), "Scale");
@@ -162,8 +162,7 @@ TEST(Event, TwoViewsOfOneObjectThatLivesAnHour) {
               R"({"metadata":{"name":"e"},"involvedObject":{"kind":"Pod","name":"p",)"
               R"("namespace":"default"},"reason":"Why","message":"said","type":"Normal"})");
   ASSERT_EQ(made->status, 201) << made->body;
-  const auto other =
-      rig.ask("GET", "/apis/events.k8s.io/v1/namespaces/default/events/e")->json();
+  const auto other = rig.ask("GET", "/apis/events.k8s.io/v1/namespaces/default/events/e")->json();
   EXPECT_EQ(other["note"].as_string(), "said");
   EXPECT_EQ(other.at("regarding", "name").as_string(), "p");
   EXPECT_EQ(other["apiVersion"].as_string(), "events.k8s.io/v1");

@@ -75,11 +75,10 @@ const SubresourceFacts* subresource_facts(std::string_view name) {
   return nullptr;
 }
 
-bool offers_subresource(const schema::Kind&, std::string_view subresource,
-                        std::string_view verb) {
+bool offers_subresource(const schema::Kind&, std::string_view subresource, std::string_view verb) {
   const SubresourceFacts* facts = subresource_facts(subresource);
-  return facts != nullptr && std::find(facts->verbs.begin(), facts->verbs.end(), verb) !=
-                                 facts->verbs.end();
+  return facts != nullptr &&
+         std::find(facts->verbs.begin(), facts->verbs.end(), verb) != facts->verbs.end();
 }
 
 }  // namespace keelway::apiserver

@@ -9,13 +9,12 @@ namespace keelway::apiserver {
 namespace {
 
 constexpr std::int64_t kSecondsDefault = 3600, kSecondsMin = 600;
-constexpr std::int64_t kSecondsMax = 24 * 3600;          // an answer may be shorter than asked
-constexpr std::int64_t kBoundRequestSeconds = 3607;      // what kubelets ask and may keep longer
+constexpr std::int64_t kSecondsMax = 24 * 3600;      // an answer may be shorter than asked
+constexpr std::int64_t kBoundRequestSeconds = 3607;  // what kubelets ask and may keep longer
 constexpr std::int64_t kExtendedSeconds = 365 * 24 * 3600;
 
 schema::Status invalid_request(const Operation& op, schema::FieldError error) {
-  return schema::invalid("authentication.k8s.io", "TokenRequest", op.info.name,
-                         {std::move(error)});
+  return schema::invalid("authentication.k8s.io", "TokenRequest", op.info.name, {std::move(error)});
 }
 
 // Reads the object that the token is bound to, and what its node is.
@@ -45,14 +44,13 @@ Answer<void> bind_claims(Core& core, const Operation& op, const Value& reference
   if (kind != "Pod") return {};
   const Value pod = object->value();
   if (pod.at("spec", "serviceAccountName").as_string() != op.info.name) {
-    return std::unexpected(schema::bad_request(
-        "cannot bind token for serviceaccount \"" + op.info.name +
-        "\" to pod running with different serviceaccount name."));
+    return std::unexpected(
+        schema::bad_request("cannot bind token for serviceaccount \"" + op.info.name +
+                            "\" to pod running with different serviceaccount name."));
   }
   const std::string& node_name = pod.at("spec", "nodeName").as_string();
   if (node_name.empty()) return {};
-  const ObjectPtr node =
-      core.view.get({"", "v1", "nodes", "Node", false}, "", node_name);
+  const ObjectPtr node = core.view.get({"", "v1", "nodes", "Node", false}, "", node_name);
   claims.node = access::BoundObject{"Node", node_name, node ? node->uid() : ""};
   return {};
 }

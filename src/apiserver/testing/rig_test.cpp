@@ -44,8 +44,8 @@ Rig::Rig(std::uint64_t seed) : world(runtime::make_world(seed)) {
   });
   world->run_while_waiting([this] { return server && server->ready(); });
   executor->post([this] {
-    client = server->make_client(*loop_executor,
-                                 access::component("system:admin", {"system:masters"}));
+    client =
+        server->make_client(*loop_executor, access::component("system:admin", {"system:masters"}));
   });
   world->run_while_waiting([this] { return client != nullptr; });
 }
@@ -81,22 +81,21 @@ http::Request make_request(std::string method, std::string target, std::string b
 
 ExchangePtr Rig::open(std::string method, std::string target, const Extra& extra) {
   auto exchange = std::make_shared<FakeExchange>();
-  executor->post([this, exchange,
-                  request = make_request(std::move(method), std::move(target), "", extra)]() mutable {
-    server->handle(std::move(request), exchange);
-  });
+  executor->post(
+      [this, exchange,
+       request = make_request(std::move(method), std::move(target), "", extra)]() mutable {
+        server->handle(std::move(request), exchange);
+      });
   world->run_for(std::chrono::milliseconds(50));
   return exchange;
 }
 
-ExchangePtr Rig::ask(std::string method, std::string target, std::string body,
-                     const Extra& extra) {
+ExchangePtr Rig::ask(std::string method, std::string target, std::string body, const Extra& extra) {
   auto exchange = std::make_shared<FakeExchange>();
-  executor->post([this, exchange,
-                  request = make_request(std::move(method), std::move(target), std::move(body),
-                                         extra)]() mutable {
-    server->handle(std::move(request), exchange);
-  });
+  executor->post(
+      [this, exchange,
+       request = make_request(std::move(method), std::move(target), std::move(body),
+                              extra)]() mutable { server->handle(std::move(request), exchange); });
   world->run_while_waiting([&] { return exchange->complete; });
   return exchange;
 }

@@ -13,7 +13,8 @@ std::string deployment(const std::string& replicas, const std::string& image) {
   return R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},"spec":{)" +
          replicas +
          R"("selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},)"
-         R"("spec":{"containers":[{"name":"c","image":")" + image + R"("}]}}}})";
+         R"("spec":{"containers":[{"name":"c","image":")" +
+         image + R"("}]}}}})";
 }
 
 const testing::Extra kApply{.content_type = "application/apply-patch+yaml"};
@@ -35,8 +36,7 @@ TEST(Apply, CreatesThenChangesThenConflicts) {
   const std::string theirs = kDeployments + "/d?fieldManager=them";
   const auto conflict = rig.ask("PATCH", theirs, deployment(R"("replicas":3,)", "i:1"), kApply);
   EXPECT_EQ(conflict->status, 409);
-  EXPECT_EQ(conflict->json()["details"]["causes"][0]["reason"].as_string(),
-            "FieldManagerConflict");
+  EXPECT_EQ(conflict->json()["details"]["causes"][0]["reason"].as_string(), "FieldManagerConflict");
   const auto forced =
       rig.ask("PATCH", theirs + "&force=true", deployment(R"("replicas":3,)", "i:1"), kApply);
   EXPECT_EQ(forced->status, 200) << forced->body;
@@ -63,10 +63,10 @@ TEST(Apply, UpdatesAreOwnedByTheAgent) {
 TEST(StrategicPatch, MergesListsByKey) {
   Rig rig;
   rig.ask("POST", kDeployments, deployment("", "i:1"));
-  const auto patched = rig.ask(
-      "PATCH", kDeployments + "/d",
-      R"({"spec":{"template":{"spec":{"containers":[{"name":"side","image":"s"}]}}}})",
-      {.content_type = "application/strategic-merge-patch+json"});
+  const auto patched =
+      rig.ask("PATCH", kDeployments + "/d",
+              R"({"spec":{"template":{"spec":{"containers":[{"name":"side","image":"s"}]}}}})",
+              {.content_type = "application/strategic-merge-patch+json"});
   ASSERT_EQ(patched->status, 200) << patched->body;
   EXPECT_EQ(patched->json().at("spec", "template", "spec", "containers").size(), 2u);
 }
@@ -80,9 +80,9 @@ TEST(Forms, TableMetadataYamlAndProtobuf) {
   EXPECT_EQ(table->json()["kind"].as_string(), "Table");
   EXPECT_EQ(table->json()["rows"][0]["cells"][0].as_string(), "d");
   EXPECT_EQ(table->json()["rows"][0]["object"]["kind"].as_string(), "PartialObjectMetadata");
-  const auto partial = rig.ask(
-      "GET", kDeployments + "/d", "",
-      {.accept = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"});
+  const auto partial =
+      rig.ask("GET", kDeployments + "/d", "",
+              {.accept = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"});
   EXPECT_FALSE(partial->json().contains("spec"));
   const auto yaml = rig.ask("GET", kDeployments + "/d", "", {.accept = "application/yaml"});
   EXPECT_NE(yaml->body.find("kind: Deployment"), std::string::npos);
@@ -99,8 +99,8 @@ TEST(Forms, TableMetadataYamlAndProtobuf) {
 TEST(Forms, ProtobufBodiesAreRead) {
   Rig rig;
   rig.ask("POST", kDeployments, deployment("", "i:1"));
-  const auto bytes = rig.ask("GET", kDeployments + "/d", "",
-                             {.accept = "application/vnd.kubernetes.protobuf"});
+  const auto bytes =
+      rig.ask("GET", kDeployments + "/d", "", {.accept = "application/vnd.kubernetes.protobuf"});
   const auto back = rig.ask("PUT", kDeployments + "/d", bytes->body,
                             {.content_type = "application/vnd.kubernetes.protobuf"});
   EXPECT_EQ(back->status, 200) << back->body;

@@ -34,8 +34,8 @@ Answer<void> check_escalation(Core& core, const Operation& op, const Value& obje
 Answer<void> check_valid(const schema::Kind& kind, const Value& object, const Value* old) {
   const schema::FieldErrors errors = schema::validate(kind, object, old);
   if (errors.empty()) return {};
-  return std::unexpected(schema::invalid(
-      kind.group, kind.kind, object.at("metadata", "name").as_string(), errors));
+  return std::unexpected(
+      schema::invalid(kind.group, kind.kind, object.at("metadata", "name").as_string(), errors));
 }
 
 // Subresources that change what the main resource may not are held only against the rules of a
@@ -67,8 +67,8 @@ void finish_update(Core& core, Operation& op, const UpdateSubject& subject, Prep
     prepared.transaction = {};
     return;
   }
-  prepared.bytes = std::make_shared<const std::string>(
-      stored_bytes(to_stored(*op.kind, prepared.object)));
+  prepared.bytes =
+      std::make_shared<const std::string>(stored_bytes(to_stored(*op.kind, prepared.object)));
   prepared.transaction.puts.push_back(
       {prepared.key, prepared.bytes, strategy_time_to_live(*op.kind)});
 }
@@ -82,12 +82,17 @@ client::Resource resource_of(const schema::Kind& kind) {
 
 schema::Status status_of(const base::Error& error) {
   switch (error.code) {
-    case base::ErrorCode::invalid: return schema::bad_request(error.message);
-    case base::ErrorCode::exhausted: return schema::request_too_large(error.message);
-    case base::ErrorCode::expired: return schema::expired(error.message);
+    case base::ErrorCode::invalid:
+      return schema::bad_request(error.message);
+    case base::ErrorCode::exhausted:
+      return schema::request_too_large(error.message);
+    case base::ErrorCode::expired:
+      return schema::expired(error.message);
     case base::ErrorCode::unavailable:
-    case base::ErrorCode::cancelled: return schema::service_unavailable(error.message);
-    default: return schema::internal_error(error.message);
+    case base::ErrorCode::cancelled:
+      return schema::service_unavailable(error.message);
+    default:
+      return schema::internal_error(error.message);
   }
 }
 
@@ -108,11 +113,9 @@ void commit(Core& core, store::Transaction transaction,
           return;
         }
         Committed committed{result->committed, result->revision, std::move(result->conflicts)};
-        core.cache.wait_for(
-            committed.revision, kCacheWait,
-            [committed = std::move(committed), done = std::move(done)](bool) mutable {
-              done(std::move(committed));
-            });
+        core.cache.wait_for(committed.revision, kCacheWait,
+                            [committed = std::move(committed),
+                             done = std::move(done)](bool) mutable { done(std::move(committed)); });
       });
 }
 
@@ -170,8 +173,7 @@ Answer<Prepared> prepare_create(Core& core, Operation& op, Value object, bool tr
   prepared.bytes = std::make_shared<const std::string>(stored_bytes(to_stored(kind, object)));
   prepared.transaction.compares.push_back({prepared.key, 0});
   compare_namespace(core, op, prepared.transaction);
-  prepared.transaction.puts.push_back(
-      {prepared.key, prepared.bytes, strategy_time_to_live(kind)});
+  prepared.transaction.puts.push_back({prepared.key, prepared.bytes, strategy_time_to_live(kind)});
   prepared.object = std::move(object);
   return prepared;
 }
@@ -190,8 +192,8 @@ Answer<Prepared> prepare_update(Core& core, Operation& op, UpdateSubject subject
     object = schema::track_update(kind, &subject.old, std::move(object),
                                   manager_context(core, op, subject.subresource));
   }
-  if (auto ok = admit(core, op, admission::Operation::update, subject.subresource, object,
-                      &subject.old);
+  if (auto ok =
+          admit(core, op, admission::Operation::update, subject.subresource, object, &subject.old);
       !ok) {
     return std::unexpected(std::move(ok.error()));
   }

@@ -13,7 +13,7 @@ namespace keelway::apiserver {
 struct Committed {
   bool ok = false;
   Revision revision = 0;
-  std::vector<store::Entry> conflicts;  // not ok: what stands there now
+  std::vector<store::Entry> conflicts;    // not ok: what stands there now
   bool lost(std::string_view key) const;  // `key` exists and differs from what was compared
 };
 // Runs `done` once the cache shows the write, or shows the state that refused it.
@@ -31,9 +31,9 @@ schema::Status status_of(const base::Error& error);
 struct Prepared {
   Value object;
   std::string key;
-  store::Bytes bytes;              // null: the key is removed
+  store::Bytes bytes;  // null: the key is removed
   store::Transaction transaction;
-  bool unchanged = false;          // nothing to write
+  bool unchanged = false;  // nothing to write
 };
 
 // Both run defaults, hooks, ownership, admission, allocation and validation, in that order.

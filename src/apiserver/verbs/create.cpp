@@ -61,9 +61,9 @@ void conclude(Core& core, const CreationPtr& creation, Prepared prepared,
   }
   // The namespace changed, or somebody took the address: decide anew.
   if (--creation->races_left > 0) return attempt(core, creation);
-  creation->done(std::unexpected(schema::modified_conflict(
-      creation->op->kind->group, creation->op->kind->resource,
-      prepared.object.at("metadata", "name").as_string())));
+  creation->done(std::unexpected(
+      schema::modified_conflict(creation->op->kind->group, creation->op->kind->resource,
+                                prepared.object.at("metadata", "name").as_string())));
 }
 
 void attempt(Core& core, const CreationPtr& creation) {
@@ -114,8 +114,8 @@ void create(Core& core, OperationPtr op, OutcomeCallback done) {
   if (!body) return done(std::unexpected(std::move(body.error())));
   if (auto ok = settle_names(*op, *body); !ok) return done(std::unexpected(std::move(ok.error())));
   if (!body->at("metadata", "resourceVersion").as_string().empty()) {
-    return done(std::unexpected(schema::internal_error(
-        "resourceVersion should not be set on objects to be created")));
+    return done(std::unexpected(
+        schema::internal_error("resourceVersion should not be set on objects to be created")));
   }
   create_decoded(core, std::move(op), std::move(*body), false, std::move(done));
 }

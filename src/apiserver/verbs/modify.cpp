@@ -29,8 +29,7 @@ void conclude(Core& core, const ModificationPtr& m, const ObjectPtr& current, Pr
     }
     // The write was the object's end: its last state at the revision of the removal.
     Outcome answer;
-    prepared.object.mutate("metadata").set("resourceVersion",
-                                           std::to_string(committed->revision));
+    prepared.object.mutate("metadata").set("resourceVersion", std::to_string(committed->revision));
     answer.content = std::move(prepared.object);
     answer.revision = committed->revision;
     m->done(std::move(answer));
@@ -55,16 +54,14 @@ Answer<Prepared> prepare(Core& core, const ModificationPtr& m, const ObjectPtr& 
     const Value meant = Value::object({{"uid", uid}});
     return std::unexpected(check_preconditions(*op.kind, meant, *current).error());
   }
-  return prepare_update(core, op,
-                        {current, old, std::move(*next), m->subresource, m->tracked});
+  return prepare_update(core, op, {current, old, std::move(*next), m->subresource, m->tracked});
 }
 
 }  // namespace
 
 void modify(Core& core, ModificationPtr m) {
   Operation& op = *m->op;
-  const ObjectPtr current =
-      core.cache.get(object_key(*op.kind, op.info.name_space, op.info.name));
+  const ObjectPtr current = core.cache.get(object_key(*op.kind, op.info.name_space, op.info.name));
   if (!current) return create_missing(core, m);
   auto prepared = prepare(core, m, current);
   if (prepared && m->beside && !prepared->unchanged) {
@@ -74,8 +71,7 @@ void modify(Core& core, ModificationPtr m) {
   if (prepared->unchanged) return m->done(outcome(current));
   if (op.dry_run()) {
     Outcome answer;
-    prepared->object.mutate("metadata").set("resourceVersion",
-                                            std::to_string(current->revision()));
+    prepared->object.mutate("metadata").set("resourceVersion", std::to_string(current->revision()));
     answer.content = std::move(prepared->object);
     return m->done(std::move(answer));
   }

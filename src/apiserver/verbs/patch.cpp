@@ -69,8 +69,7 @@ void apply_configuration(Core& core, OperationPtr op, Value config, OutcomeCallb
         {"FieldValueRequired", "Required value: is required for apply patch", "fieldManager"});
     return done(std::unexpected(std::move(status)));
   }
-  auto decoded =
-      schema::decode_value(*op->kind, std::move(config), op->validation(), op->warnings);
+  auto decoded = schema::decode_value(*op->kind, std::move(config), op->validation(), op->warnings);
   if (!decoded) return done(std::unexpected(std::move(decoded.error())));
   if (auto ok = settle_names(*op, *decoded); !ok) {
     return done(std::unexpected(std::move(ok.error())));
@@ -104,10 +103,12 @@ void patch(Core& core, OperationPtr op, OutcomeCallback done) {
     return apply_configuration(core, std::move(op), std::move(*body), std::move(done));
   }
   if (op->query.has("force")) {
-    return done(std::unexpected(schema::invalid(
-        "meta.k8s.io", "PatchOptions", "",
-        {{schema::FieldError::Type::forbidden, "force", {},
-          "may not be specified for non-apply patch", {}}})));
+    return done(std::unexpected(schema::invalid("meta.k8s.io", "PatchOptions", "",
+                                                {{schema::FieldError::Type::forbidden,
+                                                  "force",
+                                                  {},
+                                                  "may not be specified for non-apply patch",
+                                                  {}}})));
   }
   auto m = std::make_shared<Modification>();
   m->subresource = op->info.subresource;
@@ -116,8 +117,7 @@ void patch(Core& core, OperationPtr op, OutcomeCallback done) {
     auto patched = patched_document(*op, *op->kind, type, old, body);
     if (!patched) return patched;
     std::vector<std::string> warnings;
-    auto decoded =
-        schema::decode_value(*op->kind, std::move(*patched), op->validation(), warnings);
+    auto decoded = schema::decode_value(*op->kind, std::move(*patched), op->validation(), warnings);
     if (!decoded) return decoded;
     op->warnings = std::move(warnings);
     if (auto ok = settle_names(*op, *decoded); !ok) {

@@ -33,9 +33,7 @@ std::string write_token(const Continuation& at) {
 }
 
 Answer<Continuation> read_token(const std::string& text) {
-  const auto bad = [] {
-    return std::unexpected(schema::bad_request("continue key is not valid"));
-  };
+  const auto bad = [] { return std::unexpected(schema::bad_request("continue key is not valid")); };
   const auto bytes = base::base64url_decode(text);
   if (!bytes) return bad();
   auto parsed = value::parse_json(*bytes);
@@ -74,25 +72,25 @@ Answer<Outcome> run(Core& core, const Plan& plan) {
   std::string last;
   bool more = false;
   const bool all = plan.selection.everything();
-  auto scanned =
-      core.cache.scan(scan, [&](std::string_view key, const ObjectPtr& object) {
-        if (limit > 0 && answer.objects.size() == limit) {
-          // With a selector the next page may turn out empty; upstream does the same.
-          more = true;
-          return false;
-        }
-        if (!all && !plan.selection.matches(*object)) return true;
-        answer.objects.push_back(object);
-        if (limit > 0) last = key;
-        return true;
-      });
+  auto scanned = core.cache.scan(scan, [&](std::string_view key, const ObjectPtr& object) {
+    if (limit > 0 && answer.objects.size() == limit) {
+      // With a selector the next page may turn out empty; upstream does the same.
+      more = true;
+      return false;
+    }
+    if (!all && !plan.selection.matches(*object)) return true;
+    answer.objects.push_back(object);
+    if (limit > 0) last = key;
+    return true;
+  });
   if (!scanned) return std::unexpected(scan_status(plan, scanned.error()));
   answer.revision = plan.revision > 0 ? plan.revision : core.cache.revision();
   if (more) {
     Continuation next{answer.revision, last.substr(plan.prefix.size()), -1};
-    const std::int64_t before =
-        plan.continuation ? plan.continuation->left
-        : plan.revision == 0 ? static_cast<std::int64_t>(core.cache.count(plan.prefix)) : -1;
+    const std::int64_t before = plan.continuation ? plan.continuation->left
+                                : plan.revision == 0
+                                    ? static_cast<std::int64_t>(core.cache.count(plan.prefix))
+                                    : -1;
     if (all && before >= 0) {
       next.left = before - static_cast<std::int64_t>(answer.objects.size());
       answer.remaining = next.left;
@@ -116,16 +114,16 @@ Answer<Plan> make_plan(const Operation& op) {
   plan.prefix = collection_prefix(*op.kind, op.info.name_space);
   if (plan.options.continue_token.empty()) {
     const Revision wanted = parse_revision(plan.options.resource_version).value_or(0);
-    const bool exact = plan.options.match == "Exact" ||
-                       (plan.options.match.empty() && plan.options.limit > 0);
+    const bool exact =
+        plan.options.match == "Exact" || (plan.options.match.empty() && plan.options.limit > 0);
     if (exact) plan.revision = wanted;
     // Informers ask for "any state": upstream answers that from its cache, whole.
     if (plan.options.resource_version == "0") plan.options.limit = 0;
     return plan;
   }
   if (!plan.options.resource_version.empty() && plan.options.resource_version != "0") {
-    return std::unexpected(schema::bad_request(
-        "specifying resource version is not allowed when using continue"));
+    return std::unexpected(
+        schema::bad_request("specifying resource version is not allowed when using continue"));
   }
   auto token = read_token(plan.options.continue_token);
   if (!token) return std::unexpected(std::move(token.error()));
@@ -142,11 +140,12 @@ void when_fresh(Core& core, std::string_view resource_version,
     return ready({});
   }
   if (resource_version.empty()) {
-    core.cache.wait_fresh(kFreshWait,
-                          [ready = std::move(ready)](base::Result<Revision> r) mutable {
-                            if (r) ready({});
-                            else ready(std::unexpected(status_of(r.error())));
-                          });
+    core.cache.wait_fresh(kFreshWait, [ready = std::move(ready)](base::Result<Revision> r) mutable {
+      if (r)
+        ready({});
+      else
+        ready(std::unexpected(status_of(r.error())));
+    });
     return;
   }
   const auto wanted = parse_revision(resource_version);
@@ -161,18 +160,16 @@ void when_fresh(Core& core, std::string_view resource_version,
 
 void get(Core& core, OperationPtr op, OutcomeCallback done) {
   const std::string version(op->query.get("resourceVersion"));
-  when_fresh(core, version,
-             [&core, op = std::move(op), done = std::move(done)](Answer<void> ok) mutable {
-               if (!ok) return done(std::unexpected(std::move(ok.error())));
-               const schema::Kind& kind = *op->kind;
-               ObjectPtr object =
-                   core.cache.get(object_key(kind, op->info.name_space, op->info.name));
-               if (!object) {
-                 return done(std::unexpected(
-                     schema::not_found(kind.group, kind.resource, op->info.name)));
-               }
-               done(outcome(std::move(object)));
-             });
+  when_fresh(
+      core, version, [&core, op = std::move(op), done = std::move(done)](Answer<void> ok) mutable {
+        if (!ok) return done(std::unexpected(std::move(ok.error())));
+        const schema::Kind& kind = *op->kind;
+        ObjectPtr object = core.cache.get(object_key(kind, op->info.name_space, op->info.name));
+        if (!object) {
+          return done(std::unexpected(schema::not_found(kind.group, kind.resource, op->info.name)));
+        }
+        done(outcome(std::move(object)));
+      });
 }
 
 void list(Core& core, OperationPtr op, OutcomeCallback done) {

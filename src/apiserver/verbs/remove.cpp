@@ -66,8 +66,10 @@ void set_finalizer(Value& metadata, const std::string& name, bool wanted) {
   for (const Value& item : metadata["finalizers"].items()) {
     if (item.as_string() != name) kept.push_back(item);
   }
-  if (kept.empty()) metadata.erase("finalizers");
-  else metadata.set("finalizers", Value(std::move(kept)));
+  if (kept.empty())
+    metadata.erase("finalizers");
+  else
+    metadata.set("finalizers", Value(std::move(kept)));
 }
 
 std::string propagation_of(const schema::Kind& kind, const Value& options) {
@@ -76,8 +78,8 @@ std::string propagation_of(const schema::Kind& kind, const Value& options) {
   }
   const std::string& policy = options["propagationPolicy"].as_string();
   if (!policy.empty()) return policy;
-  const bool orphans_by_default = is_core(kind, "replicationcontrollers") ||
-                                  (kind.group == "batch" && kind.resource == "jobs");
+  const bool orphans_by_default =
+      is_core(kind, "replicationcontrollers") || (kind.group == "batch" && kind.resource == "jobs");
   return orphans_by_default ? "Orphan" : "";
 }
 
@@ -118,9 +120,8 @@ Verdict judge(const schema::Kind& kind, const Value& current, const Value& optio
 }
 
 Value success_status(const schema::Kind& kind, const schema::Object& object) {
-  Value details = Value::object({{"name", object.name()},
-                                 {"kind", std::string(kind.resource)},
-                                 {"uid", object.uid()}});
+  Value details = Value::object(
+      {{"name", object.name()}, {"kind", std::string(kind.resource)}, {"uid", object.uid()}});
   if (!kind.group.empty()) details.set("group", std::string(kind.group));
   return Value::object({{"kind", "Status"},
                         {"apiVersion", "v1"},
@@ -158,8 +159,8 @@ void conclude(Core& core, const RemovalPtr& r, const ObjectPtr& current, const s
   if (!committed) return r->done(std::unexpected(std::move(committed.error())));
   if (!committed->ok) {
     if (--r->races_left > 0) return attempt(core, r);
-    return r->done(std::unexpected(schema::modified_conflict(
-        r->op->kind->group, r->op->kind->resource, current->name())));
+    return r->done(std::unexpected(
+        schema::modified_conflict(r->op->kind->group, r->op->kind->resource, current->name())));
   }
   if (!bytes) return answer_erased(r, current, committed->revision);
   answer_pending(r, outcome(written_object(core, key, bytes, committed->revision)));
@@ -181,8 +182,7 @@ void attempt(Core& core, const RemovalPtr& r) {
   const std::string key = object_key(kind, r->op->info.name_space, r->op->info.name);
   const ObjectPtr current = core.cache.get(key);
   if (!current) {
-    return r->done(
-        std::unexpected(schema::not_found(kind.group, kind.resource, r->op->info.name)));
+    return r->done(std::unexpected(schema::not_found(kind.group, kind.resource, r->op->info.name)));
   }
   auto old = permitted(core, r, current);
   if (!old) return r->done(std::unexpected(std::move(old.error())));
@@ -215,13 +215,13 @@ Answer<void> check_options(const Value& options) {
   const std::string& policy = options["propagationPolicy"].as_string();
   schema::FieldErrors errors;
   if (!policy.empty() && options.contains("orphanDependents")) {
-    errors.push_back(schema::invalid_value(
-        "propagationPolicy", policy,
-        "orphanDependents and deletionPropagation cannot be both set"));
+    errors.push_back(
+        schema::invalid_value("propagationPolicy", policy,
+                              "orphanDependents and deletionPropagation cannot be both set"));
   } else if (!policy.empty() && policy != "Orphan" && policy != "Background" &&
              policy != "Foreground") {
-    errors.push_back(schema::not_supported("propagationPolicy", policy,
-                                           {"Background", "Foreground", "Orphan"}));
+    errors.push_back(
+        schema::not_supported("propagationPolicy", policy, {"Background", "Foreground", "Orphan"}));
   }
   if (errors.empty()) return {};
   return std::unexpected(schema::invalid("meta.k8s.io", "DeleteOptions", "", errors));

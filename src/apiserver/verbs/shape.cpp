@@ -23,8 +23,10 @@ Value generation_part(const schema::Kind& kind, const Value& object) {
 }
 
 void keep_member(Value& object, const Value& old, std::string_view member) {
-  if (const Value* before = old.find(member)) object.set(member, *before);
-  else object.erase(member);
+  if (const Value* before = old.find(member))
+    object.set(member, *before);
+  else
+    object.erase(member);
 }
 
 std::string_view bodies_accepted(const schema::Kind& kind) {
@@ -51,7 +53,8 @@ bool served_as_stored(const schema::Kind& kind) {
 
 Value to_served(const schema::Kind& kind, Value stored) {
   if (served_as_stored(kind)) return stored;
-  if (kind.kind == "Event" && kind.group == "events.k8s.io") stored = kinds::to_regarding_event(stored);
+  if (kind.kind == "Event" && kind.group == "events.k8s.io")
+    stored = kinds::to_regarding_event(stored);
   stored.set("apiVersion", kind.api_version());
   return stored;
 }
@@ -60,8 +63,9 @@ Value to_stored(const schema::Kind& kind, Value served) {
   if (served_as_stored(kind)) return served;
   if (kind.kind == "Event" && kind.group == "events.k8s.io") served = kinds::to_core_event(served);
   const std::string version(kind.storage_version);
-  served.set("apiVersion",
-             kind.storage_group.empty() ? version : std::string(kind.storage_group) + "/" + version);
+  served.set("apiVersion", kind.storage_group.empty()
+                               ? version
+                               : std::string(kind.storage_group) + "/" + version);
   return served;
 }
 
@@ -129,8 +133,8 @@ Answer<void> settle_names(const Operation& op, Value& object) {
     }
     object.mutate("metadata").set("namespace", url.name_space);
   } else if (!metadata["namespace"].as_string().empty()) {
-    return std::unexpected(schema::bad_request(
-        "namespace should not be set on cluster-scoped objects"));
+    return std::unexpected(
+        schema::bad_request("namespace should not be set on cluster-scoped objects"));
   } else {
     object.mutate("metadata").erase("namespace");
   }
@@ -139,15 +143,13 @@ Answer<void> settle_names(const Operation& op, Value& object) {
   if (name.empty()) {
     object.mutate("metadata").set("name", url.name);
   } else if (name != url.name) {
-    return std::unexpected(schema::bad_request(
-        fmt::format("the name of the object ({}) does not match the name on the URL ({})", name,
-                    url.name)));
+    return std::unexpected(schema::bad_request(fmt::format(
+        "the name of the object ({}) does not match the name on the URL ({})", name, url.name)));
   }
   return {};
 }
 
-void start_life(const schema::Kind& kind, Value& object, base::Random& random,
-                base::WallTime now) {
+void start_life(const schema::Kind& kind, Value& object, base::Random& random, base::WallTime now) {
   Value& metadata = object.mutate("metadata");
   for (const char* field : {"resourceVersion", "selfLink", "deletionTimestamp",
                             "deletionGracePeriodSeconds", "generation"}) {

@@ -28,8 +28,7 @@ Answer<Value> read_plain_body(Operation& op);
 Answer<void> settle_names(const Operation& op, Value& object);
 
 // uid, creationTimestamp, generation; clears what clients may not set.
-void start_life(const schema::Kind& kind, Value& object, base::Random& random,
-                base::WallTime now);
+void start_life(const schema::Kind& kind, Value& object, base::Random& random, base::WallTime now);
 // What an update may not change is taken from `old`.
 void carry_metadata(Value& object, const Value& old);
 // Keeps `status` (a main write) or everything else (a write of the status subresource).

@@ -16,8 +16,8 @@ std::string config_map(const std::string& name, const std::string& data = "x") {
 }
 
 std::string pod(const std::string& name, const std::string& more = "") {
-  return R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name + R"(","labels":{"app":")" +
-         name + R"("}},"spec":{)" + more +
+  return R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name +
+         R"(","labels":{"app":")" + name + R"("}},"spec":{)" + more +
          R"("containers":[{"name":"c","image":"busybox:1"}]}})";
 }
 
@@ -58,8 +58,9 @@ TEST(Verbs, CreateRefusesWhatExistsAndWhatDoesNotFit) {
   const auto again = rig.ask("POST", kMaps, config_map("a"));
   EXPECT_EQ(again->status, 409);
   EXPECT_EQ(again->json()["message"].as_string(), R"(configmaps "a" already exists)");
-  EXPECT_EQ(rig.ask("POST", kMaps,
-                    R"({"metadata":{"name":"b","namespace":"kube-system"}})")->status, 400);
+  EXPECT_EQ(
+      rig.ask("POST", kMaps, R"({"metadata":{"name":"b","namespace":"kube-system"}})")->status,
+      400);
   EXPECT_EQ(rig.ask("POST", kMaps, R"({"metadata":{"name":"Not Valid"}})")->status, 422);
   EXPECT_EQ(rig.ask("POST", "/api/v1/configmaps", config_map("c"))->status, 405);
   EXPECT_EQ(rig.ask("POST", "/api/v1/namespaces/none/configmaps", config_map("c"))->status, 404);
@@ -179,9 +180,8 @@ TEST(Verbs, JsonAndMergePatches) {
   const auto bad = rig.ask("PATCH", kMaps + "/a", R"([{"op":"remove","path":"/nothing"}])",
                            {.content_type = "application/json-patch+json"});
   EXPECT_EQ(bad->status, 422);
-  const auto conflict =
-      rig.ask("PATCH", kMaps + "/a", R"({"metadata":{"resourceVersion":"1"}})",
-              {.content_type = "application/merge-patch+json"});
+  const auto conflict = rig.ask("PATCH", kMaps + "/a", R"({"metadata":{"resourceVersion":"1"}})",
+                                {.content_type = "application/merge-patch+json"});
   EXPECT_EQ(conflict->status, 409);
   EXPECT_EQ(rig.ask("PATCH", kMaps + "/a", "{}", {.content_type = "text/plain"})->status, 415);
 }
@@ -197,9 +197,9 @@ TEST(Verbs, ReadsWaitForTheRevisionTheyNameAndGiveUp) {
 TEST(Verbs, UpdatesOfAMissingObjectCreateOnlyWhereTheKindSaysSo) {
   Rig rig;
   EXPECT_EQ(rig.ask("PUT", kMaps + "/a", config_map("a"))->status, 404);
-  const auto lease = rig.ask(
-      "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l",
-      R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"l"},"spec":{}})");
+  const auto lease = rig.ask("PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l",
+                             R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease",)"
+                             R"("metadata":{"name":"l"},"spec":{}})");
   EXPECT_EQ(lease->status, 201) << lease->body;
 }
 

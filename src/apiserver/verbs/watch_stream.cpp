@@ -36,7 +36,10 @@ class WatchStream : public std::enable_shared_from_this<WatchStream> {
  public:
   WatchStream(Core& core, OperationPtr op, const Media& media, Selection selection,
               std::shared_ptr<http::Exchange> exchange)
-      : core_(core), op_(std::move(op)), media_(media), selection_(std::move(selection)),
+      : core_(core),
+        op_(std::move(op)),
+        media_(media),
+        selection_(std::move(selection)),
         exchange_(std::move(exchange)) {}
 
   void start(std::vector<http::Header> headers, bool initial, bool end_mark, Revision after);
@@ -57,9 +60,7 @@ class WatchStream : public std::enable_shared_from_this<WatchStream> {
   void flush();
   std::string prefix() const;
   void arm_timeout();
-  bool plain() const {
-    return media_.encoding == Encoding::json && media_.form == Form::whole;
-  }
+  bool plain() const { return media_.encoding == Encoding::json && media_.form == Form::whole; }
 
   Core& core_;
   const OperationPtr op_;
@@ -138,8 +139,8 @@ void WatchStream::listen(Revision after) {
   auto subscribed = core_.cache.subscribe(std::move(request));
   if (!subscribed) {
     const auto self = shared_from_this();
-    send_error(schema::expired(fmt::format("too old resource version: {} ({})", after,
-                                           core_.cache.oldest_revision())));
+    send_error(schema::expired(
+        fmt::format("too old resource version: {} ({})", after, core_.cache.oldest_revision())));
     end();
     return;
   }
@@ -164,7 +165,8 @@ void WatchStream::take_one(const watch::CacheEventPtr& event) {
   using Type = watch::CacheEvent::Type;
   const bool everything = selection_.everything();
   const bool was = event->previous && (everything || selection_.matches(*event->previous));
-  const bool is = event->type != Type::deleted && (everything || selection_.matches(*event->object));
+  const bool is =
+      event->type != Type::deleted && (everything || selection_.matches(*event->object));
   if (!was && !is) return;
   if (was && !is && event->type != Type::deleted) {
     // It left the selection: the last state that was selected, at the revision of the change.
@@ -231,13 +233,13 @@ void WatchStream::send_error(const schema::Status& status) {
 void WatchStream::bookmark(bool initial_end) {
   if (done_ || (!initial_end && !subscription_)) return;
   const std::string revision = std::to_string(core_.cache.revision());
-  Value object = Value::object({{"kind", std::string(op_->kind->kind)},
-                                {"apiVersion", op_->kind->api_version()}});
-  object.set("metadata", Value::object({{"resourceVersion", revision},
-                                        {"creationTimestamp", nullptr}}));
+  Value object = Value::object(
+      {{"kind", std::string(op_->kind->kind)}, {"apiVersion", op_->kind->api_version()}});
+  object.set("metadata",
+             Value::object({{"resourceVersion", revision}, {"creationTimestamp", nullptr}}));
   if (initial_end) {
-    object.mutate("metadata").set("annotations",
-                                  Value::object({{"k8s.io/initial-events-end", "true"}}));
+    object.mutate("metadata")
+        .set("annotations", Value::object({{"k8s.io/initial-events-end", "true"}}));
   }
   if (media_.form == Form::table) {
     schema::TableOptions options = table_options(core_, *op_, media_);

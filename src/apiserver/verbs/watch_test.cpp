@@ -5,9 +5,9 @@
 namespace keelway::apiserver {
 namespace {
 
-using testing::Rig;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using testing::Rig;
 using Lines = std::vector<std::string>;
 
 const std::string kMaps = "/api/v1/namespaces/default/configmaps";
@@ -65,9 +65,9 @@ TEST(WatchStream, BookmarksTickOnlyForThoseWhoWantThem) {
 TEST(WatchStream, InitialEventsEndWithAnAnnotatedBookmark) {
   Rig rig;
   rig.ask("POST", kMaps, config_map("a", "x"));
-  const auto watch =
-      rig.open("GET", kMaps + "?watch=1&sendInitialEvents=true&allowWatchBookmarks=true"
-                              "&resourceVersionMatch=NotOlderThan");
+  const auto watch = rig.open("GET", kMaps +
+                                         "?watch=1&sendInitialEvents=true&allowWatchBookmarks=true"
+                                         "&resourceVersionMatch=NotOlderThan");
   EXPECT_EQ(watch->events(), (Lines{"ADDED a", "BOOKMARK "}));
   EXPECT_NE(watch->body.find(R"("k8s.io/initial-events-end":"true")"), std::string::npos);
 }
