@@ -40,7 +40,7 @@ void expect_node(const Value& claim, const cloud::Catalogue& catalogue, ClaimSta
   const Value& spec = claim["spec"];
   const auto requirements = placement::Requirements::read(spec["requirements"]);
   placement::Labels labels = requirements.fixed_labels();
-  const placement::Labels stated = placement::Labels::read(claim);
+  const placement::Labels stated = placement::Labels::read(claim.at("metadata", "labels"));
   for (const auto& [key, text] : stated.pairs()) labels.set(key, text);
   state.node.capacity = placement::ResourceList::read(claim.at("status", "capacity"));
   state.node.allocatable = placement::ResourceList::read(claim.at("status", "allocatable"));

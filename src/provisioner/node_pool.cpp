@@ -12,13 +12,15 @@ namespace {
 using value::Value;
 
 void read_limits(const Value& limits, NodePool& pool) {
-  if (limits.empty()) return;
-  Value resources = limits;
-  if (const Value& nodes = limits["nodes"]; !nodes.is_null()) {
-    pool.node_limit = nodes.is_string() ? std::atoll(nodes.as_string().c_str()) : nodes.as_int();
-    resources.erase("nodes");
+  const auto amounts = placement::ResourceList::read(limits);
+  for (const auto& [name, amount] : limits.members()) {
+    if (name != "nodes") {
+      pool.limits.emplace_back(name, amounts.get(name));
+    } else {
+      pool.node_limit =
+          amount.is_string() ? std::atoll(amount.as_string().c_str()) : amount.as_int();
+    }
   }
-  if (!resources.empty()) pool.limits = placement::ResourceList::read(resources);
 }
 
 void read_disruption(const Value& disruption, NodePool& pool) {
@@ -66,7 +68,7 @@ NodePool read_node_pool(const schema::Object& object) {
   pool.weight = spec["weight"].as_int();
   pool.deleting = object.deleting();
   pool.ready = reconcile::is_condition_true(document.at("status", "conditions"), "Ready");
-  pool.labels = placement::Labels::read(spec["template"]);
+  pool.labels = placement::Labels::read(spec.at("template", "metadata", "labels"));
   pool.labels.set(pool_label, pool.name);
   pool.annotations = spec.at("template", "metadata", "annotations");
   pool.requirements = placement::Requirements::read(node["requirements"]);

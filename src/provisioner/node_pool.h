@@ -37,7 +37,7 @@ struct NodePool {
   std::vector<placement::Taint> taints;
   value::Value taint_documents, startup_taint_documents;  // lists
   ClassRef node_class;
-  std::optional<placement::ResourceList> limits;
+  std::vector<std::pair<std::string, placement::Amount>> limits;  // of resources, by name
   std::optional<std::int64_t> node_limit;
   std::string expire_after = "720h";
   std::string termination_grace_period;             // empty: none

@@ -2,9 +2,10 @@
 // nodes.
 //
 // Pods that ask for the same are one group. Groups go to the first pool (by weight) that suits
-// them; within a pool nodes are bought one by one, each time the type whose price is lowest for
-// what it takes in (first fit, largest pods first). That is a greedy cover: it is cheap where
-// prices are in proportion to size, and carries no bound.
+// them; within a pool nodes are bought one kind at a time, each time the type whose price is
+// lowest for what it takes in (first fit, largest pods first), as often as it can be filled the
+// same way. That is a greedy cover: it is cheap where prices are in proportion to size, and
+// carries no bound.
 #pragma once
 
 #include <string>
@@ -13,6 +14,7 @@
 #include "cloud/cloud.h"
 #include "placement/node_state.h"
 #include "provisioner/node_pool.h"
+#include "provisioner/offers.h"
 
 namespace keelway::provisioner {
 
@@ -45,13 +47,5 @@ struct Solution {
 inline constexpr std::size_t instance_types_max = 60;
 
 Solution solve(const SolverInput& input);
-
-// The cheapest available offering that the requirements allow.
-struct Choice {
-  const cloud::InstanceType* type = nullptr;
-  const cloud::Offering* offering = nullptr;
-};
-Choice cheapest_choice(const placement::Requirements& requirements,
-                       const placement::ResourceList& requests, const cloud::Catalogue& catalogue);
 
 }  // namespace keelway::provisioner
