@@ -8,10 +8,10 @@ namespace keelway::store {
 
 struct Feed::Cursor {
   std::shared_ptr<Mailbox> mailbox;
-  WatchRequest request;       // on its executor only
-  bool ended = false;         // on its executor only
-  Revision position = 0;      // guarded by Feed::mutex_
-  bool scheduled = false;     // guarded by Feed::mutex_
+  WatchRequest request;    // on its executor only
+  bool ended = false;      // on its executor only
+  Revision position = 0;   // guarded by Feed::mutex_
+  bool scheduled = false;  // guarded by Feed::mutex_
 };
 
 class Feed::Handle final : public Watch {
@@ -56,7 +56,8 @@ void Feed::publish(std::vector<Event> events, Revision revision, bool with_previ
   head_ = revision;
   Chunk chunk{revision, std::move(events), 0};
   for (const Event& event : chunk.events) {
-    chunk.bytes += 256 + event.entry.key.size() + (event.entry.value ? event.entry.value->size() : 0);
+    chunk.bytes +=
+        256 + event.entry.key.size() + (event.entry.value ? event.entry.value->size() : 0);
   }
   tail_events_ += chunk.events.size();
   tail_bytes_ += chunk.bytes;
@@ -174,9 +175,9 @@ base::Result<EventBatch> Feed::next_batch(Cursor& cursor, std::unique_lock<std::
 }
 
 void Feed::take_tail(const Cursor& cursor, EventBatch& batch) const {
-  auto chunk = std::upper_bound(
-      tail_.begin(), tail_.end(), cursor.position,
-      [](Revision position, const Chunk& c) { return position < c.revision; });
+  auto chunk =
+      std::upper_bound(tail_.begin(), tail_.end(), cursor.position,
+                       [](Revision position, const Chunk& c) { return position < c.revision; });
   for (; chunk != tail_.end(); ++chunk) {
     if (batch.events.size() >= limits_.batch_max) return;
     for (const Event& event : chunk->events) {

@@ -24,8 +24,8 @@ class Feed : public std::enable_shared_from_this<Feed> {
  public:
   // Events after `after`, whole revisions, at most about `limit` events. Runs on the executor of
   // the watch that needs it.
-  using History = std::function<base::Result<EventBatch>(Revision after, std::size_t limit,
-                                                         bool previous)>;
+  using History =
+      std::function<base::Result<EventBatch>(Revision after, std::size_t limit, bool previous)>;
   // `head`: events up to it are only in the history. Without a history the tail is never
   // shortened but by forget().
   Feed(Revision head, Revision compacted, History history, FeedLimits limits = {});
@@ -69,8 +69,8 @@ class Feed : public std::enable_shared_from_this<Feed> {
   mutable std::mutex mutex_;
   // guarded by mutex_
   std::vector<std::shared_ptr<Cursor>> cursors_;
-  std::deque<Chunk> tail_;      // every event in (floor_, head_]
-  bool tail_complete_ = true;   // the tail has the values before
+  std::deque<Chunk> tail_;     // every event in (floor_, head_]
+  bool tail_complete_ = true;  // the tail has the values before
   std::size_t tail_events_ = 0, tail_bytes_ = 0;
   Revision floor_, head_, compacted_;
   std::optional<base::Error> closed_;

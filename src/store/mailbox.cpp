@@ -5,9 +5,8 @@ namespace keelway::store {
 void Mailbox::post(runtime::Task task) {
   std::lock_guard lock(mutex_);
   if (!open_) return;
-  executor_->post([self = shared_from_this(), task = std::move(task)]() mutable {
-    self->run(task);
-  });
+  executor_->post(
+      [self = shared_from_this(), task = std::move(task)]() mutable { self->run(task); });
 }
 
 void Mailbox::close() {

@@ -94,7 +94,7 @@ class Watch {
 
 struct WatchRequest {
   std::string prefix;
-  Revision after = 0;  // events with a greater revision
+  Revision after = 0;     // events with a greater revision
   bool previous = false;  // events carry the values before; may cost a read of the disk
   std::move_only_function<void(const EventBatch&)> on_events;
   // The watch is dead: expired (compacted past `after`, or the reader fell too far behind) or

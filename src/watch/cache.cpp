@@ -86,7 +86,9 @@ void Cache::Impl::stop() {
   waiters_.clear();
 }
 
-void Cache::Impl::read() { read_page(std::make_shared<Reading>()); }
+void Cache::Impl::read() {
+  read_page(std::make_shared<Reading>());
+}
 
 void Cache::Impl::read_page(std::shared_ptr<Reading> reading) {
   store::RangeRequest request;
@@ -126,8 +128,10 @@ void Cache::Impl::read_again_later(bool soon) {
 void Cache::Impl::finish_reading(const Reading& reading) {
   retry_wait_ = retry_min;
   const bool first = !ready_;
-  if (first) load(reading);
-  else apply_differences(reading);
+  if (first)
+    load(reading);
+  else
+    apply_differences(reading);
   if (stopped_) return;
   follow();
   run_waiters();
@@ -258,8 +262,8 @@ base::Result<std::unique_ptr<CacheSubscription>> Cache::Impl::subscribe(Subscrib
   if (request.after < window_.oldest_revision()) {
     return base::fail(base::ErrorCode::expired,
                       "watch after revision " + std::to_string(request.after) +
-                          ": the window starts at " +
-                          std::to_string(window_.oldest_revision()) + "; list again");
+                          ": the window starts at " + std::to_string(window_.oldest_revision()) +
+                          "; list again");
   }
   auto subscriber = std::make_shared<Fanout::Subscriber>();
   subscriber->scope = std::move(request.prefix);
@@ -317,16 +321,18 @@ void Cache::Impl::wait_fresh(base::Duration timeout,
     if (*head <= self->window_.revision()) return done(*head);
     self->wait_for(*head, timeout, [done = std::move(done), head = *head](bool reached) mutable {
       if (reached) return done(head);
-      done(base::fail(base::ErrorCode::unavailable,
-                      "the watch cache did not reach revision " + std::to_string(head) +
-                          " in time; try again"));
+      done(base::fail(base::ErrorCode::unavailable, "the watch cache did not reach revision " +
+                                                        std::to_string(head) +
+                                                        " in time; try again"));
     });
   });
 }
 
 Cache::Cache(runtime::Executor& executor, store::Keyspace& keyspace, CacheLimits limits)
     : impl_(std::make_shared<Impl>(executor, keyspace, limits)) {}
-Cache::~Cache() { impl_->stop(); }
+Cache::~Cache() {
+  impl_->stop();
+}
 
 std::unique_ptr<CacheSubscription> Cache::observe(
     std::move_only_function<void(const CacheBatch&)> sink) {
@@ -338,11 +344,21 @@ std::unique_ptr<CacheSubscription> Cache::observe(
 void Cache::start(std::move_only_function<void(base::Result<void>)> done) {
   impl_->start(std::move(done));
 }
-bool Cache::ready() const { return impl_->ready(); }
-Revision Cache::revision() const { return impl_->window().revision(); }
-Revision Cache::oldest_revision() const { return impl_->window().oldest_revision(); }
-ObjectPtr Cache::get(std::string_view key) const { return impl_->window().get(key); }
-std::size_t Cache::count(std::string_view prefix) const { return impl_->window().count(prefix); }
+bool Cache::ready() const {
+  return impl_->ready();
+}
+Revision Cache::revision() const {
+  return impl_->window().revision();
+}
+Revision Cache::oldest_revision() const {
+  return impl_->window().oldest_revision();
+}
+ObjectPtr Cache::get(std::string_view key) const {
+  return impl_->window().get(key);
+}
+std::size_t Cache::count(std::string_view prefix) const {
+  return impl_->window().count(prefix);
+}
 
 base::Result<void> Cache::scan(
     const Scan& scan,

@@ -39,16 +39,16 @@ using CacheEventPtr = std::shared_ptr<const CacheEvent>;
 
 struct CacheBatch {
   const std::vector<CacheEventPtr>& events;  // whole revisions, in order
-  Revision revision = 0;  // everything up to here is included
+  Revision revision = 0;                     // everything up to here is included
   // The objects that were there when the cache started, as added events in key order, in one or
   // more batches; only observers see these. The cache is not ready before the last of them.
   bool initial = false;
 };
 
 struct CacheLimits {
-  std::size_t events_max = 10'000;       // of the history window, then the oldest go
-  std::size_t bytes_max = 64u << 20;     // of superseded objects that only history holds
-  std::size_t page = 2'000;              // entries per range of the store
+  std::size_t events_max = 10'000;    // of the history window, then the oldest go
+  std::size_t bytes_max = 64u << 20;  // of superseded objects that only history holds
+  std::size_t page = 2'000;           // entries per range of the store
 };
 
 struct Scan {

@@ -89,9 +89,7 @@ class CacheTest : public testing::Test {
 
   void start(CacheLimits limits = {}) {
     cache_ = std::make_unique<Cache>(*executor_, *keyspace_, limits);
-    run([&] {
-      cache_->start([&](base::Result<void> result) { EXPECT_TRUE(result); });
-    });
+    run([&] { cache_->start([&](base::Result<void> result) { EXPECT_TRUE(result); }); });
     ASSERT_TRUE(world_->run_while_waiting([&] { return cache_->ready(); }));
   }
 
@@ -108,8 +106,8 @@ class CacheTest : public testing::Test {
     return revision;
   }
   static store::Bytes document(const std::string& name, const std::string& uid) {
-    return std::make_shared<const std::string>(R"({"metadata":{"name":")" + name +
-                                               R"(","uid":")" + uid + R"("}})");
+    return std::make_shared<const std::string>(R"({"metadata":{"name":")" + name + R"(","uid":")" +
+                                               uid + R"("}})");
   }
   Revision put(const std::string& key, const std::string& uid = "u") {
     store::Transaction transaction;
@@ -143,8 +141,10 @@ class CacheTest : public testing::Test {
       request.on_batch = [to](const CacheBatch& batch) { note(*to, batch); };
       request.on_end = [to](base::Error error) { to->ends.push_back(std::move(error)); };
       auto handle = cache_->subscribe(std::move(request));
-      if (handle) to->handle = std::move(*handle);
-      else to->ends.push_back(handle.error());
+      if (handle)
+        to->handle = std::move(*handle);
+      else
+        to->ends.push_back(handle.error());
       EXPECT_TRUE(to->text.empty()) << "delivered inside the call";
     });
     return sink;
@@ -152,13 +152,12 @@ class CacheTest : public testing::Test {
   std::string list(const std::string& prefix, Revision revision = 0,
                    const std::string& start_after = "", int limit = 1000) {
     std::string text;
-    const auto result = cache_->scan({prefix, start_after, revision},
-                                     [&](std::string_view key, const ObjectPtr& object) {
-                                       if (!text.empty()) text += ' ';
-                                       text += std::string(split_key(key).name) + "@" +
-                                               std::to_string(object->revision());
-                                       return --limit > 0;
-                                     });
+    const auto result = cache_->scan(
+        {prefix, start_after, revision}, [&](std::string_view key, const ObjectPtr& object) {
+          if (!text.empty()) text += ' ';
+          text += std::string(split_key(key).name) + "@" + std::to_string(object->revision());
+          return --limit > 0;
+        });
     return result ? text : result.error().message;
   }
 
@@ -230,14 +229,14 @@ TEST_F(CacheTest, ObjectsShareTheBytesOfTheStore) {
 
 TEST_F(CacheTest, ScansThePast) {
   start();
-  put(a);          // 1
-  put(b);          // 2
-  put(a);          // 3
-  put(c);          // 4
-  remove(b);       // 5
-  put(b);          // 6
-  put(node);       // 7
-  remove(a);       // 8
+  put(a);     // 1
+  put(b);     // 2
+  put(a);     // 3
+  put(c);     // 4
+  remove(b);  // 5
+  put(b);     // 6
+  put(node);  // 7
+  remove(a);  // 8
   settle();
   EXPECT_EQ(list(pods, 1), "a@1");
   EXPECT_EQ(list(pods, 2), "a@1 b@2");
@@ -466,9 +465,7 @@ TEST_F(CacheTest, AFirstReadThatFailsIsToldAndNothingIsReady) {
   keyspace_->failing_ranges = 1;
   cache_ = std::make_unique<Cache>(*executor_, *keyspace_);
   std::optional<base::Result<void>> started;
-  run([&] {
-    cache_->start([&](base::Result<void> result) { started = std::move(result); });
-  });
+  run([&] { cache_->start([&](base::Result<void> result) { started = std::move(result); }); });
   settle();
   ASSERT_TRUE(started);
   EXPECT_FALSE(*started);

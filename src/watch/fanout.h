@@ -15,8 +15,8 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
  public:
   struct Subscriber {
     std::string scope;
-    Revision position = 0;     // events up to it were delivered or are not wanted
-    bool behind = false;       // waits for its backlog; live batches pass it by
+    Revision position = 0;  // events up to it were delivered or are not wanted
+    bool behind = false;    // waits for its backlog; live batches pass it by
     bool ended = false;
     std::move_only_function<void(const CacheBatch&)> on_batch;
     std::move_only_function<void(base::Error)> on_end;

@@ -41,8 +41,10 @@ KeyParts split_key(std::string_view key) {
   for (std::string_view* field : fields) {
     const std::size_t slash = key.find('/');
     *field = key.substr(0, slash);
-    if (slash == std::string_view::npos) key = {};
-    else key.remove_prefix(slash + 1);
+    if (slash == std::string_view::npos)
+      key = {};
+    else
+      key.remove_prefix(slash + 1);
   }
   parts.name = key;
   if (parts.group == "core") parts.group = {};

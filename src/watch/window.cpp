@@ -24,8 +24,10 @@ CacheEventPtr Window::apply(const std::string& key, ObjectPtr object, Revision d
     event->type = event->previous ? CacheEvent::Type::modified : CacheEvent::Type::added;
     event->revision = object->revision();
     event->object = object;
-    if (found != objects.end()) found->second = std::move(object);
-    else objects.emplace(key, std::move(object));
+    if (found != objects.end())
+      found->second = std::move(object);
+    else
+      objects.emplace(key, std::move(object));
   } else {
     if (!event->previous) return nullptr;
     event->type = CacheEvent::Type::deleted;
@@ -116,14 +118,14 @@ std::size_t Window::count(std::string_view prefix) const {
 
 base::Result<void> Window::scan(const Scan& scan, const Visit& visit) const {
   if (scan.revision > revision_) {
-    return base::fail(base::ErrorCode::unavailable,
-                      "revision " + std::to_string(scan.revision) +
-                          " is not reached yet; the cache is at " + std::to_string(revision_));
+    return base::fail(base::ErrorCode::unavailable, "revision " + std::to_string(scan.revision) +
+                                                        " is not reached yet; the cache is at " +
+                                                        std::to_string(revision_));
   }
   if (scan.revision != 0 && scan.revision < floor_) {
-    return base::fail(base::ErrorCode::expired,
-                      "revision " + std::to_string(scan.revision) +
-                          " is too old; the window starts at " + std::to_string(floor_));
+    return base::fail(base::ErrorCode::expired, "revision " + std::to_string(scan.revision) +
+                                                    " is too old; the window starts at " +
+                                                    std::to_string(floor_));
   }
   for_tables(scan.prefix, [&](const Table& table) {
     const bool old = scan.revision != 0 && !table.history.empty() &&
@@ -160,8 +162,10 @@ bool Window::scan_then(const Table& table, const Scan& scan, const Visit& visit)
   scan_now(table, scan, [&](std::string_view key, const ObjectPtr& object) {
     while (wanted && undone != then.end() && undone->first < key) visit_undone();
     if (!wanted) return false;
-    if (undone != then.end() && undone->first == key) visit_undone();
-    else wanted = visit(key, object);
+    if (undone != then.end() && undone->first == key)
+      visit_undone();
+    else
+      wanted = visit(key, object);
     return wanted;
   });
   while (wanted && undone != then.end()) visit_undone();

@@ -266,12 +266,14 @@ TEST_P(StoreContract, ConcurrentWritersNeverLoseAnUpdate) {
       keyspace.range(request, [&, key, writer](base::Result<store::RangeResult> now) {
         const auto& entries = now->entries;
         const int value = entries.empty() ? 0 : std::stoi(*entries[0].value);
-        auto change = put_if(key, std::to_string(value + 1),
-                             entries.empty() ? 0 : entries[0].modified);
+        auto change =
+            put_if(key, std::to_string(value + 1), entries.empty() ? 0 : entries[0].modified);
         keyspace.transact(change, [&, writer](base::Result<store::TransactionResult> result) {
           ASSERT_TRUE(result);
-          if (result->committed) ++won;
-          else ++lost;
+          if (result->committed)
+            ++won;
+          else
+            ++lost;
           tries[writer]();
         });
       });
@@ -484,8 +486,8 @@ TEST_P(StoreContract, AgreesWithAPlainModel) {
     if (effect) states.push_back(std::move(state));
     const auto top = static_cast<Revision>(states.size()) - 1;
     if (random.chance(0.03)) {
-      compacted = compacted + static_cast<Revision>(random.below(
-                                  static_cast<std::uint64_t>(top - compacted + 1)));
+      compacted = compacted + static_cast<Revision>(
+                                  random.below(static_cast<std::uint64_t>(top - compacted + 1)));
       ASSERT_TRUE(compact(*keyspace, compacted));
     }
     if (durable() && random.chance(0.03)) {
@@ -505,12 +507,13 @@ TEST_P(StoreContract, AgreesWithAPlainModel) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Engines, StoreContract,
-    testing::Combine(testing::ValuesIn(store_subjects()), testing::Values(1, 2, 3)),
-    [](const auto& info) {
-      return std::get<0>(info.param).name + "_" + std::to_string(std::get<1>(info.param));
-    });
+INSTANTIATE_TEST_SUITE_P(Engines, StoreContract,
+                         testing::Combine(testing::ValuesIn(store_subjects()),
+                                          testing::Values(1, 2, 3)),
+                         [](const auto& info) {
+                           return std::get<0>(info.param).name + "_" +
+                                  std::to_string(std::get<1>(info.param));
+                         });
 
 }  // namespace
 }  // namespace keelway::contract

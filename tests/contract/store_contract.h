@@ -20,7 +20,8 @@ struct StoreSubject {
   bool durable = false;  // a second engine from `make` sees what the first one committed
   // `folder` is empty at first and stays the same when the engine is opened again.
   std::function<std::unique_ptr<store::Engine>(runtime::Runtime& runtime,
-                                               const std::string& folder)> make;
+                                               const std::string& folder)>
+      make;
 };
 std::vector<StoreSubject> store_subjects();
 

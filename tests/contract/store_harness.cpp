@@ -6,7 +6,9 @@
 namespace keelway::contract {
 using store::Revision;
 
-store::Bytes bytes(const std::string& text) { return std::make_shared<const std::string>(text); }
+store::Bytes bytes(const std::string& text) {
+  return std::make_shared<const std::string>(text);
+}
 
 store::Transaction put_if(const std::string& key, const std::string& value, Revision modified) {
   store::Transaction transaction;
@@ -86,8 +88,7 @@ base::Result<store::TransactionResult> StoreContract::transact(store::Keyspace& 
 }
 
 Revision StoreContract::put(store::Keyspace& keyspace, const std::string& key,
-                            const std::string& value,
-                            std::optional<base::Duration> time_to_live) {
+                            const std::string& value, std::optional<base::Duration> time_to_live) {
   store::Transaction transaction;
   transaction.puts.push_back({key, bytes(value), time_to_live});
   const auto result = transact(keyspace, std::move(transaction));
@@ -105,14 +106,13 @@ Revision StoreContract::remove(store::Keyspace& keyspace, const std::string& key
 
 base::Result<store::RangeResult> StoreContract::range(store::Keyspace& keyspace,
                                                       store::RangeRequest request) {
-  return answer_of<store::RangeResult>(*executor_, *world_, [&](auto done) {
-    keyspace.range(std::move(request), std::move(done));
-  });
+  return answer_of<store::RangeResult>(
+      *executor_, *world_, [&](auto done) { keyspace.range(std::move(request), std::move(done)); });
 }
 
 Revision StoreContract::head(store::Keyspace& keyspace) {
-  const auto result = answer_of<Revision>(*executor_, *world_,
-                                          [&](auto done) { keyspace.head(std::move(done)); });
+  const auto result =
+      answer_of<Revision>(*executor_, *world_, [&](auto done) { keyspace.head(std::move(done)); });
   EXPECT_TRUE(result);
   return result.value_or(-1);
 }
@@ -123,9 +123,8 @@ base::Result<void> StoreContract::compact(store::Keyspace& keyspace, Revision re
 }
 
 base::Result<void> StoreContract::drop(const std::string& keyspace) {
-  return answer_of<void>(*executor_, *world_, [&](auto done) {
-    engine_->drop(keyspace, *executor_, std::move(done));
-  });
+  return answer_of<void>(*executor_, *world_,
+                         [&](auto done) { engine_->drop(keyspace, *executor_, std::move(done)); });
 }
 
 std::unique_ptr<Heard> StoreContract::watch(store::Keyspace& keyspace, const std::string& prefix,

@@ -93,8 +93,7 @@ base::Result<TransactionResult> Space::transact(const Transaction& transaction) 
     if ((version != nullptr ? version->modified : 0) == compare.modified) continue;
     holds = false;
     if (version == nullptr) continue;
-    result.conflicts.push_back(
-        {compare.key, version->value, version->created, version->modified});
+    result.conflicts.push_back({compare.key, version->value, version->created, version->modified});
   }
   if (!holds) {
     result.revision = revision_;
@@ -170,7 +169,8 @@ void Space::forget(Revision revision) {
   compacted_ = revision;
   for (auto key = keys_.begin(); key != keys_.end();) {
     std::vector<Version>& versions = key->second;
-    while (versions.size() > 1 && versions[1].modified <= revision) versions.erase(versions.begin());
+    while (versions.size() > 1 && versions[1].modified <= revision)
+      versions.erase(versions.begin());
     const bool gone =
         versions.size() == 1 && !versions[0].value && versions[0].modified <= revision;
     key = gone ? keys_.erase(key) : std::next(key);
@@ -205,10 +205,9 @@ class Reaper : public std::enable_shared_from_this<Reaper> {
     timer_ = 0;
     if (due_.empty()) return;
     const base::Duration wait = due_.begin()->first - executor_.now();
-    timer_ = executor_.after(std::max(wait, base::Duration(0)),
-                             [weak = weak_from_this()] {
-                               if (auto self = weak.lock()) self->reap();
-                             });
+    timer_ = executor_.after(std::max(wait, base::Duration(0)), [weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->reap();
+    });
   }
   void reap() {
     timer_ = 0;
@@ -277,9 +276,8 @@ class MemoryKeyspace final : public Keyspace {
   }
 
   void range(RangeRequest request, Ranged done) override {
-    read(std::move(done), [request = std::move(request)](const Space& space) {
-      return space.range(request);
-    });
+    read(std::move(done),
+         [request = std::move(request)](const Space& space) { return space.range(request); });
   }
 
   std::unique_ptr<Watch> watch(WatchRequest request) override {
@@ -312,9 +310,8 @@ class MemoryKeyspace final : public Keyspace {
   void read(Done done, Query query) {
     step([space = space_, mailbox = mailbox_, query = std::move(query),
           done = std::move(done)]() mutable {
-      mailbox->post([done = std::move(done), result = query(*space)]() mutable {
-        done(std::move(result));
-      });
+      mailbox->post(
+          [done = std::move(done), result = query(*space)]() mutable { done(std::move(result)); });
     });
   }
 

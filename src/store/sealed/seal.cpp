@@ -20,7 +20,9 @@ using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
 const unsigned char* raw(std::string_view bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
-unsigned char* raw(char* bytes) { return reinterpret_cast<unsigned char*>(bytes); }
+unsigned char* raw(char* bytes) {
+  return reinterpret_cast<unsigned char*>(bytes);
+}
 
 // Lengths stand before the parts, so no two (keyspace, key) pairs give the same bytes.
 std::string associated_data(std::string_view header, const std::string& keyspace,
@@ -67,12 +69,14 @@ base::Error broken(const std::string& keyspace, const std::string& key, const st
 base::Result<std::shared_ptr<const Seal>> Seal::make(runtime::Runtime& runtime, KeyRing ring) {
   for (const auto& [id, key] : ring.keys) {
     if (key.size() != key_size) {
-      return base::fail(base::ErrorCode::invalid, "sealing key " + std::to_string(id) + " is not 32 bytes long");
+      return base::fail(base::ErrorCode::invalid,
+                        "sealing key " + std::to_string(id) + " is not 32 bytes long");
     }
   }
   if (!ring.keys.contains(ring.current)) {
-    return base::fail(base::ErrorCode::invalid,
-                      "the current sealing key " + std::to_string(ring.current) + " is not in the ring");
+    return base::fail(
+        base::ErrorCode::invalid,
+        "the current sealing key " + std::to_string(ring.current) + " is not in the ring");
   }
   return std::shared_ptr<const Seal>(new Seal(runtime, std::move(ring)));
 }
@@ -109,13 +113,14 @@ base::Result<Bytes> Seal::open(const std::string& keyspace, const std::string& k
                                const Bytes& sealed) const {
   const std::optional<Parts> parts = split(*sealed);
   if (!parts) {
-    return std::unexpected(broken(keyspace, key, "not in a known format; restore it from a backup"));
+    return std::unexpected(
+        broken(keyspace, key, "not in a known format; restore it from a backup"));
   }
   const auto secret = ring_.keys.find(parts->id);
   if (secret == ring_.keys.end()) {
-    return std::unexpected(broken(keyspace, key,
-                                  "sealed with key " + std::to_string(parts->id) +
-                                      ", which is not in the ring; add it"));
+    return std::unexpected(broken(
+        keyspace, key,
+        "sealed with key " + std::to_string(parts->id) + ", which is not in the ring; add it"));
   }
   const std::string data = associated_data(parts->header, keyspace, key);
   std::string plain(parts->ciphertext.size(), '\0');
@@ -132,8 +137,9 @@ base::Result<Bytes> Seal::open(const std::string& keyspace, const std::string& k
       EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, tag_size, tag.data()) == 1 &&
       EVP_DecryptFinal_ex(context.get(), raw(plain.data()) + plain.size(), &size) == 1;
   if (!opened) {
-    return std::unexpected(broken(
-        keyspace, key, "it does not open (changed, moved, or another key); restore it from a backup"));
+    return std::unexpected(
+        broken(keyspace, key,
+               "it does not open (changed, moved, or another key); restore it from a backup"));
   }
   return std::make_shared<const std::string>(std::move(plain));
 }

@@ -55,8 +55,7 @@ class SealedWatch final : public Watch {
       // The value before is a convenience: one that does not open is left out.
       if (event.previous && !state.opener->open(*event.previous)) event.previous.reset();
       if (auto result = state.opener->open(event.entry); !result) {
-        return break_off(state, std::move(opened), std::move(result.error()),
-                         event.entry.modified);
+        return break_off(state, std::move(opened), std::move(result.error()), event.entry.modified);
       }
     }
     state.request.on_events(opened);
@@ -176,8 +175,10 @@ void check_page(std::shared_ptr<Checking> checking, std::string start_after, Rev
     if (!page) return checking->done(std::unexpected(page.error()));
     for (const Entry& entry : page->entries) {
       const auto opened = checking->seal->open(checking->keyspace, entry.key, entry.value);
-      if (opened) ++checking->result.opened;
-      else checking->result.broken.push_back(opened.error().message);
+      if (opened)
+        ++checking->result.opened;
+      else
+        checking->result.broken.push_back(opened.error().message);
     }
     if (!page->more) return checking->done(std::move(checking->result));
     check_page(checking, page->entries.back().key, page->revision);

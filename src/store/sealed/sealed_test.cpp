@@ -128,9 +128,8 @@ TEST_F(SealedTest, ABrokenValueNamesItsKeyAndLeavesOthersAlone) {
   EXPECT_NE(ends[0].message.find("/b/broken"), std::string::npos);
 
   std::optional<SealCheck> check;
-  executor_->post([&] {
-    check_sealed(*raw, "c", seal(ring(0x20000)), [&](auto result) { check = *result; });
-  });
+  executor_->post(
+      [&] { check_sealed(*raw, "c", seal(ring(0x20000)), [&](auto result) { check = *result; }); });
   ASSERT_TRUE(world_->run_while_waiting([&] { return check.has_value(); }));
   EXPECT_EQ(check->opened, 2u);
   ASSERT_EQ(check->broken.size(), 1u);

@@ -59,9 +59,9 @@ std::size_t Core::commit_pending() {
     const base::Result<void> written = write_batch(batch);
     if (!written) {
       writer_->roll_back();
-      failure = base::Error{base::ErrorCode::unavailable,
-                            "the store refuses writes since a commit failed: " +
-                                written.error().message};
+      failure =
+          base::Error{base::ErrorCode::unavailable,
+                      "the store refuses writes since a commit failed: " + written.error().message};
     }
   }
   settle_batch(batch, failure ? &*failure : nullptr);
@@ -137,8 +137,10 @@ void Core::settle_batch(std::vector<CommitOp>& batch, const base::Error* failure
   for (CommitOp& op : batch) {
     if (failure == nullptr && op.kind == CommitOp::Kind::write && !op.rows.empty()) {
       Feed& feed = *op.space->feed;
-      if (!feed.wanted()) feed.publish_absent(op.revision);
-      else feed.publish(std::move(op.events), op.revision, op.with_previous);
+      if (!feed.wanted())
+        feed.publish_absent(op.revision);
+      else
+        feed.publish(std::move(op.events), op.revision, op.with_previous);
       compact_automatically(op.space);
     }
     if (op.settle) op.settle(failure);
@@ -154,8 +156,8 @@ void Core::compact_automatically(const SpacePtr& space) {
     if (space->dropped || space->compacting || stopped_) return;
     if (garbage <= options_.garbage_min || static_cast<double>(garbage) <= wanted) return;
     // The older half goes, unless that is too young.
-    revision = std::min(space->index.superseded_at(garbage / 2),
-                        space->durable - options_.history_min);
+    revision =
+        std::min(space->index.superseded_at(garbage / 2), space->durable - options_.history_min);
     if (revision <= space->compacted) return;
     space->compacting = true;
   }
@@ -193,9 +195,9 @@ void Core::reclaim_some(std::size_t count) {
   }
   if (!written) {
     std::lock_guard lock(mutex_);
-    failed_ = base::Error{base::ErrorCode::unavailable,
-                          "the store refuses writes since compaction failed: " +
-                              written.error().message};
+    failed_ =
+        base::Error{base::ErrorCode::unavailable,
+                    "the store refuses writes since compaction failed: " + written.error().message};
     return;
   }
   if (!*written) {

@@ -13,9 +13,8 @@ base::Error dropped_error(const Space& space) {
 template <class Done, class Answer>
 void answer(const std::shared_ptr<Mailbox>& mailbox, Done done, Answer result) {
   if (!mailbox) return;
-  mailbox->post([done = std::move(done), result = std::move(result)]() mutable {
-    done(std::move(result));
-  });
+  mailbox->post(
+      [done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
 }
 
 }  // namespace
@@ -57,9 +56,10 @@ base::Result<void> Core::start() {
   }
   std::lock_guard lock(mutex_);
   if (!reclaimable_.empty() || !purged_.empty()) wake_committer();
-  if (!expiries_.empty()) own_mailbox_->post([self = weak_from_this()] {
-    if (const auto core = self.lock()) core->arm();
-  });
+  if (!expiries_.empty())
+    own_mailbox_->post([self = weak_from_this()] {
+      if (const auto core = self.lock()) core->arm();
+    });
   return {};
 }
 
@@ -115,8 +115,8 @@ base::Result<bool> Core::holds(const Space& space, const Transaction& transactio
       if (!value) return std::unexpected(value.error());
       found->value = std::move(*value);
     }
-    result.conflicts.push_back({compare.key, std::move(found->value), found->version.created,
-                                found->version.modified});
+    result.conflicts.push_back(
+        {compare.key, std::move(found->value), found->version.created, found->version.modified});
   }
   return all;
 }
@@ -129,9 +129,12 @@ void Core::transact(const SpacePtr& space, Transaction transaction, base::WallTi
   }
   std::lock_guard lock(mutex_);
   std::optional<base::Error> refused;
-  if (space->dropped) refused = dropped_error(*space);
-  else if (failed_) refused = failed_;
-  else if (stopped_) refused = base::Error{base::ErrorCode::unavailable, "the store is closed"};
+  if (space->dropped)
+    refused = dropped_error(*space);
+  else if (failed_)
+    refused = failed_;
+  else if (stopped_)
+    refused = base::Error{base::ErrorCode::unavailable, "the store is closed"};
   else if (mailbox && pending_bytes_ > options_.pending_bytes_max) {
     refused = base::Error{base::ErrorCode::exhausted,
                           "too many writes wait for the disk; try again later"};
@@ -273,20 +276,19 @@ base::Result<Core::Reading> Core::look_up(const SpacePtr& space, const RangeRequ
                           ": history starts at " + std::to_string(space->compacted) +
                           "; read again");
   }
-  space->index.scan(request.prefix, request.start_after, result.revision,
-                    [&](const KeyIndex::Listed& listed) {
-                      if (request.limit != 0 && result.entries.size() == request.limit) {
-                        result.more = true;
-                        return false;
-                      }
-                      const VersionRef& version = listed.version;
-                      if (!listed.value) {
-                        reading.missing.emplace_back(result.entries.size(), version.position);
-                      }
-                      result.entries.push_back(
-                          {listed.key, listed.value, version.created, version.modified});
-                      return true;
-                    });
+  space->index.scan(
+      request.prefix, request.start_after, result.revision, [&](const KeyIndex::Listed& listed) {
+        if (request.limit != 0 && result.entries.size() == request.limit) {
+          result.more = true;
+          return false;
+        }
+        const VersionRef& version = listed.version;
+        if (!listed.value) {
+          reading.missing.emplace_back(result.entries.size(), version.position);
+        }
+        result.entries.push_back({listed.key, listed.value, version.created, version.modified});
+        return true;
+      });
   return reading;
 }
 
@@ -309,9 +311,9 @@ base::Result<RangeResult> Core::read_fully(const SpacePtr& space, const RangeReq
     if (!complete) return std::unexpected(complete.error());
     if (*complete) return std::move(reading->result);
   }
-  return base::fail(base::ErrorCode::internal,
-                    "keyspace " + space->name +
-                        ": rows of the log are missing; restore the file from a backup");
+  return base::fail(
+      base::ErrorCode::internal,
+      "keyspace " + space->name + ": rows of the log are missing; restore the file from a backup");
 }
 
 void Core::range(const SpacePtr& space, RangeRequest request, std::shared_ptr<Mailbox> mailbox,
@@ -319,8 +321,10 @@ void Core::range(const SpacePtr& space, RangeRequest request, std::shared_ptr<Ma
   base::Result<Reading> reading = look_up(space, request);
   if (!reading || reading->missing.empty()) {
     base::Result<RangeResult> result;
-    if (reading) result = std::move(reading->result);
-    else result = std::unexpected(reading.error());
+    if (reading)
+      result = std::move(reading->result);
+    else
+      result = std::unexpected(reading.error());
     return answer(mailbox, std::move(done), std::move(result));
   }
   auto work = [self = shared_from_this(), space, request = std::move(request),
@@ -338,7 +342,7 @@ base::Result<Revision> Core::head(const SpacePtr& space) {
 }
 
 base::Result<EventBatch> Core::history(const SpacePtr& space, Revision after, std::size_t limit,
-                                      bool previous) {
+                                       bool previous) {
   Position end = 0;
   {
     std::lock_guard lock(mutex_);
@@ -365,8 +369,10 @@ void Core::compact(const SpacePtr& space, Revision revision, std::shared_ptr<Mai
   using Result = base::Result<void>;
   std::lock_guard lock(mutex_);
   std::optional<base::Error> refused;
-  if (space->dropped) refused = dropped_error(*space);
-  else if (failed_) refused = failed_;
+  if (space->dropped)
+    refused = dropped_error(*space);
+  else if (failed_)
+    refused = failed_;
   else if (revision > space->durable) {
     refused = base::Error{base::ErrorCode::invalid,
                           "compaction of the future: revision " + std::to_string(revision) +
@@ -379,8 +385,8 @@ void Core::compact(const SpacePtr& space, Revision revision, std::shared_ptr<Mai
   op.kind = CommitOp::Kind::compact;
   op.space = space;
   op.revision = revision;
-  op.settle = [mailbox = std::move(mailbox), done = std::move(done)](
-                  const base::Error* failure) mutable {
+  op.settle = [mailbox = std::move(mailbox),
+               done = std::move(done)](const base::Error* failure) mutable {
     answer(mailbox, std::move(done), failure == nullptr ? Result() : std::unexpected(*failure));
   };
   enqueue(std::move(op));
@@ -416,8 +422,8 @@ void Core::drop(const std::string& name, std::shared_ptr<Mailbox> mailbox,
   CommitOp op;
   op.kind = CommitOp::Kind::drop;
   op.space = space;
-  op.settle = [mailbox = std::move(mailbox), done = std::move(done)](
-                  const base::Error* failure) mutable {
+  op.settle = [mailbox = std::move(mailbox),
+               done = std::move(done)](const base::Error* failure) mutable {
     answer(mailbox, std::move(done),
            failure == nullptr ? base::Result<void>() : std::unexpected(*failure));
   };

@@ -24,16 +24,16 @@ struct Space {
   Space(KeyspaceId i, std::string n) : id(i), name(std::move(n)) {}
   const KeyspaceId id;
   const std::string name;
-  std::shared_ptr<Feed> feed;  // constant once the space is open; has its own lock
-  KeyIndex index;              // ahead of the disk by what waits to be committed
-  Revision assigned = 0;       // of the last validated transaction
-  Revision durable = 0;        // of the last committed one: what readers see
-  Revision compacted = 0;      // readers before it are refused
+  std::shared_ptr<Feed> feed;      // constant once the space is open; has its own lock
+  KeyIndex index;                  // ahead of the disk by what waits to be committed
+  Revision assigned = 0;           // of the last validated transaction
+  Revision durable = 0;            // of the last committed one: what readers see
+  Revision compacted = 0;          // readers before it are refused
   Revision compacted_durable = 0;  // the same on disk: from here rows may go
   Position next = 0;
-  bool created = false;        // its row is written or waits to be
+  bool created = false;  // its row is written or waits to be
   bool dropped = false;
-  bool compacting = false;     // an automatic compaction waits
+  bool compacting = false;                                   // an automatic compaction waits
   std::unordered_map<std::string, std::int64_t> expires_us;  // keys with a time to live
 };
 using SpacePtr = std::shared_ptr<Space>;
@@ -121,9 +121,9 @@ class Core : public std::enable_shared_from_this<Core> {
   const SqliteOptions options_;
   runtime::Executor& executor_;
   const std::shared_ptr<Mailbox> own_mailbox_;
-  std::unique_ptr<LogTable> writer_;   // used under its database's mutex
+  std::unique_ptr<LogTable> writer_;  // used under its database's mutex
   std::unique_ptr<LogTable> file_reader_;
-  LogTable* reader_ = nullptr;         // the writer itself where the database is in memory
+  LogTable* reader_ = nullptr;  // the writer itself where the database is in memory
 
   // Locked in this order: commit_mutex_, mutex_, then that of a database; the committer holds a
   // database's alone, without mutex_.
@@ -135,8 +135,8 @@ class Core : public std::enable_shared_from_this<Core> {
   KeyspaceId next_id_ = 1;
   std::deque<CommitOp> pending_;
   std::size_t pending_bytes_ = 0;
-  bool committing_ = false;   // a job is queued or runs
-  bool in_flight_ = false;    // a batch is being written
+  bool committing_ = false;  // a job is queued or runs
+  bool in_flight_ = false;   // a batch is being written
   bool stopped_ = false;
   std::optional<base::Error> failed_;
   std::set<KeyspaceId> reclaimable_;  // with rows that may be erased

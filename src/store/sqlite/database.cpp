@@ -12,7 +12,9 @@ Statement& Statement::operator=(Statement&& other) noexcept {
   return *this;
 }
 
-Statement::~Statement() { sqlite3_finalize(statement_); }
+Statement::~Statement() {
+  sqlite3_finalize(statement_);
+}
 
 Statement& Statement::bind(int index, std::int64_t number) {
   sqlite3_bind_int64(statement_, index, number);
@@ -63,8 +65,9 @@ std::int64_t Statement::number(int column) const {
 std::string Statement::bytes(int column) const {
   const void* data = sqlite3_column_blob(statement_, column);
   const int size = sqlite3_column_bytes(statement_, column);
-  return data == nullptr ? std::string()
-                         : std::string(static_cast<const char*>(data), static_cast<std::size_t>(size));
+  return data == nullptr
+             ? std::string()
+             : std::string(static_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
 bool Statement::is_null(int column) const {
@@ -90,7 +93,9 @@ base::Result<std::unique_ptr<Database>> Database::open(const std::string& path, 
   return database;
 }
 
-Database::~Database() { sqlite3_close_v2(handle_); }
+Database::~Database() {
+  sqlite3_close_v2(handle_);
+}
 
 base::Result<void> Database::execute(const char* sql) {
   if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
@@ -115,15 +120,17 @@ base::Result<std::int64_t> Database::pragma(const char* sql) {
 }
 
 base::Result<void> Database::checkpoint() {
-  const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
-                                             nullptr);
+  const int code =
+      sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   wal_pages_ = 0;
   // Busy: a reader stands in the way; the next one goes further.
   if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY) return {};
   return std::unexpected(error("checkpoint"));
 }
 
-int Database::changes() const { return sqlite3_changes(handle_); }
+int Database::changes() const {
+  return sqlite3_changes(handle_);
+}
 
 base::Error Database::error(std::string_view doing) const {
   const int code = sqlite3_extended_errcode(handle_);
@@ -132,8 +139,7 @@ base::Error Database::error(std::string_view doing) const {
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return {base::ErrorCode::internal,
-              std::move(message) + "; restore the file from a backup"};
+      return {base::ErrorCode::internal, std::move(message) + "; restore the file from a backup"};
     case SQLITE_FULL:
       return {base::ErrorCode::unavailable, std::move(message) + "; free space and start again"};
     case SQLITE_CANTOPEN:

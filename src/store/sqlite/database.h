@@ -26,8 +26,8 @@ class Statement {
   Statement& operator=(Statement&& other) noexcept;
   ~Statement();
 
-  Statement& bind(int index, std::int64_t number);     // from 1
-  Statement& bind_text(int index, std::string_view text);  // must live until end()
+  Statement& bind(int index, std::int64_t number);          // from 1
+  Statement& bind_text(int index, std::string_view text);   // must live until end()
   Statement& bind_blob(int index, std::string_view bytes);  // must live until end()
   Statement& bind_null(int index);
   base::Result<bool> step();  // true: a row is there

@@ -28,7 +28,8 @@ void KeyIndex::restore(const std::string& key, VersionRef version) {
     node->second.current = version;
     if (version.created != 0) ++live_;
     // Its earlier versions are reclaimed already.
-    else garbage_.push_back({version.modified, version.position, node});
+    else
+      garbage_.push_back({version.modified, version.position, node});
     return;
   }
   supersede(node, version);

@@ -111,12 +111,16 @@ base::Result<void> LogTable::prepare(bool writable) {
 base::Result<void> LogTable::append(const LogRow& row) {
   append_.bind(1, row.position).bind(2, row.revision).bind(3, row.created);
   append_.bind(4, row.previous).bind(5, row.expires_us).bind_blob(6, row.key);
-  if (row.value) append_.bind_blob(7, *row.value);
-  else append_.bind_null(7);
+  if (row.value)
+    append_.bind_blob(7, *row.value);
+  else
+    append_.bind_null(7);
   return append_.run();
 }
 
-base::Result<void> LogTable::erase(Position position) { return erase_.bind(1, position).run(); }
+base::Result<void> LogTable::erase(Position position) {
+  return erase_.bind(1, position).run();
+}
 
 base::Result<bool> LogTable::erase_some(KeyspaceId id, int count) {
   erase_some_.bind(1, first_position(id)).bind(2, first_position(id + 1)).bind(3, count);
@@ -176,14 +180,15 @@ base::Result<Position> LogTable::first_after(Position first, Position end, Revis
     const Revision revision = probe_.number(1);
     probe_.end();
     if (!there) return std::unexpected(there.error());
-    if (!*there || revision > after) high = middle;
-    else low = found + 1;
+    if (!*there || revision > after)
+      high = middle;
+    else
+      low = found + 1;
   }
   return low;
 }
 
-base::Result<EventBatch> LogTable::events(Position first, Position end,
-                                          const EventQuery& query) {
+base::Result<EventBatch> LogTable::events(Position first, Position end, const EventQuery& query) {
   const base::Result<Position> start = first_after(first, end, query.after);
   if (!start) return std::unexpected(start.error());
   EventBatch batch;

@@ -16,14 +16,18 @@ namespace keelway::store {
 // A keyspace's rows have positions from id << 40; within it positions grow with revisions.
 using KeyspaceId = std::int64_t;
 constexpr int position_bits = 40;
-constexpr Position first_position(KeyspaceId id) { return id << position_bits; }
-constexpr KeyspaceId keyspace_of(Position position) { return position >> position_bits; }
+constexpr Position first_position(KeyspaceId id) {
+  return id << position_bits;
+}
+constexpr KeyspaceId keyspace_of(Position position) {
+  return position >> position_bits;
+}
 
 struct LogRow {
   Position position = 0;
   Revision revision = 0;
-  Revision created = 0;   // 0: a deletion
-  Position previous = 0;  // the row that this one supersedes; 0: none
+  Revision created = 0;         // 0: a deletion
+  Position previous = 0;        // the row that this one supersedes; 0: none
   std::int64_t expires_us = 0;  // wall time; 0: never
   std::string key;
   Bytes value;  // null: a deletion, or not read

@@ -25,7 +25,6 @@ struct SqliteOptions {
 // Opens the file, makes it where there is none, and reads its index. The engine must outlive its
 // keyspaces and watches; what it was given is on disk when its destructor returns. After a failed
 // commit it refuses every write until it is opened anew; reads go on.
-base::Result<std::unique_ptr<Engine>> open_sqlite(runtime::Runtime& runtime,
-                                                  SqliteOptions options);
+base::Result<std::unique_ptr<Engine>> open_sqlite(runtime::Runtime& runtime, SqliteOptions options);
 
 }  // namespace keelway::store

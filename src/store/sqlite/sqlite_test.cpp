@@ -20,7 +20,8 @@ class SqliteTest : public testing::Test {
       : world_(runtime::make_world(5)),
         host_(world_->make_host("server")),
         executor_(host_->runtime().make_executor("test")) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "keelway-sqlite-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "keelway-sqlite-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
     options_.path = folder_ + "/store.db";
   }
@@ -51,8 +52,7 @@ class SqliteTest : public testing::Test {
                             [&](auto result) { results.push_back(std::move(result)); });
       }
     });
-    EXPECT_TRUE(
-        world_->run_while_waiting([&] { return results.size() == transactions.size(); }));
+    EXPECT_TRUE(world_->run_while_waiting([&] { return results.size() == transactions.size(); }));
     return results;
   }
   base::Result<RangeResult> range(Revision revision = 0) {

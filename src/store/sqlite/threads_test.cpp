@@ -35,8 +35,8 @@ struct Client {
       change.compares.push_back({"n", entries.empty() ? 0 : entries[0].modified});
       change.puts.push_back(
           {"n", std::make_shared<const std::string>(std::to_string(value + 1)), {}});
-      change.puts.push_back({"x" + std::to_string(value % 50),
-                             std::make_shared<const std::string>(300, 'x'), {}});
+      change.puts.push_back(
+          {"x" + std::to_string(value % 50), std::make_shared<const std::string>(300, 'x'), {}});
       keyspace->transact(std::move(change), [this](base::Result<TransactionResult> result) {
         if (result && result->committed) ++won;
         if (won < target) step();
