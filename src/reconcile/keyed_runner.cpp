@@ -41,10 +41,14 @@ void KeyedRunner::observe(const client::Change& change) {
   loop_->keys_of(change, context_.feeds.view(), keys);
   for (const Key& key : keys) enqueue(key);
   std::vector<client::Resource> more = loop_->more_watches(change);
-  if (!more.empty()) context_.watch_more(std::move(more));
+  if (!more.empty()) context_.watch_more(*this, std::move(more));
 }
 
 void KeyedRunner::advance() {
+  if (!was_synced_ && context_.feeds.synced()) {
+    was_synced_ = true;
+    for (const Key& key : loop_->first_keys()) enqueue(key);
+  }
   std::vector<Key> reached;
   for (auto at = waits_.begin(); at != waits_.end();) {
     const auto& [feed, revision, key] = at->first;

@@ -56,6 +56,7 @@ class KeyedRunner final : public Runner {
   std::map<Wait, base::Instant> waits_;  // since when
   int running_ = 0;
   bool pump_posted_ = false;
+  bool was_synced_ = false;
   runtime::TimerId overdue_timer_ = 0;
 };
 

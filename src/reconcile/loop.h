@@ -71,6 +71,8 @@ class KeyedLoop {
                        std::vector<Key>& keys) const = 0;
   virtual Plan plan(const client::View& view, const Key& key, base::WallTime now,
                     Seed seed) const = 0;
+  // Keys to plan once when the view is first complete, whether or not their objects exist.
+  virtual std::vector<Key> first_keys() const { return {}; }
   // Resources to watch from now on because of this change (of a CRD, say).
   virtual std::vector<client::Resource> more_watches(const client::Change&) const { return {}; }
 };

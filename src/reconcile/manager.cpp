@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -15,7 +16,9 @@ class LocalManager final : public Manager {
       : alive_(std::make_shared<int>(0)),
         feeds_(client, [this](const client::ChangeBatch& batch) { take(batch); }),
         context_{executor, client, feeds_, std::move(log), alive_,
-                 [this](std::vector<client::Resource> more) { watch_more(std::move(more)); }} {}
+                 [this](Runner& runner, std::vector<client::Resource> more) {
+                   watch_for(runner, std::move(more));
+                 }} {}
 
   void add(std::unique_ptr<KeyedLoop> loop, EffectExecutor effects) override {
     hold(std::make_unique<KeyedRunner>(context_, std::move(loop), std::move(effects)));
@@ -55,6 +58,29 @@ class LocalManager final : public Manager {
     std::vector<Runner*> runners;
   };
 
+  void watch_for(Runner& runner, std::vector<client::Resource> resources) {
+    for (const client::Resource& resource : resources) {
+      Interest& interest = interests_[{resource.group, resource.resource}];
+      interest.resource = resource;
+      std::vector<Runner*>& runners = interest.runners;
+      if (std::find(runners.begin(), runners.end(), &runner) != runners.end()) continue;
+      runners.push_back(&runner);
+      // Somebody else may have watched it for long: what is there already is news to this one.
+      if (feeds_.feed_of(resource) >= 0) replay(runner, resource);
+    }
+    watch_more(std::move(resources));
+  }
+
+  void replay(Runner& runner, const client::Resource& resource) {
+    context_.executor.post([this, &runner, resource, alive = std::weak_ptr<void>(alive_)] {
+      if (alive.expired()) return;
+      for (const client::ObjectPtr& object : feeds_.view().list(resource)) {
+        runner.observe({resource, object, nullptr});
+      }
+      runner.advance();
+    });
+  }
+
   void hold(std::unique_ptr<Runner> runner) {
     for (const client::Resource& resource : runner->watches()) {
       Interest& interest = interests_[{resource.group, resource.resource}];
@@ -68,7 +94,9 @@ class LocalManager final : public Manager {
     for (const client::Change& change : batch.changes) {
       const auto found = interests_.find({change.resource.group, change.resource.resource});
       if (found != interests_.end()) {
-        for (Runner* runner : found->second.runners) runner->observe(change);
+        // By index: an observer may ask for more of the same resource.
+        const std::vector<Runner*>& runners = found->second.runners;
+        for (std::size_t i = 0; i < runners.size(); ++i) runners[i]->observe(change);
       } else {
         // Watched on request: whoever asked recognises it, the others do not mind.
         for (const auto& runner : runners_) runner->observe(change);

@@ -15,6 +15,8 @@
 
 namespace keelway::reconcile {
 
+class Runner;
+
 struct Context {
   runtime::Executor& executor;
   client::Client& client;
@@ -22,7 +24,8 @@ struct Context {
   telemetry::Log log;
   // Gone once the manager is: what comes back later is dropped.
   std::weak_ptr<void> alive;
-  std::function<void(std::vector<client::Resource>)> watch_more;
+  // On behalf of one runner, which then observes their changes, those that are in the view too.
+  std::function<void(Runner&, std::vector<client::Resource>)> watch_more;
 };
 
 class Runner {

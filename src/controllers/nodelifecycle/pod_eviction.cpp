@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <optional>
+
+#include "client/resources.h"
+#include "controllers/nodelifecycle/node_lifecycle_loop.h"
+#include "controllers/ownership.h"
+#include "placement/taints.h"
+#include "reconcile/conditions.h"
+#include "reconcile/events.h"
+
+namespace keelway::controllers {
+namespace {
+
+namespace resources = client::resources;
+using client::ObjectPtr;
+using client::View;
+using reconcile::Key;
+using reconcile::Plan;
+
+// Pods may be made for a node that is about to register.
+constexpr base::Duration kQuarantine = std::chrono::seconds(40);
+
+std::string_view node_of(const client::Object& pod, value::Value& document) {
+  document = pod.value();
+  return document.at("spec", "nodeName").as_string();
+}
+
+// Says why in the pod's status, then deletes it.
+void disrupt(Plan& plan, const client::Object& pod, const reconcile::Condition& why, bool at_once,
+             base::WallTime now) {
+  value::Value document = pod.value();
+  value::Value conditions = document.at("status", "conditions");
+  value::Value& status = document.mutate("status");
+  const std::string& phase = status["phase"].as_string();
+  const bool fails = at_once && phase != "Succeeded" && phase != "Failed";
+  if (reconcile::set_condition(conditions, why, now) || fails) {
+    status.set("conditions", std::move(conditions));
+    if (fails) status.set("phase", "Failed");
+    plan.actions.push_back({client::update_call(resources::pods, std::move(document), "status"),
+                            {"NotFound", "Conflict"},
+                            ""});
+  }
+  reconcile::Action removal = remove_exactly(resources::pods, pod);
+  if (at_once) std::get<client::Call>(removal.what).body.set("gracePeriodSeconds", 0);
+  plan.actions.push_back(std::move(removal));
+}
+
+base::WallTime time_of(const value::Value& text) {
+  return base::parse_rfc3339(text.as_string()).value_or(base::WallTime{});
+}
+
+class TaintEvictionLoop final : public reconcile::KeyedLoop {
+ public:
+  std::string_view name() const override { return "taint-eviction-controller"; }
+  std::vector<client::Resource> watches() const override {
+    return {resources::nodes, resources::pods};
+  }
+
+  void keys_of(const client::Change& change, const View& view,
+               std::vector<Key>& keys) const override {
+    if (!change.object) return;
+    if (change.resource == resources::nodes) {
+      if (has_no_execute(change.object->value())) keys.push_back({"", change.object->name(), ""});
+      return;
+    }
+    value::Value document;
+    const std::string_view node = node_of(*change.object, document);
+    if (node.empty() || change.object->deleting()) return;
+    const ObjectPtr home = view.get(resources::nodes, "", node);
+    if (home && has_no_execute(home->value())) keys.push_back({"", std::string(node), ""});
+  }
+
+  Plan plan(const View& view, const Key& key, base::WallTime now,
+            reconcile::Seed seed) const override {
+    const ObjectPtr node = view.get(resources::nodes, "", key.name);
+    if (!node) return {};
+    const value::Value document = node->value();
+    const value::Value& listed = document.at("spec", "taints");
+    const std::vector<placement::Taint> taints = placement::read_taints(listed);
+    base::WallTime since{};
+    for (const value::Value& taint : listed.items()) {
+      if (taint["effect"].as_string() != "NoExecute") continue;
+      // The lifecycle loop will date it; then this loop is woken again.
+      if (!taint.contains("timeAdded")) return {};
+      since = std::max(since, time_of(taint["timeAdded"]));
+    }
+    Plan plan;
+    std::optional<base::Duration> next;
+    for (const ObjectPtr& pod : view.pods_on(key.name)) {
+      if (pod->deleting()) continue;
+      const value::Value pod_document = pod->value();
+      const auto stay = placement::seconds_until_eviction(
+          taints, placement::read_tolerations(pod_document.at("spec", "tolerations")));
+      if (!stay) continue;
+      const base::WallTime from =
+          std::max(since, time_of(pod_document.at("metadata", "creationTimestamp")));
+      const base::Duration left = from + std::chrono::seconds(*stay) - now;
+      if (left > base::Duration(0)) {
+        next = std::min(next.value_or(left), left);
+        continue;
+      }
+      plan.actions.push_back(reconcile::event_action(
+          resources::pods, pod_document, name(),
+          {"TaintManagerEviction",
+           "Marking for deletion Pod " + pod->name_space() + "/" + pod->name(), false},
+          now, seed));
+      disrupt(plan, *pod,
+              {"DisruptionTarget", "True", "DeletionByTaintManager",
+               "Taint manager: deleting due to NoExecute taint"},
+              false, now);
+    }
+    if (next) plan.next = reconcile::After{*next};
+    return plan;
+  }
+
+ private:
+  static bool has_no_execute(const value::Value& node) {
+    const value::Array& taints = node.at("spec", "taints").items();
+    return std::any_of(taints.begin(), taints.end(), [](const value::Value& taint) {
+      return taint["effect"].as_string() == "NoExecute";
+    });
+  }
+};
+
+// Keys are names of nodes that are missing.
+class PodCollectionLoop final : public reconcile::KeyedLoop {
+ public:
+  std::string_view name() const override { return "pod-garbage-collector"; }
+  std::vector<client::Resource> watches() const override {
+    return {resources::nodes, resources::pods};
+  }
+
+  void keys_of(const client::Change& change, const View& view,
+               std::vector<Key>& keys) const override {
+    if (change.resource == resources::nodes) {
+      if (!change.object) keys.push_back({"", change.previous->name(), ""});
+      return;
+    }
+    if (!change.object) return;
+    value::Value document;
+    const std::string_view node = node_of(*change.object, document);
+    if (!node.empty() && !view.get(resources::nodes, "", node)) {
+      keys.push_back({"", std::string(node), ""});
+    }
+  }
+
+  Plan plan(const View& view, const Key& key, base::WallTime now,
+            reconcile::Seed) const override {
+    if (view.get(resources::nodes, "", key.name)) return {};
+    Plan plan;
+    std::optional<base::Duration> next;
+    for (const ObjectPtr& pod : view.pods_on(key.name)) {
+      const value::Value document = pod->value();
+      const base::Duration left =
+          time_of(document.at("metadata", "creationTimestamp")) + kQuarantine - now;
+      if (left > base::Duration(0)) {
+        next = std::min(next.value_or(left), left);
+        continue;
+      }
+      if (plan.actions.empty()) {
+        // The view may be behind: the server has the last word.
+        plan.actions.push_back({client::get_call(resources::nodes, "", key.name), {}, "*"});
+      }
+      disrupt(plan, *pod,
+              {"DisruptionTarget", "True", "DeletionByPodGC", "PodGC: node no longer exists"}, true,
+              now);
+    }
+    if (next) plan.next = reconcile::After{*next};
+    return plan;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<reconcile::KeyedLoop> make_taint_eviction_loop() {
+  return std::make_unique<TaintEvictionLoop>();
+}
+
+std::unique_ptr<reconcile::KeyedLoop> make_pod_collection_loop() {
+  return std::make_unique<PodCollectionLoop>();
+}
+
+}  // namespace keelway::controllers

@@ -1,0 +1,283 @@
+#include "scheduler/scheduler_loop.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include "base/encoding.h"
+#include "base/random.h"
+#include "client/resources.h"
+#include "reconcile/conditions.h"
+#include "reconcile/events.h"
+#include "scheduler/digests.h"
+#include "scheduler/scoring.h"
+
+namespace keelway::scheduler {
+namespace {
+
+namespace resources = client::resources;
+using client::ObjectPtr;
+using client::View;
+using placement::PodInfo;
+using placement::Topology;
+using reconcile::Plan;
+
+// Enough feasible nodes to choose from; upstream's rule.
+std::size_t enough_nodes(std::size_t nodes) {
+  constexpr std::size_t kLeast = 100;
+  if (nodes <= kLeast) return nodes;
+  const std::size_t percent = nodes / 125 >= 45 ? 5 : 50 - nodes / 125;
+  return std::max(kLeast, nodes * percent / 100);
+}
+
+std::string pod_key(std::string_view name_space, std::string_view name) {
+  return std::string(name_space) + '/' + std::string(name);
+}
+
+// What was issued and is not visible yet.
+struct Overlay {
+  std::unordered_map<std::string, std::string> bound;  // pod key -> node
+  std::set<std::string> noticed;                       // pods whose condition is being written
+};
+
+Overlay read_overlay(const reconcile::BatchLoop::Assumed& assumed) {
+  Overlay overlay;
+  for (const reconcile::Action* action : assumed.actions) {
+    const auto* call = std::get_if<client::Call>(&action->what);
+    if (call == nullptr || call->resource.resource != "pods") continue;
+    const std::string key = pod_key(call->name_space, call->name);
+    if (call->subresource == "binding") {
+      overlay.bound[key] = call->body.at("target", "name").as_string();
+    } else if (call->subresource == "status") {
+      overlay.noticed.insert(key);
+    }
+  }
+  return overlay;
+}
+
+bool goes_first(const PodDigest* a, const PodDigest* b) {
+  if (a->info->priority != b->info->priority) return a->info->priority > b->info->priority;
+  if (a->info->created != b->info->created) return a->info->created < b->info->created;
+  return std::pair(a->info->name_space, a->info->name) <
+         std::pair(b->info->name_space, b->info->name);
+}
+
+// One plan being made.
+class Round {
+ public:
+  Round(const Options& options, Topology& topology, base::WallTime now, reconcile::Seed seed)
+      : options_(options), topology_(topology), now_(now), seed_(seed) {
+    // Each plan begins its search elsewhere, so that sampling is fair to all nodes.
+    if (!topology.nodes().empty()) start_ = base::Random(seed).below(topology.nodes().size());
+  }
+
+  // False: the plan is full, the pod waits for the next one.
+  bool schedule(const PodDigest& pod, bool being_noticed) {
+    if (bindings_ >= options_.bindings_max) return false;
+    if (!pod.fit_class.empty()) {
+      // Placing pods only takes room: whoever is alike fails alike within one plan.
+      const auto failed = failed_classes_.find(pod.fit_class);
+      if (failed != failed_classes_.end()) return notice(pod, failed->second, being_noticed);
+    }
+    const Topology::Question question = topology_.ask(*pod.info);
+    const std::vector<std::size_t> feasible = find_feasible(*pod.info, question);
+    if (feasible.empty()) {
+      const std::string message = explain(*pod.info, question);
+      if (!pod.fit_class.empty()) failed_classes_.emplace(pod.fit_class, message);
+      return notice(pod, message, being_noticed);
+    }
+    bind(pod, choose(*pod.info, question, feasible));
+    return true;
+  }
+
+  Plan take() { return std::move(plan_); }
+
+ private:
+  std::vector<std::size_t> find_feasible(const PodInfo& pod, const Topology::Question& question) {
+    const std::vector<placement::NodeState>& nodes = topology_.nodes();
+    const std::size_t wanted = enough_nodes(nodes.size());
+    std::vector<std::size_t> feasible;
+    std::size_t looked_at = 0;
+    for (; looked_at < nodes.size() && feasible.size() < wanted; ++looked_at) {
+      const std::size_t index = (start_ + looked_at) % nodes.size();
+      if (!placement::fits_quick(pod, nodes[index])) continue;
+      if (question.has_hard_rules() && !question.allows(nodes[index])) continue;
+      feasible.push_back(index);
+    }
+    if (!nodes.empty()) start_ = (start_ + looked_at) % nodes.size();
+    return feasible;
+  }
+
+  std::size_t choose(const PodInfo& pod, const Topology::Question& question,
+                     const std::vector<std::size_t>& feasible) const {
+    const std::vector<std::int64_t> scores = score(pod, topology_, question, feasible);
+    const std::int64_t best = *std::max_element(scores.begin(), scores.end());
+    std::vector<std::size_t> winners;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      if (scores[i] == best) winners.push_back(feasible[i]);
+    }
+    // In index order, so that where the search began does not matter.
+    std::sort(winners.begin(), winners.end());
+    base::Random random(seed_ ^ base::hash64(pod.uid));
+    return winners[random.below(winners.size())];
+  }
+
+  std::string explain(const PodInfo& pod, const Topology::Question& question) const {
+    placement::MisfitSummary summary;
+    for (const placement::NodeState& node : topology_.nodes()) {
+      placement::Misfit misfit = placement::fits(pod, node);
+      if (misfit.fits()) misfit = question.check(node);
+      summary.add(misfit);
+    }
+    return summary.message(topology_.nodes().size());
+  }
+
+  void bind(const PodDigest& pod, std::size_t node) {
+    const std::string& node_name = topology_.nodes()[node].name;
+    const PodInfo& info = *pod.info;
+    client::Call call;
+    call.verb = client::Verb::create;
+    call.resource = resources::pods;
+    call.name_space = info.name_space;
+    call.name = info.name;
+    call.subresource = "binding";
+    call.body = value::Value::object(
+        {{"apiVersion", "v1"},
+         {"kind", "Binding"},
+         {"metadata", value::Value::object({{"name", info.name},
+                                            {"namespace", info.name_space},
+                                            {"uid", info.uid}})},
+         {"target", value::Value::object(
+                        {{"apiVersion", "v1"}, {"kind", "Node"}, {"name", node_name}})}});
+    // Gone or bound by somebody else: the view will show it.
+    plan_.actions.push_back({std::move(call), {"NotFound", "Conflict"}, ""});
+    say(pod, {"Scheduled",
+              "Successfully assigned " + pod_key(info.name_space, info.name) + " to " + node_name,
+              false});
+    topology_.place(node, pod.info);
+    ++bindings_;
+  }
+
+  // Tells the pod why it waits, once for each why.
+  bool notice(const PodDigest& pod, const std::string& message, bool being_noticed) {
+    if (being_noticed) return true;
+    const value::Value document = pod.object->value();
+    value::Value conditions = document.at("status", "conditions");
+    const value::Value& old = reconcile::find_condition(conditions, "PodScheduled");
+    if (old["status"].as_string() == "False" && old["reason"].as_string() == "Unschedulable" &&
+        old["message"].as_string() == message) {
+      return true;
+    }
+    if (notices_ >= options_.notices_max) return false;
+    ++notices_;
+    reconcile::set_condition(conditions, {"PodScheduled", "False", "Unschedulable", message}, now_);
+    value::Value patch = value::Value::object();
+    patch.mutate("metadata").set("uid", pod.info->uid);
+    patch.mutate("status").set("conditions", std::move(conditions));
+    plan_.actions.push_back({client::merge_patch_call(resources::pods, pod.info->name_space,
+                                                      pod.info->name, std::move(patch), "status"),
+                             {"NotFound", "Conflict"},
+                             ""});
+    say(pod, {"FailedScheduling", message, true});
+    return true;
+  }
+
+  void say(const PodDigest& pod, reconcile::EventText text) {
+    plan_.actions.push_back(reconcile::event_action(
+        resources::pods, pod.object->value(), options_.name, std::move(text), now_, seed_));
+  }
+
+  const Options& options_;
+  Topology& topology_;
+  const base::WallTime now_;
+  const reconcile::Seed seed_;
+  std::size_t start_ = 0, bindings_ = 0, notices_ = 0;
+  std::unordered_map<std::string, std::string> failed_classes_;  // class -> message
+  Plan plan_;
+};
+
+class SchedulerLoop final : public reconcile::BatchLoop {
+ public:
+  explicit SchedulerLoop(Options options) : options_(std::move(options)) {}
+
+  std::string_view name() const override { return options_.name; }
+  std::vector<client::Resource> watches() const override {
+    return {resources::pods, resources::nodes};
+  }
+
+  bool wakes(const client::Change& change) const override {
+    if (change.resource == resources::nodes) return node_wakes(change);
+    if (!change.object) return is_bound(*change.previous);  // room came free
+    if (!change.previous) return true;
+    const value::Value now = change.object->value(), before = change.previous->value();
+    if (!(now["spec"] == before["spec"])) return true;
+    const std::string& phase = now.at("status", "phase").as_string();
+    const bool finished = phase == "Succeeded" || phase == "Failed";
+    if (finished && !(now.at("status", "phase") == before.at("status", "phase"))) return true;
+    return !(change.object->labels() == change.previous->labels());
+  }
+
+  Plan plan(const View& view, const Assumed& assumed, base::WallTime now,
+            reconcile::Seed seed) const override {
+    const Overlay overlay = read_overlay(assumed);
+    std::vector<placement::NodeState> nodes = digests_.nodes(view);
+    std::unordered_map<std::string_view, std::size_t> index;
+    for (std::size_t i = 0; i < nodes.size(); ++i) index.emplace(nodes[i].name, i);
+    std::vector<const PodDigest*> pending;
+    for (const PodDigest* pod : digests_.pods(view)) {
+      if (pod->info->finished) continue;
+      std::string_view node = pod->info->node_name;
+      if (node.empty()) {
+        const auto bound = overlay.bound.find(pod_key(pod->info->name_space, pod->info->name));
+        if (bound != overlay.bound.end()) node = bound->second;
+      }
+      if (node.empty()) {
+        if (is_ours(*pod->info)) pending.push_back(pod);
+      } else if (const auto at = index.find(node); at != index.end()) {
+        nodes[at->second].add(pod->info);
+      }
+    }
+    if (pending.empty()) return {};
+    std::sort(pending.begin(), pending.end(), goes_first);
+    Topology topology(std::move(nodes));
+    Round round(options_, topology, now, seed);
+    bool all = true;
+    for (const PodDigest* pod : pending) {
+      const bool noticed =
+          overlay.noticed.contains(pod_key(pod->info->name_space, pod->info->name));
+      all = round.schedule(*pod, noticed) && all;
+    }
+    Plan plan = round.take();
+    if (!all) plan.next = reconcile::After{base::Duration(0)};
+    return plan;
+  }
+
+ private:
+  bool is_ours(const PodInfo& pod) const {
+    return pod.scheduler == options_.name && !pod.deleting && !pod.gated;
+  }
+
+  static bool is_bound(const client::Object& pod) {
+    return !pod.value().at("spec", "nodeName").as_string().empty();
+  }
+
+  // Heartbeats change nothing that matters here.
+  static bool node_wakes(const client::Change& change) {
+    if (!change.object || !change.previous) return change.object != nullptr;
+    const value::Value now = change.object->value(), before = change.previous->value();
+    return !(now["spec"] == before["spec"]) ||
+           !(now.at("status", "allocatable") == before.at("status", "allocatable")) ||
+           !(change.object->labels() == change.previous->labels());
+  }
+
+  const Options options_;
+  mutable Digests digests_;  // a cache: what it answers depends on the view alone
+};
+
+}  // namespace
+
+std::unique_ptr<reconcile::BatchLoop> make_scheduler_loop(Options options) {
+  return std::make_unique<SchedulerLoop>(std::move(options));
+}
+
+}  // namespace keelway::scheduler
