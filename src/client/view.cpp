@@ -24,8 +24,7 @@ const LocalView::Table* LocalView::table_of(const Resource& r) const {
 }
 
 std::vector<ObjectPtr> View::pods_without_controller(std::string_view name_space) const {
-  std::vector<ObjectPtr> pods =
-      list({"", "v1", "pods", "Pod", true}, name_space);
+  std::vector<ObjectPtr> pods = list({"", "v1", "pods", "Pod", true}, name_space);
   std::erase_if(pods, [](const ObjectPtr& pod) { return pod->controller() != nullptr; });
   return pods;
 }
@@ -44,8 +43,10 @@ void LocalView::index(const Table& table, const ObjectPtr& object, bool add) {
   if (table.resource.resource != "pods" || !table.resource.group.empty()) return;
   if (object->controller() == nullptr) {
     std::map<std::string, ObjectPtr>& pods = uncontrolled_[object->name_space()];
-    if (add) pods[object->name()] = object;
-    else pods.erase(object->name());
+    if (add)
+      pods[object->name()] = object;
+    else
+      pods.erase(object->name());
     if (pods.empty()) uncontrolled_.erase(object->name_space());
   }
   const std::string node = object->value().at("spec", "nodeName").as_string();

@@ -52,9 +52,8 @@ bool NodeTerm::matches(const Labels& labels, std::string_view node_name) const {
   for (const Requirement& expression : expressions) {
     if (!placement::matches(expression, labels)) return false;
   }
-  return std::all_of(fields.begin(), fields.end(), [&](const Requirement& field) {
-    return selects_field(field, node_name);
-  });
+  return std::all_of(fields.begin(), fields.end(),
+                     [&](const Requirement& field) { return selects_field(field, node_name); });
 }
 
 bool NodeAffinity::allows(const Labels& labels, std::string_view node_name) const {
@@ -63,9 +62,8 @@ bool NodeAffinity::allows(const Labels& labels, std::string_view node_name) cons
     if (found == nullptr || *found != text) return false;
   }
   if (!has_required) return true;
-  return std::any_of(required.begin(), required.end(), [&](const NodeTerm& term) {
-    return term.matches(labels, node_name);
-  });
+  return std::any_of(required.begin(), required.end(),
+                     [&](const NodeTerm& term) { return term.matches(labels, node_name); });
 }
 
 int NodeAffinity::preference(const Labels& labels, std::string_view node_name) const {
@@ -92,15 +90,13 @@ NodeAffinity read_node_affinity(const value::Value& pod_spec) {
         {static_cast<int>(item["weight"].as_int(1)), read_term(item["preference"])});
   }
   if (!affinity.node_selector.empty() || affinity.has_required) {
-    affinity.required_text =
-        value::to_json(pod_spec["nodeSelector"]) + value::to_json(required);
+    affinity.required_text = value::to_json(pod_spec["nodeSelector"]) + value::to_json(required);
   }
   return affinity;
 }
 
 bool PodTerm::selects(std::string_view name_space, const Labels& labels) const {
-  if (!all_namespaces &&
-      !std::binary_search(namespaces.begin(), namespaces.end(), name_space)) {
+  if (!all_namespaces && !std::binary_search(namespaces.begin(), namespaces.end(), name_space)) {
     return false;
   }
   return selector.matches(labels.pairs());

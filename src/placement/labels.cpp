@@ -26,11 +26,9 @@ Labels Labels::read(const value::Value& object) {
 }
 
 const std::string* Labels::find(std::string_view key) const {
-  const auto at = std::lower_bound(
-      pairs_.begin(), pairs_.end(), key,
-      [](const std::pair<std::string, std::string>& pair, std::string_view k) {
-        return pair.first < k;
-      });
+  const auto at = std::lower_bound(pairs_.begin(), pairs_.end(), key,
+                                   [](const std::pair<std::string, std::string>& pair,
+                                      std::string_view k) { return pair.first < k; });
   return at != pairs_.end() && at->first == key ? &at->second : nullptr;
 }
 
@@ -40,11 +38,9 @@ std::string_view Labels::get(std::string_view key) const {
 }
 
 void Labels::set(std::string_view key, std::string_view text) {
-  const auto at = std::lower_bound(
-      pairs_.begin(), pairs_.end(), key,
-      [](const std::pair<std::string, std::string>& pair, std::string_view k) {
-        return pair.first < k;
-      });
+  const auto at = std::lower_bound(pairs_.begin(), pairs_.end(), key,
+                                   [](const std::pair<std::string, std::string>& pair,
+                                      std::string_view k) { return pair.first < k; });
   if (at != pairs_.end() && at->first == key) {
     at->second = text;
   } else {
@@ -63,12 +59,18 @@ Requirement read_requirement(const value::Value& document) {
   std::sort(requirement.values.begin(), requirement.values.end());
   requirement.values.erase(std::unique(requirement.values.begin(), requirement.values.end()),
                            requirement.values.end());
-  if (op == "In") requirement.op = Operator::in;
-  else if (op == "NotIn") requirement.op = Operator::not_in;
-  else if (op == "Exists") requirement.op = Operator::exists;
-  else if (op == "DoesNotExist") requirement.op = Operator::does_not_exist;
-  else if (op == "Gt") requirement.op = Operator::greater_than;
-  else if (op == "Lt") requirement.op = Operator::less_than;
+  if (op == "In")
+    requirement.op = Operator::in;
+  else if (op == "NotIn")
+    requirement.op = Operator::not_in;
+  else if (op == "Exists")
+    requirement.op = Operator::exists;
+  else if (op == "DoesNotExist")
+    requirement.op = Operator::does_not_exist;
+  else if (op == "Gt")
+    requirement.op = Operator::greater_than;
+  else if (op == "Lt")
+    requirement.op = Operator::less_than;
   else {
     requirement.op = Operator::in;
     requirement.values.clear();
@@ -86,12 +88,18 @@ bool matches(const Requirement& requirement, const Labels& labels) {
 std::string_view to_text(Requirement::Operator op) {
   using Operator = Requirement::Operator;
   switch (op) {
-    case Operator::in: return "In";
-    case Operator::not_in: return "NotIn";
-    case Operator::exists: return "Exists";
-    case Operator::does_not_exist: return "DoesNotExist";
-    case Operator::greater_than: return "Gt";
-    case Operator::less_than: return "Lt";
+    case Operator::in:
+      return "In";
+    case Operator::not_in:
+      return "NotIn";
+    case Operator::exists:
+      return "Exists";
+    case Operator::does_not_exist:
+      return "DoesNotExist";
+    case Operator::greater_than:
+      return "Gt";
+    case Operator::less_than:
+      return "Lt";
   }
   return "In";
 }

@@ -40,8 +40,8 @@ struct PodInfo {
   std::int64_t priority = 0;
   base::WallTime created;
   bool deleting = false;
-  bool finished = false;      // Succeeded or Failed: takes no room
-  bool gated = false;         // has schedulingGates
+  bool finished = false;  // Succeeded or Failed: takes no room
+  bool gated = false;     // has schedulingGates
   bool never_preempts = false;
   bool of_daemon_set = false;
 };

@@ -25,7 +25,9 @@ PodInfo pod(const std::string& name, const std::string& spec, const std::string&
                       R"(","labels":{"app":")" + app + R"("}},"spec":{)" + spec + "}}"));
 }
 
-PodInfoPtr shared(PodInfo info) { return std::make_shared<const PodInfo>(std::move(info)); }
+PodInfoPtr shared(PodInfo info) {
+  return std::make_shared<const PodInfo>(std::move(info));
+}
 
 TEST(Resources, PodRequestsTakeInitContainersSidecarsAndOverhead) {
   const ResourceList requests = pod_requests(doc(R"({"spec":{

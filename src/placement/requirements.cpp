@@ -22,12 +22,18 @@ std::optional<std::int64_t> combine(const std::optional<std::int64_t>& a,
   return pick(*a, *b);
 }
 
-std::int64_t least(std::int64_t a, std::int64_t b) { return std::min(a, b); }
-std::int64_t most(std::int64_t a, std::int64_t b) { return std::max(a, b); }
+std::int64_t least(std::int64_t a, std::int64_t b) {
+  return std::min(a, b);
+}
+std::int64_t most(std::int64_t a, std::int64_t b) {
+  return std::max(a, b);
+}
 
 }  // namespace
 
-ValueSet ValueSet::none() { return only({}); }
+ValueSet ValueSet::none() {
+  return only({});
+}
 
 ValueSet ValueSet::only(std::vector<std::string> values) {
   ValueSet set;
@@ -40,9 +46,12 @@ ValueSet ValueSet::of(const Requirement& requirement) {
   using Operator = Requirement::Operator;
   ValueSet set;
   switch (requirement.op) {
-    case Operator::in: return only(requirement.values);
-    case Operator::does_not_exist: return none();
-    case Operator::exists: return set;
+    case Operator::in:
+      return only(requirement.values);
+    case Operator::does_not_exist:
+      return none();
+    case Operator::exists:
+      return set;
     case Operator::not_in:
       set.values_.insert(requirement.values.begin(), requirement.values.end());
       return set;
@@ -207,7 +216,9 @@ void Requirements::add(const Requirements& other) {
   for (const auto& [key, set] : other.sets_) add(key, set);
 }
 
-bool Requirements::has(std::string_view key) const { return sets_.find(key) != sets_.end(); }
+bool Requirements::has(std::string_view key) const {
+  return sets_.find(key) != sets_.end();
+}
 
 const ValueSet& Requirements::get(std::string_view key) const {
   static const ValueSet anything;
@@ -279,7 +290,8 @@ value::Value Requirements::to_value() const {
   value::Value array = value::Value::array();
   for (const auto& [key, set] : sets_) {
     for (const Requirement& expression : set.to_expressions(key)) {
-      value::Value item = value::Value::object({{"key", key}, {"operator", to_text(expression.op)}});
+      value::Value item =
+          value::Value::object({{"key", key}, {"operator", to_text(expression.op)}});
       if (!expression.values.empty()) {
         value::Array values(expression.values.begin(), expression.values.end());
         item.set("values", std::move(values));

@@ -22,11 +22,11 @@ class ValueSet {
   ValueSet() = default;  // anything: Exists
   static ValueSet of(const Requirement& requirement);
   static ValueSet any() { return {}; }
-  static ValueSet none();                              // DoesNotExist
+  static ValueSet none();                                 // DoesNotExist
   static ValueSet only(std::vector<std::string> values);  // In
 
   bool has(std::string_view text) const;
-  bool is_empty() const;     // no value at all: contradiction or DoesNotExist
+  bool is_empty() const;  // no value at all: contradiction or DoesNotExist
   bool is_finite() const { return !complement_; }
   // Of a finite set: its values within the bounds, sorted.
   std::vector<std::string> values() const;
@@ -47,7 +47,7 @@ class ValueSet {
 
  private:
   bool within_bounds(std::string_view text) const;
-  bool complement_ = true;          // values_ are the excluded ones
+  bool complement_ = true;  // values_ are the excluded ones
   std::set<std::string, std::less<>> values_;
   std::optional<std::int64_t> greater_than_, less_than_;
 };

@@ -41,14 +41,14 @@ TEST(Requirements, RangesThatMissEachOtherAreEmpty) {
 TEST(Requirements, CompatibilityAsksForKnownCustomLabels) {
   const std::set<std::string, std::less<>> well_known{"zone"};
   const Requirements pool = read(R"([{"key":"team","operator":"In","values":["x"]}])");
-  EXPECT_TRUE(pool.compatible(read(R"([{"key":"zone","operator":"In","values":["a"]}])"),
-                              well_known));
+  EXPECT_TRUE(
+      pool.compatible(read(R"([{"key":"zone","operator":"In","values":["a"]}])"), well_known));
   EXPECT_EQ(pool.incompatibility(read(R"([{"key":"rack","operator":"Exists"}])"), well_known),
             "label \"rack\" does not have known values");
   EXPECT_TRUE(pool.compatible(read(R"([{"key":"rack","operator":"DoesNotExist"}])"), well_known));
   EXPECT_FALSE(pool.compatible(read(R"([{"key":"team","operator":"DoesNotExist"}])"), well_known));
-  EXPECT_FALSE(pool.compatible(read(R"([{"key":"team","operator":"NotIn","values":["x"]}])"),
-                               well_known));
+  EXPECT_FALSE(
+      pool.compatible(read(R"([{"key":"team","operator":"NotIn","values":["x"]}])"), well_known));
 }
 
 TEST(Requirements, LabelsSatisfyOrNot) {

@@ -65,21 +65,26 @@ Amount ResourceList::get(std::string_view name) const {
 }
 
 void ResourceList::set(std::string_view name, Amount amount) {
-  if (name == "cpu") milli_cpu = amount;
-  else if (name == "memory") memory = amount;
-  else if (name == "ephemeral-storage") ephemeral_storage = amount;
-  else if (name == "pods") pods = amount;
+  if (name == "cpu")
+    milli_cpu = amount;
+  else if (name == "memory")
+    memory = amount;
+  else if (name == "ephemeral-storage")
+    ephemeral_storage = amount;
+  else if (name == "pods")
+    pods = amount;
   else {
-    const auto at = std::lower_bound(
-        others_.begin(), others_.end(), name,
-        [](const std::pair<std::string, Amount>& entry, std::string_view n) {
-          return entry.first < n;
-        });
+    const auto at = std::lower_bound(others_.begin(), others_.end(), name,
+                                     [](const std::pair<std::string, Amount>& entry,
+                                        std::string_view n) { return entry.first < n; });
     const bool found = at != others_.end() && at->first == name;
     // Zero amounts are not kept, so that equal lists compare equal.
-    if (found && amount == 0) others_.erase(at);
-    else if (found) at->second = amount;
-    else if (amount != 0) others_.emplace(at, std::string(name), amount);
+    if (found && amount == 0)
+      others_.erase(at);
+    else if (found)
+      at->second = amount;
+    else if (amount != 0)
+      others_.emplace(at, std::string(name), amount);
   }
 }
 
@@ -162,8 +167,8 @@ ResourceList pod_requests(const value::Value& pod) {
 
 std::string format_amount(std::string_view resource, Amount amount) {
   if (resource == "cpu") return base::Quantity::of_milli(amount).to_string();
-  const auto format = is_binary(resource) ? base::Quantity::Format::binary_si
-                                          : base::Quantity::Format::decimal_si;
+  const auto format =
+      is_binary(resource) ? base::Quantity::Format::binary_si : base::Quantity::Format::decimal_si;
   return base::Quantity::of(amount, format).to_string();
 }
 

@@ -47,9 +47,9 @@ struct Topology::Group {
   }
   int lowest(int min_domains) const {
     if (static_cast<int>(domains.size()) < min_domains || domains.empty()) return 0;
-    return std::min_element(domains.begin(), domains.end(), [](const auto& a, const auto& b) {
-             return a.second < b.second;
-           })->second;
+    return std::min_element(domains.begin(), domains.end(),
+                            [](const auto& a, const auto& b) { return a.second < b.second; })
+        ->second;
   }
 };
 
@@ -91,9 +91,8 @@ void Topology::place(std::size_t node, PodInfoPtr pod) {
 
 void Topology::remove(std::size_t node, const PodInfo& pod) {
   NodeState& state = nodes_[node];
-  const auto found = std::find_if(state.pods.begin(), state.pods.end(), [&](const PodInfoPtr& p) {
-    return p->uid == pod.uid;
-  });
+  const auto found = std::find_if(state.pods.begin(), state.pods.end(),
+                                  [&](const PodInfoPtr& p) { return p->uid == pod.uid; });
   if (found == state.pods.end()) return;
   const PodInfoPtr held = *found;  // counted as it was placed, whatever the caller's copy says
   state.remove(held->uid);
@@ -183,8 +182,12 @@ void Topology::Question::add_spread(Topology& topology, const PodInfo& pod) {
       wishes_.push_back({&group, true, 1});
       continue;
     }
-    Rule rule{Sort::spread, &group, group.counts(pod) ? 1 : 0,
-              group.lowest(constraint.min_domains), constraint.max_skew, false};
+    Rule rule{Sort::spread,
+              &group,
+              group.counts(pod) ? 1 : 0,
+              group.lowest(constraint.min_domains),
+              constraint.max_skew,
+              false};
     rules_.push_back(rule);
   }
 }

@@ -61,8 +61,8 @@ class Topology::Question {
   struct Rule {
     Sort sort = Sort::spread;
     const Group* group = nullptr;
-    int self = 0;      // spread: the pod counts itself
-    int lowest = 0;    // spread: the least count of a domain
+    int self = 0;    // spread: the pod counts itself
+    int lowest = 0;  // spread: the least count of a domain
     int max_skew = 1;
     bool anywhere = false;  // affinity: nobody matches yet, the pod itself does
   };

@@ -42,9 +42,12 @@ std::vector<Toleration> read_tolerations(const value::Value& array) {
 
 std::string_view to_text(Effect effect) {
   switch (effect) {
-    case Effect::no_schedule: return "NoSchedule";
-    case Effect::prefer_no_schedule: return "PreferNoSchedule";
-    case Effect::no_execute: return "NoExecute";
+    case Effect::no_schedule:
+      return "NoSchedule";
+    case Effect::prefer_no_schedule:
+      return "PreferNoSchedule";
+    case Effect::no_execute:
+      return "NoExecute";
   }
   return "NoSchedule";
 }

@@ -19,8 +19,8 @@ struct Taint {
 };
 
 struct Toleration {
-  std::string key;              // empty with `exists`: every key
-  bool exists = false;          // operator Exists; else Equal
+  std::string key;      // empty with `exists`: every key
+  bool exists = false;  // operator Exists; else Equal
   std::string value;
   std::optional<Effect> effect;  // none: every effect
   std::optional<std::int64_t> seconds;

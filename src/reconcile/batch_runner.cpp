@@ -121,7 +121,9 @@ void BatchRunner::took(std::uint64_t id, ActionResult result) {
       }
       issued_.erase(id);
       break;
-    case ActionResult::Kind::guarded: issued_.erase(id); break;
+    case ActionResult::Kind::guarded:
+      issued_.erase(id);
+      break;
     case ActionResult::Kind::failed:
       fail(result.message);
       issued_.erase(id);

@@ -49,7 +49,7 @@ class BatchRunner final : public Runner {
   bool dirty_ = false;
   bool plan_pending_ = false;  // posted or on the window's timer
   int failures_ = 0;
-  base::Instant not_before_;   // backoff after failures
+  base::Instant not_before_;  // backoff after failures
   runtime::TimerId window_timer_ = 0, again_timer_ = 0, overdue_timer_ = 0;
 };
 

@@ -23,10 +23,14 @@ bool set(value::Value& conditions, const Condition& wanted, base::WallTime now,
   }
   value::Value next = old.is_null() ? value::Value::object() : old;
   next.set("type", wanted.type).set("status", wanted.status);
-  if (wanted.reason.empty()) next.erase("reason");
-  else next.set("reason", wanted.reason);
-  if (wanted.message.empty()) next.erase("message");
-  else next.set("message", wanted.message);
+  if (wanted.reason.empty())
+    next.erase("reason");
+  else
+    next.set("reason", wanted.reason);
+  if (wanted.message.empty())
+    next.erase("message");
+  else
+    next.set("message", wanted.message);
   if (observed) next.set("observedGeneration", *observed);
   if (!same_status) next.set("lastTransitionTime", base::format_rfc3339(now));
   if (value::Value* place = find(conditions, wanted.type)) {

@@ -27,9 +27,8 @@ Action event_action(const client::Resource& resource, const value::Value& object
   const std::string name_space(metadata["namespace"].string_or("default"));
   // Several events of one plan about one object must not share a name.
   base::Random random(seed ^ base::hash64(name + '\0' + text.reason + '\0' + text.message));
-  value::Value involved = value::Value::object({{"apiVersion", resource.api_version()},
-                                                {"kind", resource.kind},
-                                                {"name", name}});
+  value::Value involved = value::Value::object(
+      {{"apiVersion", resource.api_version()}, {"kind", resource.kind}, {"name", name}});
   for (const char* field : {"namespace", "uid", "resourceVersion"}) {
     if (metadata.contains(field)) involved.set(field, metadata[field]);
   }

@@ -12,9 +12,9 @@
 namespace keelway::reconcile {
 
 struct EventText {
-  std::string reason;     // "ScalingReplicaSet"
-  std::string message;    // cut at 1024 bytes
-  bool warning = false;   // type Warning; else Normal
+  std::string reason;    // "ScalingReplicaSet"
+  std::string message;   // cut at 1024 bytes
+  bool warning = false;  // type Warning; else Normal
 };
 
 // A create of a core/v1 Event about `object` (a document with metadata) in its namespace, or in

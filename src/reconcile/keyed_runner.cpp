@@ -5,8 +5,8 @@
 namespace keelway::reconcile {
 namespace {
 
-constexpr int kRunningMax = 64;        // keys of one loop with a round in flight
-constexpr int kPlansPerTask = 32;      // then others of the executor get a turn
+constexpr int kRunningMax = 64;          // keys of one loop with a round in flight
+constexpr int kPlansPerTask = 32;        // then others of the executor get a turn
 constexpr int kActionsInFlightMax = 64;  // of one round of independent actions
 // A feed that stays silent this long after a write does not show it; planning goes on without.
 constexpr base::Duration kOverdue = std::chrono::seconds(10);
@@ -77,9 +77,12 @@ void KeyedRunner::enqueue(const Key& key) {
       queue_.push_back(key);
       pump_soon();
       break;
-    case Phase::queued: break;
+    case Phase::queued:
+      break;
     case Phase::running:
-    case Phase::waiting: entry.dirty = true; break;
+    case Phase::waiting:
+      entry.dirty = true;
+      break;
   }
 }
 
@@ -125,10 +128,9 @@ void KeyedRunner::issue(const std::shared_ptr<Round>& round) {
   while (!round->halted && round->in_flight < window && round->next < actions.size()) {
     const Action& action = actions[round->next++];
     ++round->in_flight;
-    run_action(context_, effects_, loop_->name(), action,
-               [this, round, &action](ActionResult result) {
-                 took(round, action, std::move(result));
-               });
+    run_action(
+        context_, effects_, loop_->name(), action,
+        [this, round, &action](ActionResult result) { took(round, action, std::move(result)); });
   }
 }
 
@@ -176,11 +178,10 @@ void KeyedRunner::finish(Round& round) {
     ++entry.failures;
     entry.again = backoff(entry.failures, context_.executor.random());
     if (entry.failures % kFailuresToLog == 0) {
-      context_.log.warning("an action keeps failing",
-                           {{"loop", std::string(loop_->name())},
-                            {"namespace", round.key.name_space},
-                            {"name", round.key.name},
-                            {"error", round.message}});
+      context_.log.warning("an action keeps failing", {{"loop", std::string(loop_->name())},
+                                                       {"namespace", round.key.name_space},
+                                                       {"name", round.key.name},
+                                                       {"error", round.message}});
     }
   } else {
     entry.failures = 0;
@@ -246,9 +247,9 @@ void KeyedRunner::release_overdue() {
     at = waits_.erase(at);
   }
   if (!released.empty()) {
-    context_.log.warning("the view does not show what was written",
-                         {{"loop", std::string(loop_->name())},
-                          {"keys", std::to_string(released.size())}});
+    context_.log.warning(
+        "the view does not show what was written",
+        {{"loop", std::string(loop_->name())}, {"keys", std::to_string(released.size())}});
   }
   for (const Key& key : released) {
     Entry& entry = entries_[key];

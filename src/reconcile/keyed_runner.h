@@ -29,7 +29,7 @@ class KeyedRunner final : public Runner {
     Phase phase = Phase::idle;
     bool dirty = false;  // changed while running or waiting
     int failures = 0;
-    int waits = 0;       // revisions that the view has not reached
+    int waits = 0;                        // revisions that the view has not reached
     std::optional<base::Duration> again;  // what the last plan or failure asked for
     runtime::TimerId timer = 0;
   };

@@ -15,7 +15,11 @@ class LocalManager final : public Manager {
   LocalManager(runtime::Executor& executor, client::Client& client, telemetry::Log log)
       : alive_(std::make_shared<int>(0)),
         feeds_(client, [this](const client::ChangeBatch& batch) { take(batch); }),
-        context_{executor, client, feeds_, std::move(log), alive_,
+        context_{executor,
+                 client,
+                 feeds_,
+                 std::move(log),
+                 alive_,
                  [this](Runner& runner, std::vector<client::Resource> more) {
                    watch_for(runner, std::move(more));
                  }} {}

@@ -8,7 +8,8 @@
 namespace keelway::reconcile {
 namespace {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""ms;
 namespace resources = client::resources;
 using testing::FakeApi;
 using testing::HandExecutor;
@@ -39,8 +40,9 @@ class Copier final : public KeyedLoop {
     ++plans_;
     if (!view.get(resources::config_maps, key.name_space, key.name)) return {};
     if (view.get(resources::secrets, key.name_space, key.name)) return {};
-    return {{{client::create_call(resources::secrets, key.name_space, config_map(key.name)), {}, ""}},
-            Done{}};
+    return {
+        {{client::create_call(resources::secrets, key.name_space, config_map(key.name)), {}, ""}},
+        Done{}};
   }
 
  private:
@@ -53,9 +55,8 @@ struct World {
   std::unique_ptr<Manager> manager = make_manager(executor, api);
   int creates() const {
     return static_cast<int>(
-        std::count_if(api.calls.begin(), api.calls.end(), [](const client::Call& call) {
-          return call.verb == client::Verb::create;
-        }));
+        std::count_if(api.calls.begin(), api.calls.end(),
+                      [](const client::Call& call) { return call.verb == client::Verb::create; }));
   }
 };
 
@@ -160,13 +161,12 @@ class Binder final : public BatchLoop {
   std::string_view name() const override { return "binder"; }
   std::vector<client::Resource> watches() const override { return {resources::pods}; }
   bool wakes(const client::Change& change) const override { return change.object != nullptr; }
-  Plan plan(const client::View& view, const Assumed& assumed, base::WallTime,
-            Seed) const override {
+  Plan plan(const client::View& view, const Assumed& assumed, base::WallTime, Seed) const override {
     Plan plan;
     for (const client::ObjectPtr& pod : view.list(resources::pods)) {
       if (!pod->value().at("spec", "nodeName").as_string().empty()) continue;
-      const bool done = std::any_of(
-          assumed.actions.begin(), assumed.actions.end(), [&](const Action* action) {
+      const bool done =
+          std::any_of(assumed.actions.begin(), assumed.actions.end(), [&](const Action* action) {
             return std::get<client::Call>(action->what).name == pod->name();
           });
       if (done) continue;

@@ -42,14 +42,14 @@ ActionResult judge(const Feeds& feeds, const client::Call& call, const Action& a
   const bool guard = !action.absent_uid.empty();
   if (!answer) {
     const Status& status = answer.error();
-    const bool fine = (guard && status.is("NotFound")) ||
-                      std::find(action.tolerated.begin(), action.tolerated.end(),
-                                status.reason) != action.tolerated.end() ||
-                      std::find(action.tolerated.begin(), action.tolerated.end(), "*") !=
-                          action.tolerated.end();
+    const bool fine =
+        (guard && status.is("NotFound")) ||
+        std::find(action.tolerated.begin(), action.tolerated.end(), status.reason) !=
+            action.tolerated.end() ||
+        std::find(action.tolerated.begin(), action.tolerated.end(), "*") != action.tolerated.end();
     if (fine) return result;
-    result.kind = is_lost(status) && is_write(call) ? ActionResult::Kind::lost
-                                                    : ActionResult::Kind::failed;
+    result.kind =
+        is_lost(status) && is_write(call) ? ActionResult::Kind::lost : ActionResult::Kind::failed;
     result.message = status.message;
     return result;
   }
@@ -73,16 +73,16 @@ void run_effect(const Context& context, const EffectExecutor& effects, const Eff
     });
     return;
   }
-  effects(effect, [alive = context.alive, done = std::move(done)](
-                      base::Result<value::Value> outcome) {
-    if (alive.expired()) return;
-    ActionResult result;
-    if (!outcome) {
-      result.kind = ActionResult::Kind::failed;
-      result.message = outcome.error().message;
-    }
-    done(std::move(result));
-  });
+  effects(effect,
+          [alive = context.alive, done = std::move(done)](base::Result<value::Value> outcome) {
+            if (alive.expired()) return;
+            ActionResult result;
+            if (!outcome) {
+              result.kind = ActionResult::Kind::failed;
+              result.message = outcome.error().message;
+            }
+            done(std::move(result));
+          });
 }
 
 }  // namespace
@@ -127,7 +127,8 @@ base::Duration backoff(int failures, base::Random& random) {
   constexpr base::Duration kLeast = std::chrono::milliseconds(5);
   constexpr base::Duration kMost = std::chrono::seconds(30);
   const int doublings = std::clamp(failures - 1, 0, 20);
-  const base::Duration full = std::min<base::Duration>(kMost, kLeast * (std::int64_t{1} << doublings));
+  const base::Duration full =
+      std::min<base::Duration>(kMost, kLeast * (std::int64_t{1} << doublings));
   const std::uint64_t half = static_cast<std::uint64_t>(full.count() / 2);
   return base::Duration(static_cast<std::int64_t>(half + random.below(half + 1)));
 }

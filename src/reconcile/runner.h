@@ -49,7 +49,7 @@ struct ActionResult {
     done,
     guarded,  // the guard holds the rest of the round back
     failed,
-    lost,     // nobody knows whether it happened
+    lost,  // nobody knows whether it happened
   };
   Kind kind = Kind::done;
   Visible visible;      // of a write that is done

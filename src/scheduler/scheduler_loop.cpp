@@ -144,11 +144,11 @@ class Round {
     call.body = value::Value::object(
         {{"apiVersion", "v1"},
          {"kind", "Binding"},
-         {"metadata", value::Value::object({{"name", info.name},
-                                            {"namespace", info.name_space},
-                                            {"uid", info.uid}})},
-         {"target", value::Value::object(
-                        {{"apiVersion", "v1"}, {"kind", "Node"}, {"name", node_name}})}});
+         {"metadata",
+          value::Value::object(
+              {{"name", info.name}, {"namespace", info.name_space}, {"uid", info.uid}})},
+         {"target",
+          value::Value::object({{"apiVersion", "v1"}, {"kind", "Node"}, {"name", node_name}})}});
     // Gone or bound by somebody else: the view will show it.
     plan_.actions.push_back({std::move(call), {"NotFound", "Conflict"}, ""});
     say(pod, {"Scheduled",
@@ -183,8 +183,8 @@ class Round {
   }
 
   void say(const PodDigest& pod, reconcile::EventText text) {
-    plan_.actions.push_back(reconcile::event_action(
-        resources::pods, pod.object->value(), options_.name, std::move(text), now_, seed_));
+    plan_.actions.push_back(reconcile::event_action(resources::pods, pod.object->value(),
+                                                    options_.name, std::move(text), now_, seed_));
   }
 
   const Options& options_;

@@ -46,8 +46,7 @@ void add_normalized(std::vector<std::int64_t>& scores, const std::vector<std::in
 
 }  // namespace
 
-std::vector<std::int64_t> score(const placement::PodInfo& pod,
-                                const placement::Topology& topology,
+std::vector<std::int64_t> score(const placement::PodInfo& pod, const placement::Topology& topology,
                                 const placement::Topology::Question& question,
                                 const std::vector<std::size_t>& feasible) {
   std::vector<std::int64_t> scores(feasible.size()), raw(feasible.size());
@@ -59,13 +58,17 @@ std::vector<std::int64_t> score(const placement::PodInfo& pod,
     scores[i] = resources_score(pod, topology.nodes()[feasible[i]]);
   }
   if (feasible.empty()) return scores;
-  measure([&](const NodeState& n) -> std::int64_t {
-    return placement::count_untolerated_preferences(n.taints, pod.tolerations);
-  }, 3, false);
+  measure(
+      [&](const NodeState& n) -> std::int64_t {
+        return placement::count_untolerated_preferences(n.taints, pod.tolerations);
+      },
+      3, false);
   if (!pod.node_affinity.preferred.empty()) {
-    measure([&](const NodeState& n) -> std::int64_t {
-      return pod.node_affinity.preference(n.labels, n.name);
-    }, 2, true);
+    measure(
+        [&](const NodeState& n) -> std::int64_t {
+          return pod.node_affinity.preference(n.labels, n.name);
+        },
+        2, true);
   }
   if (question.has_soft_rules()) {
     measure([&](const NodeState& n) { return question.spread_cost(n); }, 2, false);

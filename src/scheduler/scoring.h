@@ -10,8 +10,7 @@ namespace keelway::scheduler {
 
 // Upstream's default plugins and weights: least allocated 1, balanced allocation 1, taints 3, node
 // affinity 2, topology spread 2, pod affinity 2. Same order as `feasible`; more is better.
-std::vector<std::int64_t> score(const placement::PodInfo& pod,
-                                const placement::Topology& topology,
+std::vector<std::int64_t> score(const placement::PodInfo& pod, const placement::Topology& topology,
                                 const placement::Topology::Question& question,
                                 const std::vector<std::size_t>& feasible);
 

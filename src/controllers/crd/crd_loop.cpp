@@ -64,9 +64,12 @@ Verdict judge_names(const value::Value& wanted, const value::Value& held, const 
   const auto offer = [&](const char* field, const std::set<std::string, std::less<>>& others,
                          const char* reason) {
     const std::string& name = wanted[field].as_string();
-    if (name.empty()) verdict.accepted.erase(field);
-    else if (others.contains(name)) refuse(name, reason);
-    else verdict.accepted.set(field, name);
+    if (name.empty())
+      verdict.accepted.erase(field);
+    else if (others.contains(name))
+      refuse(name, reason);
+    else
+      verdict.accepted.set(field, name);
   };
   offer("plural", taken.resources, "PluralConflict");
   offer("singular", taken.resources, "SingularConflict");
@@ -79,11 +82,15 @@ Verdict judge_names(const value::Value& wanted, const value::Value& held, const 
     short_names_free = false;
   }
   if (short_names_free) {
-    if (wanted["shortNames"].empty()) verdict.accepted.erase("shortNames");
-    else verdict.accepted.set("shortNames", wanted["shortNames"]);
+    if (wanted["shortNames"].empty())
+      verdict.accepted.erase("shortNames");
+    else
+      verdict.accepted.set("shortNames", wanted["shortNames"]);
   }
-  if (wanted["categories"].empty()) verdict.accepted.erase("categories");
-  else verdict.accepted.set("categories", wanted["categories"]);
+  if (wanted["categories"].empty())
+    verdict.accepted.erase("categories");
+  else
+    verdict.accepted.set("categories", wanted["categories"]);
   return verdict;
 }
 
@@ -133,8 +140,7 @@ class CrdLoop final : public reconcile::KeyedLoop {
     }
   }
 
-  Plan plan(const View& view, const Key& key, base::WallTime now,
-            reconcile::Seed) const override {
+  Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
     const ObjectPtr crd = view.get(resources::crds, "", key.name);
     if (!crd) return {};
     const value::Value document = crd->value();
@@ -146,15 +152,13 @@ class CrdLoop final : public reconcile::KeyedLoop {
                         base::WallTime now) {
     const value::Value& spec = document["spec"];
     value::Value status = document["status"];
-    const Verdict verdict =
-        judge_names(spec["names"], status["acceptedNames"],
-                    names_of_others(view, crd, spec["group"].as_string()));
+    const Verdict verdict = judge_names(spec["names"], status["acceptedNames"],
+                                        names_of_others(view, crd, spec["group"].as_string()));
     status.set("acceptedNames", verdict.accepted);
     value::Value conditions = status["conditions"];
-    reconcile::set_condition(conditions,
-                             {"NamesAccepted", verdict.all ? "True" : "False", verdict.reason,
-                              verdict.message},
-                             now);
+    reconcile::set_condition(
+        conditions,
+        {"NamesAccepted", verdict.all ? "True" : "False", verdict.reason, verdict.message}, now);
     // Once established, always established: objects may exist.
     if (!reconcile::is_condition_true(conditions, "Established")) {
       reconcile::set_condition(
@@ -174,9 +178,8 @@ class CrdLoop final : public reconcile::KeyedLoop {
     if (status == document["status"]) return plan;
     value::Value changed = document;
     changed.set("status", std::move(status));
-    plan.actions.push_back({client::update_call(resources::crds, std::move(changed), "status"),
-                            {"NotFound"},
-                            ""});
+    plan.actions.push_back(
+        {client::update_call(resources::crds, std::move(changed), "status"), {"NotFound"}, ""});
     return plan;
   }
 
@@ -221,6 +224,8 @@ class CrdLoop final : public reconcile::KeyedLoop {
 
 }  // namespace
 
-std::unique_ptr<reconcile::KeyedLoop> make_crd_loop() { return std::make_unique<CrdLoop>(); }
+std::unique_ptr<reconcile::KeyedLoop> make_crd_loop() {
+  return std::make_unique<CrdLoop>();
+}
 
 }  // namespace keelway::controllers

@@ -53,8 +53,10 @@ class Planner {
       sync_status();
       return std::move(plan_);
     }
-    if (rollout_.recreate) recreate();
-    else roll();
+    if (rollout_.recreate)
+      recreate();
+    else
+      roll();
     return std::move(plan_);
   }
 
@@ -148,11 +150,11 @@ class Planner {
     }
     const std::int64_t size = next_size_of_newest(rollout_);
     const std::int64_t number = rollout_.highest_old_number() + 1;
-    plan_.actions.push_back({client::create_call(resources::replica_sets,
-                                                 rollout_.object->name_space(),
-                                                 new_set(name, hash, size, number)),
-                             {"AlreadyExists"},
-                             ""});
+    plan_.actions.push_back(
+        {client::create_call(resources::replica_sets, rollout_.object->name_space(),
+                             new_set(name, hash, size, number)),
+         {"AlreadyExists"},
+         ""});
     if (size > 0) say_scaled(name, 0, size);
     value::Value status = rollout_.document["status"];
     if (rollout_.progress_deadline > 0) {
@@ -182,8 +184,8 @@ class Planner {
          {"namespace", rollout_.object->name_space()},
          {"labels", pod_template.at("metadata", "labels")},
          {"annotations", std::move(annotations)},
-         {"ownerReferences", value::Value::array({controller_reference(resources::deployments,
-                                                                       *rollout_.object)})}});
+         {"ownerReferences",
+          value::Value::array({controller_reference(resources::deployments, *rollout_.object)})}});
     value::Value set_spec = value::Value::object(
         {{"replicas", size}, {"selector", std::move(selector)}, {"template", pod_template}});
     if (spec.contains("minReadySeconds")) set_spec.set("minReadySeconds", spec["minReadySeconds"]);
@@ -238,19 +240,19 @@ class Planner {
     if (rollout_.document.at("metadata", "annotations", kRevision).as_string() == text) return;
     value::Value patch = value::Value::object();
     patch.mutate("metadata").mutate("annotations").set(kRevision, text);
-    plan_.actions.push_back({client::merge_patch_call(resources::deployments,
-                                                      rollout_.object->name_space(),
-                                                      rollout_.object->name(), std::move(patch)),
-                             {"NotFound"},
-                             ""});
+    plan_.actions.push_back(
+        {client::merge_patch_call(resources::deployments, rollout_.object->name_space(),
+                                  rollout_.object->name(), std::move(patch)),
+         {"NotFound"},
+         ""});
   }
 
   void patch_set(const Revision& revision, value::Value patch) {
-    plan_.actions.push_back({client::merge_patch_call(resources::replica_sets,
-                                                      revision.object->name_space(),
-                                                      revision.name(), std::move(patch)),
-                             {"NotFound"},
-                             ""});
+    plan_.actions.push_back(
+        {client::merge_patch_call(resources::replica_sets, revision.object->name_space(),
+                                  revision.name(), std::move(patch)),
+         {"NotFound"},
+         ""});
   }
 
   // Sizes that were decided, and the two annotations that say what they were decided for.
@@ -276,10 +278,9 @@ class Planner {
     const std::string message = std::string("Scaled ") + (to > from ? "up" : "down") +
                                 " replica set " + set + " from " + std::to_string(from) + " to " +
                                 std::to_string(to);
-    plan_.actions.push_back(reconcile::event_action(resources::deployments, rollout_.document,
-                                                    "deployment-controller",
-                                                    {"ScalingReplicaSet", message, false}, now_,
-                                                    seed_));
+    plan_.actions.push_back(
+        reconcile::event_action(resources::deployments, rollout_.document, "deployment-controller",
+                                {"ScalingReplicaSet", message, false}, now_, seed_));
   }
 
   void clean_up() {
@@ -287,9 +288,8 @@ class Planner {
     if (!limit.is_int()) return;
     std::vector<Revision*> alive = rollout_.old();
     std::erase_if(alive, [](const Revision* old) { return old->object->deleting(); });
-    std::stable_sort(alive.begin(), alive.end(), [](const Revision* a, const Revision* b) {
-      return a->number < b->number;
-    });
+    std::stable_sort(alive.begin(), alive.end(),
+                     [](const Revision* a, const Revision* b) { return a->number < b->number; });
     const std::int64_t excess = static_cast<std::int64_t>(alive.size()) - limit.as_int();
     for (std::int64_t i = 0; i < excess; ++i) {
       const Revision& old = *alive[static_cast<std::size_t>(i)];
@@ -365,12 +365,12 @@ class DeploymentLoop final : public reconcile::KeyedLoop {
       const schema::OwnerReference* controller = set->controller();
       const bool selected = selector->matches(set->labels());
       if (controller != nullptr && controller->uid == deployment->uid()) {
-        if (selected) sets.push_back(set);
+        if (selected)
+          sets.push_back(set);
         else if (!deployment->deleting()) {
           claims.actions.push_back(release(resources::replica_sets, *set, {deployment->uid()}));
         }
-      } else if (controller == nullptr && selected && !deployment->deleting() &&
-                 !set->deleting()) {
+      } else if (controller == nullptr && selected && !deployment->deleting() && !set->deleting()) {
         claims.actions.push_back(
             adopt(resources::replica_sets, *set, resources::deployments, *deployment));
       }
@@ -380,8 +380,7 @@ class DeploymentLoop final : public reconcile::KeyedLoop {
   }
 
  private:
-  static void keys_of_set(const client::Change& change, const View& view,
-                          std::vector<Key>& keys) {
+  static void keys_of_set(const client::Change& change, const View& view, std::vector<Key>& keys) {
     for (const ObjectPtr& set : {change.object, change.previous}) {
       if (!set) continue;
       if (const schema::OwnerReference* controller = set->controller()) {

@@ -27,8 +27,10 @@ Counts count(const Rollout& rollout) {
 
 void write_counts(value::Value& status, const Counts& counts, std::int64_t generation) {
   const auto set = [&](const char* field, std::int64_t amount) {
-    if (amount == 0) status.erase(field);
-    else status.set(field, amount);
+    if (amount == 0)
+      status.erase(field);
+    else
+      status.set(field, amount);
   };
   set("replicas", counts.total);
   set("updatedReplicas", counts.updated);
@@ -50,7 +52,8 @@ std::string subject(const Rollout& rollout) {
   return "Deployment \"" + rollout.object->name() + "\"";
 }
 
-std::optional<base::Duration> left_of_deadline(const Rollout& rollout, const value::Value& progressing,
+std::optional<base::Duration> left_of_deadline(const Rollout& rollout,
+                                               const value::Value& progressing,
                                                base::WallTime now) {
   const auto updated = base::parse_rfc3339(progressing["lastUpdateTime"].as_string());
   if (!updated) return std::nullopt;
@@ -109,7 +112,8 @@ bool set_deployment_condition(value::Value& conditions, std::string_view type,
                               std::string_view message, base::WallTime now, bool refresh) {
   const value::Value old = find_condition(conditions, type);
   const bool same_status = old["status"].as_string() == status;
-  if (!old.is_null() && same_status && old["reason"].as_string() == reason && !refresh) return false;
+  if (!old.is_null() && same_status && old["reason"].as_string() == reason && !refresh)
+    return false;
   const std::string at = base::format_rfc3339(now);
   value::Value next = value::Value::object({{"type", type},
                                             {"status", status},
@@ -134,11 +138,11 @@ Progress measure_progress(const Rollout& rollout, base::WallTime now) {
                       counts.total == rollout.replicas && counts.available == rollout.replicas;
   value::Value conditions = progress.status["conditions"];
   const bool enough = counts.available >= rollout.replicas - rollout.unavailable;
-  set_deployment_condition(
-      conditions, "Available", enough ? "True" : "False",
-      enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
-      enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.",
-      now);
+  set_deployment_condition(conditions, "Available", enough ? "True" : "False",
+                           enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+                           enough ? "Deployment has minimum availability."
+                                  : "Deployment does not have minimum availability.",
+                           now);
   if (rollout.progress_deadline > 0) {
     judge_progress(rollout, counts, conditions, now, progress);
     const value::Value& progressing = find_condition(conditions, "Progressing");

@@ -48,9 +48,9 @@ Revision read_revision(const client::ObjectPtr& object) {
   revision.ready = status["readyReplicas"].as_int();
   revision.available = status["availableReplicas"].as_int();
   revision.number = read_integer(revision.annotation(kRevision)).value_or(0);
-  revision.created = base::parse_rfc3339(
-                         revision.document.at("metadata", "creationTimestamp").as_string())
-                         .value_or(base::WallTime{});
+  revision.created =
+      base::parse_rfc3339(revision.document.at("metadata", "creationTimestamp").as_string())
+          .value_or(base::WallTime{});
   return revision;
 }
 
@@ -73,9 +73,8 @@ void read_strategy(Rollout& rollout) {
 // What the set's share of `to_add` is, by its size before; upstream's rounding.
 std::int64_t fraction(const Rollout& rollout, const Revision& revision) {
   if (rollout.replicas == 0) return -revision.replicas;
-  const std::int64_t sized_for =
-      read_integer(revision.annotation(kMax))
-          .value_or(rollout.document.at("status", "replicas").as_int());
+  const std::int64_t sized_for = read_integer(revision.annotation(kMax))
+                                     .value_or(rollout.document.at("status", "replicas").as_int());
   if (sized_for <= 0) return 0;
   const double size = static_cast<double>(revision.replicas) *
                       static_cast<double>(rollout.replicas + rollout.surge) /
@@ -88,17 +87,15 @@ void shrink_unhealthy(std::vector<Revision*>& old, std::int64_t count_max) {
   for (Revision* revision : old) {
     if (shrunk >= count_max) return;
     if (revision->replicas == 0 || revision->replicas == revision->available) continue;
-    const std::int64_t step =
-        std::min(count_max - shrunk, std::max<std::int64_t>(
-                                         revision->replicas - revision->available, 0));
+    const std::int64_t step = std::min(
+        count_max - shrunk, std::max<std::int64_t>(revision->replicas - revision->available, 0));
     revision->replicas -= step;
     shrunk += step;
   }
 }
 
 void shrink_healthy(const Rollout& rollout, std::vector<Revision*>& old) {
-  const std::int64_t spare =
-      rollout.total_available() - (rollout.replicas - rollout.unavailable);
+  const std::int64_t spare = rollout.total_available() - (rollout.replicas - rollout.unavailable);
   std::int64_t shrunk = 0;
   for (Revision* revision : old) {
     if (shrunk >= spare) return;
@@ -225,10 +222,10 @@ void scale_proportionally(Rollout& rollout) {
     if (revision.replicas > 0) active.push_back(&revision);
   }
   if (active.size() <= 1) {
-    Revision* only = !active.empty()                ? active.front()
-                     : rollout.newest() != nullptr  ? rollout.newest()
-                     : !rollout.revisions.empty()   ? &rollout.revisions.back()
-                                                    : nullptr;
+    Revision* only = !active.empty()               ? active.front()
+                     : rollout.newest() != nullptr ? rollout.newest()
+                     : !rollout.revisions.empty()  ? &rollout.revisions.back()
+                                                   : nullptr;
     if (only != nullptr) only->replicas = rollout.replicas;
     return;
   }
@@ -251,8 +248,9 @@ void scale_proportionally(Rollout& rollout) {
     if (to_add == 0) break;
     const std::int64_t share = fraction(rollout, *revision);
     const std::int64_t left = to_add - added;
-    const std::int64_t step = to_add > 0 ? std::clamp<std::int64_t>(share, 0, std::max<std::int64_t>(left, 0))
-                                         : std::clamp<std::int64_t>(share, std::min<std::int64_t>(left, 0), 0);
+    const std::int64_t step =
+        to_add > 0 ? std::clamp<std::int64_t>(share, 0, std::max<std::int64_t>(left, 0))
+                   : std::clamp<std::int64_t>(share, std::min<std::int64_t>(left, 0), 0);
     revision->replicas += step;
     added += step;
   }

@@ -19,7 +19,7 @@ struct Revision {
   std::int64_t replicas = 0;  // spec.replicas, as decided so far
   std::int64_t replicas_before = 0;
   std::int64_t total = 0, ready = 0, available = 0;  // of its status
-  std::int64_t number = 0;       // annotation deployment.kubernetes.io/revision
+  std::int64_t number = 0;                           // annotation deployment.kubernetes.io/revision
   base::WallTime created;
   bool resized() const { return replicas != replicas_before; }
   std::string annotation(std::string_view key) const;
@@ -35,14 +35,17 @@ struct Rollout {
   std::vector<Revision> revisions;     // oldest first
   int current = -1;                    // index of the one with today's template; -1: none yet
 
-  Revision* newest() { return current < 0 ? nullptr : &revisions[static_cast<std::size_t>(current)]; }
-  const Revision* newest() const { return const_cast<Rollout*>(this)->newest(); }
-  std::vector<Revision*> old();         // oldest first
-  std::int64_t total_wanted() const;    // sum of spec.replicas
+  Revision* newest() { return current < 0 ? nullptr : &revisions[index()]; }
+  const Revision* newest() const { return current < 0 ? nullptr : &revisions[index()]; }
+  std::vector<Revision*> old();       // oldest first
+  std::int64_t total_wanted() const;  // sum of spec.replicas
   std::int64_t total_available() const;
   std::int64_t size_max() const { return replicas > 0 ? replicas + surge : 0; }
   std::int64_t highest_old_number() const;
   bool resized() const;
+
+ private:
+  std::size_t index() const { return static_cast<std::size_t>(current); }
 };
 
 Rollout read_rollout(const client::ObjectPtr& deployment,

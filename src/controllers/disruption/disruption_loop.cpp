@@ -42,7 +42,8 @@ std::optional<Scale> scale_of(const View& view, const client::Object& pod) {
   if (owner->kind != "ReplicaSet") return std::nullopt;
   const ObjectPtr set = view.get(resources::replica_sets, name_space, owner->name);
   if (!set || set->uid() != owner->uid) return std::nullopt;
-  if (const schema::OwnerReference* above = set->controller(); above && above->kind == "Deployment") {
+  if (const schema::OwnerReference* above = set->controller();
+      above && above->kind == "Deployment") {
     return scale_in(view, resources::deployments, name_space, *above);
   }
   return Scale{owner->uid, set->value().at("spec", "replicas").as_int(1)};
@@ -121,8 +122,7 @@ class DisruptionLoop final : public reconcile::KeyedLoop {
     }
   }
 
-  Plan plan(const View& view, const Key& key, base::WallTime now,
-            reconcile::Seed) const override {
+  Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
     const ObjectPtr budget = view.get(resources::disruption_budgets, key.name_space, key.name);
     if (!budget || budget->deleting()) return {};
     const value::Value document = budget->value();
@@ -149,8 +149,10 @@ class DisruptionLoop final : public reconcile::KeyedLoop {
     status.set("disruptionsAllowed", allowed);
     const std::int64_t generation = document.at("metadata", "generation").as_int();
     status.set("observedGeneration", generation);
-    if (granted.pods.empty()) status.erase("disruptedPods");
-    else status.set("disruptedPods", granted.pods);
+    if (granted.pods.empty())
+      status.erase("disruptedPods");
+    else
+      status.set("disruptedPods", granted.pods);
     value::Value conditions = status["conditions"];
     reconcile::set_condition(conditions,
                              {"DisruptionAllowed", allowed > 0 ? "True" : "False",

@@ -53,10 +53,10 @@ Action drop_finalizer(const client::Resource& resource, const client::Object& ob
 
 // The owners of one object, by what the view says of them.
 struct Owners {
-  int solid = 0;                          // exist, or nothing is known of their kind
+  int solid = 0;  // exist, or nothing is known of their kind
   std::vector<const OwnerReference*> absent;
   std::vector<const OwnerReference*> waiting;  // go in the foreground, and this object blocks them
-  std::vector<Action> proofs;             // gets that must not find the absent ones
+  std::vector<Action> proofs;                  // gets that must not find the absent ones
 };
 
 class GarbageLoop final : public reconcile::KeyedLoop {
@@ -88,7 +88,8 @@ class GarbageLoop final : public reconcile::KeyedLoop {
     const bool ends = !now || (now->deleting() && !(before && before->deleting()));
     // Status changes by the thousand are none of ours.
     if (now && before && !now->deleting() && same_owners(*now, *before)) return;
-    if (now && (now->deleting() || !now->owners().empty())) keys.push_back(key_of(change.resource, *now));
+    if (now && (now->deleting() || !now->owners().empty()))
+      keys.push_back(key_of(change.resource, *now));
     if (ends) {
       for (const auto& [resource, dependent] : view.owned_by(named->uid())) {
         keys.push_back(key_of(resource, *dependent));
@@ -106,8 +107,7 @@ class GarbageLoop final : public reconcile::KeyedLoop {
     }
   }
 
-  Plan plan(const View& view, const Key& key, base::WallTime,
-            reconcile::Seed) const override {
+  Plan plan(const View& view, const Key& key, base::WallTime, reconcile::Seed) const override {
     const auto resource = known_.by_name(view, key.kind);
     if (!resource) return {};
     const ObjectPtr object = view.get(*resource, key.name_space, key.name);

@@ -129,8 +129,7 @@ class NamespaceLoop final : public reconcile::KeyedLoop {
     if (home && home->deleting()) keys.push_back({"", home->name(), ""});
   }
 
-  Plan plan(const View& view, const Key& key, base::WallTime now,
-            reconcile::Seed) const override {
+  Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
     const ObjectPtr home = view.get(resources::namespaces, "", key.name);
     if (!home || !home->deleting()) return {};
     const value::Value document = home->value();
@@ -142,11 +141,11 @@ class NamespaceLoop final : public reconcile::KeyedLoop {
     Plan plan;
     const value::Value status = describe(document["status"], content, now);
     if (!(status == document["status"])) {
-      plan.actions.push_back({client::merge_patch_call(resources::namespaces, "", key.name,
-                                                       value::Value::object({{"status", status}}),
-                                                       "status"),
-                              {"NotFound"},
-                              ""});
+      plan.actions.push_back(
+          {client::merge_patch_call(resources::namespaces, "", key.name,
+                                    value::Value::object({{"status", status}}), "status"),
+           {"NotFound"},
+           ""});
     }
     for (const auto& [resource, object] : content.to_delete) {
       if (plan.actions.size() > kDeletesMax) break;

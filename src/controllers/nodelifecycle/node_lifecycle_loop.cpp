@@ -121,15 +121,15 @@ class NodeLifecycleLoop final : public reconcile::KeyedLoop {
     }
     const value::Array taints = taints_with(document, now);
     if (!(taints == document.at("spec", "taints").items())) {
-      value::Value spec = value::Value::object(
-          {{"taints", taints.empty() ? value::Value() : value::Value(taints)}});
-      value::Value patch = value::Value::object({{"spec", std::move(spec)}});
+      value::Value patch = value::Value::object();
+      value::Value& listed = patch.mutate("spec").mutate("taints");  // null removes the field
+      if (!taints.empty()) listed = value::Value(taints);
       // Taints are one list that others write too.
       patch.mutate("metadata").set("resourceVersion", std::to_string(node->revision()));
-      plan.actions.push_back({client::merge_patch_call(resources::nodes, "", key.name,
-                                                       std::move(patch)),
-                              {"NotFound"},
-                              ""});
+      plan.actions.push_back(
+          {client::merge_patch_call(resources::nodes, "", key.name, std::move(patch)),
+           {"NotFound"},
+           ""});
     }
     if (ready.as_string() == "Unknown" || ready.as_string() == "False") {
       mark_pods(plan, view, key.name, now);
@@ -145,8 +145,7 @@ class NodeLifecycleLoop final : public reconcile::KeyedLoop {
     const auto hear = [&](const value::Value& time) {
       if (const auto at = base::parse_rfc3339(time.as_string())) heard = std::max(heard, *at);
     };
-    const value::Value& ready =
-        reconcile::find_condition(node.at("status", "conditions"), "Ready");
+    const value::Value& ready = reconcile::find_condition(node.at("status", "conditions"), "Ready");
     hear(ready["lastHeartbeatTime"]);
     if (const ObjectPtr lease = view.get(resources::leases, kLeases, name)) {
       hear(lease->value().at("spec", "renewTime"));
@@ -180,14 +179,14 @@ class NodeLifecycleLoop final : public reconcile::KeyedLoop {
       const std::string& node_name = node.at("metadata", "name").as_string();
       plan.actions.push_back(reconcile::event_action(
           resources::nodes, node, name(),
-          {"NodeNotReady", "Node " + node_name + " status is now: NodeNotReady", false}, now, seed));
+          {"NodeNotReady", "Node " + node_name + " status is now: NodeNotReady", false}, now,
+          seed));
     }
     return plan;
   }
 
   // Services must not send traffic to what nobody hears of.
-  static void mark_pods(Plan& plan, const View& view, const std::string& node,
-                        base::WallTime now) {
+  static void mark_pods(Plan& plan, const View& view, const std::string& node, base::WallTime now) {
     for (const ObjectPtr& pod : view.pods_on(node)) {
       value::Value document = pod->value();
       value::Value conditions = document.at("status", "conditions");

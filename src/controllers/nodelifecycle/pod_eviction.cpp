@@ -144,8 +144,7 @@ class PodCollectionLoop final : public reconcile::KeyedLoop {
     }
   }
 
-  Plan plan(const View& view, const Key& key, base::WallTime now,
-            reconcile::Seed) const override {
+  Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
     if (view.get(resources::nodes, "", key.name)) return {};
     Plan plan;
     std::optional<base::Duration> next;

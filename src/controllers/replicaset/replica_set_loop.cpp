@@ -66,8 +66,7 @@ value::Value pod_from_template(const client::Object& set, const value::Value& do
   const std::string prefix = set.name() + "-";
   metadata.set("generateName", prefix);
   // Named here and not by the server, so that the event can say the name.
-  metadata.set("name",
-               prefix.substr(0, kGeneratedPrefixMax) + base::make_name_suffix(random, 5));
+  metadata.set("name", prefix.substr(0, kGeneratedPrefixMax) + base::make_name_suffix(random, 5));
   metadata.set("namespace", set.name_space());
   metadata.set("ownerReferences",
                value::Value::array({controller_reference(resources::replica_sets, set)}));
@@ -134,8 +133,8 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
       for (const Candidate& victim : victims) {
         const std::string& pod_name = victim.pod->object->name();
         plan.actions.push_back(remove_exactly(resources::pods, *victim.pod->object));
-        plan.actions.push_back(say(document, "SuccessfulDelete", "Deleted pod: " + pod_name,
-                                   {now, seed}));
+        plan.actions.push_back(
+            say(document, "SuccessfulDelete", "Deleted pod: " + pod_name, {now, seed}));
       }
     }
     write_status(plan, document, family.pods, now);
@@ -211,8 +210,10 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
     }
     value::Value status = document["status"];
     const auto set_count = [&](const char* field, std::int64_t count) {
-      if (count == 0) status.erase(field);
-      else status.set(field, count);
+      if (count == 0)
+        status.erase(field);
+      else
+        status.set(field, count);
     };
     status.set("replicas", static_cast<std::int64_t>(pods.size()));
     set_count("fullyLabeledReplicas", labelled);

@@ -19,7 +19,8 @@ class ServiceAccountLoop final : public reconcile::KeyedLoop {
   void keys_of(const client::Change& change, const client::View&,
                std::vector<Key>& keys) const override {
     if (change.resource == resources::namespaces) {
-      if (change.object && !change.object->deleting()) keys.push_back({"", change.object->name(), ""});
+      if (change.object && !change.object->deleting())
+        keys.push_back({"", change.object->name(), ""});
     } else if (!change.object && change.previous->name() == "default") {
       keys.push_back({"", change.previous->name_space(), ""});
     }
@@ -33,10 +34,10 @@ class ServiceAccountLoop final : public reconcile::KeyedLoop {
     value::Value body = value::Value::object({{"apiVersion", "v1"}, {"kind", "ServiceAccount"}});
     body.mutate("metadata").set("name", "default").set("namespace", key.name);
     Plan plan;
-    plan.actions.push_back({client::create_call(resources::service_accounts, key.name,
-                                                std::move(body)),
-                            {"AlreadyExists", "NotFound"},
-                            ""});
+    plan.actions.push_back(
+        {client::create_call(resources::service_accounts, key.name, std::move(body)),
+         {"AlreadyExists", "NotFound"},
+         ""});
     return plan;
   }
 };

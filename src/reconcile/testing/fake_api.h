@@ -192,8 +192,8 @@ class FakeApi final : public client::Client {
       metadata.set("generation", 1);
     }
     client::Change change{resource, nullptr, place};
-    place = schema::Object::parse(std::make_shared<std::string>(value::to_json(object)),
-                                  ++revision_);
+    place =
+        schema::Object::parse(std::make_shared<std::string>(value::to_json(object)), ++revision_);
     change.object = place;
     publish(change);
     return place;
@@ -216,8 +216,10 @@ class FakeApi final : public client::Client {
     }
     if (!target.is_object()) target = value::Value::object();
     for (const auto& [key, part] : patch.members()) {
-      if (part.is_null()) target.erase(key);
-      else merge(target.mutate(key), part);
+      if (part.is_null())
+        target.erase(key);
+      else
+        merge(target.mutate(key), part);
     }
   }
 
