@@ -112,7 +112,7 @@ void BatchRunner::took(std::uint64_t id, ActionResult result) {
       if (call != nullptr && context_.feeds.feed_of(call->resource) >= 0) {
         // It stays assumed until the view shows whether it happened.
         ++in_flight_;
-        read_head(context_, call->resource, [this, id](ActionResult head) {
+        read_back(context_, *call, [this, id](ActionResult head) {
           --in_flight_;
           await(id, head.visible);
           send();

@@ -156,7 +156,7 @@ void KeyedRunner::took(const std::shared_ptr<Round>& round, const Action& action
   if (result.kind == ActionResult::Kind::lost && call != nullptr &&
       context_.feeds.feed_of(call->resource) >= 0) {
     ++round->in_flight;
-    read_head(context_, call->resource, [this, round](ActionResult head) {
+    read_back(context_, *call, [this, round](ActionResult head) {
       --round->in_flight;
       if (head.visible.feed >= 0) {
         client::Revision& highest = round->visible[head.visible.feed];

@@ -104,23 +104,28 @@ void run_action(const Context& context, const EffectExecutor& effects, std::stri
                       });
 }
 
-void read_head(const Context& context, const client::Resource& resource, ActionDone done) {
+void read_back(const Context& context, const client::Call& lost, ActionDone done) {
   client::Call call;
-  call.verb = Verb::list;
-  call.resource = resource;
-  call.limit = 1;
-  context.client.call(std::move(call), [alive = context.alive, &feeds = context.feeds, resource,
-                                        done = std::move(done)](Answer<Reply> answer) {
-    if (alive.expired()) return;
-    ActionResult result;
-    if (answer) {
-      result.visible = {feeds.feed_of(resource), answer->revision};
-    } else {
-      result.kind = ActionResult::Kind::failed;
-      result.message = answer.error().message;
-    }
-    done(std::move(result));
-  });
+  call.resource = lost.resource;
+  call.name_space = lost.name_space;
+  call.name = lost.name.empty() ? lost.body.at("metadata", "name").as_string() : lost.name;
+  call.verb = call.name.empty() ? Verb::list : Verb::get;
+  if (call.name.empty()) call.limit = 1;
+  const bool of_object = !call.name.empty();
+  context.client.call(
+      std::move(call), [alive = context.alive, &feeds = context.feeds, of_object,
+                        resource = lost.resource, done = std::move(done)](Answer<Reply> answer) {
+        if (alive.expired()) return;
+        ActionResult result;
+        if (answer) {
+          const client::Revision own = of_object ? revision_of(answer->object) : 0;
+          result.visible = {feeds.feed_of(resource), own > 0 ? own : answer->revision};
+        } else if (!of_object || !answer.error().is("NotFound")) {
+          result.kind = ActionResult::Kind::failed;
+          result.message = answer.error().message;
+        }
+        done(std::move(result));
+      });
 }
 
 base::Duration backoff(int failures, base::Random& random) {

@@ -61,9 +61,10 @@ using ActionDone = std::function<void(ActionResult)>;
 void run_action(const Context& context, const EffectExecutor& effects, std::string_view loop,
                 const Action& action, ActionDone done);
 
-// The current head of the feed that shows `resource`: once it is reached, whatever happened to a
-// lost write is visible. kind failed: the head could not be read.
-void read_head(const Context& context, const client::Resource& resource, ActionDone done);
+// What became of a write whose answer was lost: where it can be seen once the view is there. The
+// object itself is read, or, where its name is not known, the head of its collection. kind
+// failed: that could not be read either.
+void read_back(const Context& context, const client::Call& lost, ActionDone done);
 
 // 5 ms, doubled with each failure, at most 30 s; jittered down to its half.
 base::Duration backoff(int failures, base::Random& random);
