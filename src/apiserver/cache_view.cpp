@@ -1,6 +1,6 @@
 #include "apiserver/cache_view.h"
 
-#include "apiserver/json_scan.h"
+#include "apiserver/stored_fields.h"
 #include "watch/keys.h"
 
 namespace keelway::apiserver {

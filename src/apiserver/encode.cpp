@@ -1,6 +1,6 @@
 #include "apiserver/encode.h"
 
-#include "apiserver/json_scan.h"
+#include "apiserver/stored_fields.h"
 #include "apiserver/verbs/shape.h"
 #include "schema/protobuf.h"
 #include "value/json.h"

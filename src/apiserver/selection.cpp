@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "apiserver/json_scan.h"
+#include "apiserver/stored_fields.h"
 #include "apiserver/verbs/shape.h"
 #include "schema/validate.h"
 

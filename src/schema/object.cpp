@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "value/json.h"
+#include "value/json_scan.h"
 
 namespace keelway::schema {
 
@@ -24,6 +25,16 @@ std::vector<OwnerReference> read_owners(const value::Value& references) {
   return owners;
 }
 
+// Where "resourceVersion" has its sorted place in the metadata of `json`; 0 where there is none.
+std::uint32_t splice_place(std::string_view json) {
+  const auto metadata = value::find_json_member(json, "metadata");
+  if (!metadata) return 0;
+  const auto place = value::json_member_place(*metadata, "resourceVersion");
+  if (!place) return 0;
+  return static_cast<std::uint32_t>(static_cast<std::size_t>(metadata->data() - json.data()) +
+                                    *place);
+}
+
 }  // namespace
 
 ObjectPtr Object::parse(std::shared_ptr<const std::string> bytes, std::int64_t revision) {
@@ -40,6 +51,7 @@ ObjectPtr Object::parse(std::shared_ptr<const std::string> bytes, std::int64_t r
     object->labels_.emplace_back(key, label.as_string());
   }
   object->owners_ = read_owners(metadata["ownerReferences"]);
+  object->splice_at_ = splice_place(*bytes);
   object->bytes_ = std::move(bytes);
   return object;
 }
@@ -67,7 +79,20 @@ value::Value Object::value() const {
 }
 
 void Object::append_json(std::string& out) const {
-  value::append_json(out, value());
+  if (splice_at_ == 0) {
+    value::append_json(out, value());
+    return;
+  }
+  const std::string_view text = *bytes_;
+  const bool first = text[splice_at_ - 1] == '{';
+  const bool last = text[splice_at_] == '}';
+  out += text.substr(0, splice_at_);
+  if (last && !first) out += ',';
+  out += "\"resourceVersion\":\"";
+  out += std::to_string(revision_);
+  out += '"';
+  if (!last) out += ',';
+  out += text.substr(splice_at_);
 }
 
 std::string Object::json() const {

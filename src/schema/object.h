@@ -49,6 +49,8 @@ class Object {
   struct Parsed;
   std::string namespace_, name_, uid_;
   std::int64_t revision_ = 0;
+  // Offset in the bytes where the revision's member goes; 0: unknown, the document is encoded anew.
+  std::uint32_t splice_at_ = 0;
   bool deleting_ = false;
   std::vector<std::pair<std::string, std::string>> labels_;
   std::vector<OwnerReference> owners_;

@@ -1,8 +1,6 @@
-#include "apiserver/json_scan.h"
+#include "value/json_scan.h"
 
-#include "value/json.h"
-
-namespace keelway::apiserver {
+namespace keelway::value {
 namespace {
 
 // Past the closing quote of the string that opens at `at`.
@@ -37,19 +35,28 @@ std::size_t skip_value(std::string_view json, std::size_t at) {
   return at;
 }
 
-// The value of `key` in the object that is `json`.
-std::optional<std::string_view> member(std::string_view json, std::string_view key) {
+struct Member {
+  std::string_view name, value;
+  std::size_t begin = 0;  // of the quoted name
+};
+
+// The members of the object `json`, until `visit` answers false. The offset where it ended.
+template <class Visit>
+std::optional<std::size_t> walk(std::string_view json, Visit visit) {
   if (json.empty() || json.front() != '{') return std::nullopt;
   std::size_t at = 1;
   while (at < json.size() && json[at] == '"') {
     const std::size_t key_end = skip_string(json, at);
-    const std::string_view name = json.substr(at + 1, key_end - at - 2);
+    if (key_end >= json.size()) return std::nullopt;
     const std::size_t begin = key_end + 1;  // past the colon
     const std::size_t end = skip_value(json, begin);
-    if (name == key) return json.substr(begin, end - begin);
-    at = end + 1;  // past the comma or the closing brace
+    const Member member{json.substr(at + 1, key_end - at - 2),
+                        begin <= end ? json.substr(begin, end - begin) : std::string_view(), at};
+    if (!visit(member)) return at;
+    if (end >= json.size() || json[end] == '}') return end;
+    at = end + 1;  // past the comma
   }
-  return std::nullopt;
+  return at < json.size() ? std::optional(at) : std::nullopt;
 }
 
 }  // namespace
@@ -59,29 +66,27 @@ std::optional<std::string_view> find_json_member(std::string_view json,
   std::optional<std::string_view> found = json;
   while (found && !dotted_path.empty()) {
     const std::size_t dot = dotted_path.find('.');
-    found = member(*found, dotted_path.substr(0, dot));
+    const std::string_view key = dotted_path.substr(0, dot);
+    std::optional<std::string_view> next;
+    walk(*found, [&](const Member& member) {
+      if (member.name != key) return true;
+      next = member.value;
+      return false;
+    });
+    found = next;
     if (dot == std::string_view::npos) break;
     dotted_path.remove_prefix(dot + 1);
   }
   return found;
 }
 
-std::string read_field(const schema::Object& object, std::string_view dotted_path) {
-  const auto token = find_json_member(object.bytes(), dotted_path);
-  if (!token || token->empty() || *token == "null") return "";
-  const char first = token->front();
-  if (first == '{' || first == '[') return "";
-  if (first != '"') return std::string(*token);
-  if (token->find('\\') == std::string_view::npos) {
-    return std::string(token->substr(1, token->size() - 2));
-  }
-  return value::parse_json(*token).value_or(value::Value()).as_string();
+std::optional<std::size_t> json_member_place(std::string_view json, std::string_view key) {
+  bool present = false;
+  const auto place = walk(json, [&](const Member& member) {
+    present = present || member.name == key;
+    return member.name < key;
+  });
+  return present ? std::nullopt : place;
 }
 
-value::Value transient_value(const schema::Object& object) {
-  value::Value document = value::parse_json(object.bytes()).value_or(value::Value::object());
-  document.mutate("metadata").set("resourceVersion", std::to_string(object.revision()));
-  return document;
-}
-
-}  // namespace keelway::apiserver
+}  // namespace keelway::value

@@ -2,7 +2,6 @@
 // do for every object that goes by. The bytes are those that this program stored.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,12 +9,8 @@
 
 namespace keelway::apiserver {
 
-// The raw text of the member at a dotted path of members ("spec.nodeName"), quotes included;
-// nullopt where it is absent.
-std::optional<std::string_view> find_json_member(std::string_view json,
-                                                 std::string_view dotted_path);
-// The same as text: strings without quotes and escapes, scalars as they stand, empty where absent
-// or no scalar.
+// The text of the member at a dotted path of members ("spec.nodeName"): strings without quotes and
+// escapes, scalars as they stand, empty where absent or no scalar.
 std::string read_field(const schema::Object& object, std::string_view dotted_path);
 
 // The document with resourceVersion, parsed for this call alone: nothing stays with the object.

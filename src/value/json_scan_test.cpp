@@ -1,8 +1,8 @@
-#include "apiserver/json_scan.h"
+#include "value/json_scan.h"
 
 #include <gtest/gtest.h>
 
-namespace keelway::apiserver {
+namespace keelway::value {
 namespace {
 
 TEST(JsonScan, FindsMembersByPath) {
@@ -20,16 +20,15 @@ TEST(JsonScan, FindsMembersByPath) {
   EXPECT_FALSE(find_json_member(R"({"a":{"b)", "a.c"));
 }
 
-TEST(JsonScan, TextsAreUnescapedAndNonScalarsEmpty) {
-  const auto object = schema::Object::parse(
-      std::make_shared<const std::string>(
-          R"({"metadata":{"name":"p"},"s":{"a":"q\"\\\u00e9","b":[1],"c":7}})"),
-      9);
-  EXPECT_EQ(read_field(*object, "s.a"), "q\"\\\xc3\xa9");
-  EXPECT_EQ(read_field(*object, "s.b"), "");
-  EXPECT_EQ(read_field(*object, "s.c"), "7");
-  EXPECT_EQ(transient_value(*object).at("metadata", "resourceVersion").as_string(), "9");
+TEST(JsonScan, FindsTheSortedPlaceOfAMember) {
+  const std::string json = R"({"b":{"x":1},"d":"q"})";
+  EXPECT_EQ(json_member_place(json, "a"), 1u);
+  EXPECT_EQ(json_member_place(json, "c"), json.find("\"d\""));
+  EXPECT_EQ(json_member_place(json, "e"), json.size() - 1);
+  EXPECT_EQ(json_member_place("{}", "a"), 1u);
+  EXPECT_FALSE(json_member_place(json, "b"));
+  EXPECT_FALSE(json_member_place("[]", "a"));
 }
 
 }  // namespace
-}  // namespace keelway::apiserver
+}  // namespace keelway::value
