@@ -58,7 +58,7 @@ struct LaunchRequest {
 
 struct Machine {
   std::string provider_id;  // "aws:///us-east-1a/i-0123456789abcdef0"
-  std::string node_name;    // "ip-10-0-1-2.us-east-1.compute.internal"
+  std::string node_name;    // "i-0123456789abcdef0.eu-west-1.compute.internal"
   std::string image_id;
 };
 

@@ -47,8 +47,17 @@ class ClaimLoop final : public reconcile::KeyedLoop {
     const ObjectPtr& object = change.object ? change.object : change.previous;
     if (change.resource == resources::node_claims) {
       keys.push_back({"", object->name(), ""});
+      remember(change);
+    } else if (change.resource == resources::node_pools) {
+      if (change.object && change.previous &&
+          change.object->value()["spec"] == change.previous->value()["spec"]) {
+        return;
+      }
+      for (const ObjectPtr& claim : view.list(resources::node_claims)) {
+        if (claim->label(pool_label) == object->name()) keys.push_back({"", claim->name(), ""});
+      }
     } else if (change.resource == resources::nodes) {
-      add_claim_of(object->value().at("spec", "providerID").as_string(), view, keys);
+      add_claim_of(*object, keys);
     } else if (change.resource == resources::pods) {
       const std::string node = object->value().at("spec", "nodeName").as_string();
       const bool moved = !change.object || !change.previous ||
@@ -56,7 +65,7 @@ class ClaimLoop final : public reconcile::KeyedLoop {
                          change.previous->deleting() != change.object->deleting();
       if (node.empty() || !moved) return;
       if (const ObjectPtr on = view.get(resources::nodes, "", node)) {
-        add_claim_of(on->value().at("spec", "providerID").as_string(), view, keys);
+        add_claim_of(*on, keys);
       }
     }
   }
@@ -69,6 +78,7 @@ class ClaimLoop final : public reconcile::KeyedLoop {
     if (object->deleting()) return plan_termination(view, claim, node, now);
     if (!reconcile::is_condition_true(conditions_of(claim), "Launched")) return launch(claim);
     if (!node) return wait_for_node(claim, now);
+    if (node->deleting()) return remove(claim);
     if (!reconcile::is_condition_true(conditions_of(claim), "Registered")) {
       return register_node(claim, *node, now);
     }
@@ -81,14 +91,19 @@ class ClaimLoop final : public reconcile::KeyedLoop {
  private:
   static const Value& conditions_of(const Value& claim) { return claim.at("status", "conditions"); }
 
-  static void add_claim_of(std::string_view provider_id, const View& view, std::vector<Key>& keys) {
-    if (provider_id.empty()) return;
-    for (const ObjectPtr& claim : view.list(resources::node_claims)) {
-      if (claim->value().at("status", "providerID").as_string() == provider_id) {
-        keys.push_back({"", claim->name(), ""});
-        return;
-      }
+  // Which claim a machine belongs to. It holds what claims have said, and so no more than they.
+  void remember(const client::Change& change) const {
+    if (change.previous) {
+      claims_.erase(change.previous->value().at("status", "providerID").as_string());
     }
+    if (!change.object) return;
+    const std::string provider = change.object->value().at("status", "providerID").as_string();
+    if (!provider.empty()) claims_[provider] = change.object->name();
+  }
+
+  void add_claim_of(const client::Object& node, std::vector<Key>& keys) const {
+    const auto found = claims_.find(node.value().at("spec", "providerID").as_string());
+    if (found != claims_.end()) keys.push_back({"", found->second, ""});
   }
 
   static ObjectPtr node_of(const Value& claim, const View& view) {
@@ -121,14 +136,21 @@ class ClaimLoop final : public reconcile::KeyedLoop {
     return {{{std::move(effect), {}}}, reconcile::Done{}};
   }
 
+  static Plan remove(const Value& claim) {
+    return {{{client::remove_call(resources::node_claims, "",
+                                  claim.at("metadata", "name").as_string(),
+                                  client::delete_options(claim.at("metadata", "uid").as_string())),
+              {"NotFound", "Conflict"}}},
+            reconcile::Done{}};
+  }
+
   static Plan wait_for_node(const Value& claim, base::WallTime now) {
+    // It was there, and somebody has deleted it: the machine goes, too.
+    if (reconcile::is_condition_true(conditions_of(claim), "Registered")) return remove(claim);
     const auto created = base::parse_rfc3339(claim.at("metadata", "creationTimestamp").as_string());
     const auto left = created ? *created + registration_limit - now : base::Duration(0);
     if (left > base::Duration(0)) return {{}, reconcile::After{left}};
-    return {
-        {{client::remove_call(resources::node_claims, "", claim.at("metadata", "name").as_string()),
-          {"NotFound"}}},
-        reconcile::Done{}};
+    return remove(claim);
   }
 
   static Action status_update(Value claim, Value conditions) {
@@ -226,6 +248,7 @@ class ClaimLoop final : public reconcile::KeyedLoop {
   }
 
   const cloud::CataloguePtr catalogue_;
+  mutable std::map<std::string, std::string> claims_;  // by provider id
 };
 
 }  // namespace

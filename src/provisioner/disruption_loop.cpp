@@ -5,6 +5,7 @@
 #include "provisioner/cluster_state.h"
 #include "provisioner/loops.h"
 #include "provisioner/names.h"
+#include "provisioner/pod_rules.h"
 #include "reconcile/conditions.h"
 
 namespace keelway::provisioner {
@@ -75,6 +76,11 @@ class Disruption {
       ++totals_[claim.pool];
       if (claim.deleting) ++going_[claim.pool];
     }
+    for (const auto& pod : view.list(resources::pods)) {
+      if (pod->deleting() || !pod->value().at("spec", "nodeName").as_string().empty()) continue;
+      auto info = pods.read(pod);
+      if (!info->gated && !info->finished) unbound_.push_back(std::move(info));
+    }
   }
 
   Plan plan() {
@@ -85,7 +91,8 @@ class Disruption {
       if (!claim.deleting && is_expired(claim)) remove(plan, claim);
     }
     for (auto& [name, claim] : claims_) {
-      if (is_candidate(claim) && waiting_pods(claim).empty() && within_budget(claim, "Empty")) {
+      if (is_candidate(claim) && waiting_pods(claim).empty() && !is_awaited(claim) &&
+          within_budget(claim, "Empty")) {
         remove(plan, claim);
       }
     }
@@ -128,24 +135,30 @@ class Disruption {
                             {"NotFound", "Conflict"}});
   }
 
+  // It was bought for a pod that the scheduler has not bound yet.
+  bool is_awaited(const ClaimState& claim) const {
+    return std::any_of(unbound_.begin(), unbound_.end(), [&claim](const auto& pod) {
+      return placement::fits_quick(*pod, claim.node);
+    });
+  }
+
   // Pods that wait are looked after first: their room may be what seems idle.
   bool anyone_waits_for_room() const {
     for (const auto& [name, claim] : claims_) {
       if (!claim.deleting && !claim.initialized) return true;
       if (claim.deleting && !waiting_pods(claim).empty()) return true;
     }
-    for (const auto& pod : view_.list(resources::pods)) {
-      const Value document = pod->value();
-      if (document.at("spec", "nodeName").as_string().empty() && !pod->deleting()) return true;
-    }
-    return false;
+    return !unbound_.empty();
   }
 
   // One node a plan, dearest for what it carries first, where all its pods fit on the others.
   void consolidate(Plan& plan) {
     std::vector<ClaimState*> candidates;
     for (auto& [name, claim] : claims_) {
-      if (is_candidate(claim) && !pools_[claim.pool].only_when_empty) candidates.push_back(&claim);
+      if (is_candidate(claim) && !pools_[claim.pool].only_when_empty &&
+          !waiting_pods(claim).empty()) {
+        candidates.push_back(&claim);
+      }
     }
     std::stable_sort(
         candidates.begin(), candidates.end(), [](const ClaimState* a, const ClaimState* b) {
@@ -154,6 +167,8 @@ class Disruption {
               b->price_micro_usd * static_cast<std::int64_t>(a->node.pods.size() + 1);
           return left > right;
         });
+    if (candidates.empty()) return;
+    collect_room();
     for (ClaimState* claim : candidates) {
       if (!within_budget(*claim, "Underutilized") || !may_be_moved(*claim)) continue;
       if (fits_elsewhere(*claim) && budgets_.take(waiting_pods(*claim))) {
@@ -173,34 +188,52 @@ class Disruption {
     return true;
   }
 
-  bool fits_elsewhere(const ClaimState& leaving) const {
-    std::vector<placement::NodeState> others;
+  void collect_room() {
     for (const auto& [name, claim] : claims_) {
-      if (&claim != &leaving && claim.initialized && !claim.deleting && !claim.node.unschedulable) {
-        others.push_back(claim.node);
-      }
+      if (!claim.initialized || claim.deleting || claim.node.unschedulable) continue;
+      room_.push_back({&claim, claim.node});
     }
-    for (const auto& pod : waiting_pods(leaving)) {
-      placement::PodInfo moved = *pod;
-      moved.node_name.clear();
-      // Rules between pods need the whole topology; such pods stay where they are.
-      if (!moved.spread.empty() || !moved.affinity.empty() || !moved.anti_affinity.empty()) {
-        return false;
-      }
-      const auto home = std::find_if(others.begin(), others.end(), [&moved](const auto& node) {
-        return placement::fits_quick(moved, node);
-      });
-      if (home == others.end()) return false;
-      home->add(pod);
-    }
-    return true;
   }
 
+  bool fits_elsewhere(const ClaimState& leaving) {
+    std::vector<std::pair<placement::NodeState*, std::string>> moved;
+    bool all = true;
+    for (const auto& pod : waiting_pods(leaving)) {
+      placement::NodeState* home = find_home(leaving, *pod);
+      all = home != nullptr;
+      if (!all) break;
+      home->add(pod);
+      moved.emplace_back(home, pod->uid);
+    }
+    for (const auto& [node, uid] : moved) node->remove(uid);
+    return all;
+  }
+
+  placement::NodeState* find_home(const ClaimState& leaving, const placement::PodInfo& pod) {
+    // Rules between pods need the whole topology; such pods stay where they are.
+    if (!pod.spread.empty() || !pod.affinity.empty() || !pod.anti_affinity.empty()) return nullptr;
+    placement::PodInfo free = pod;
+    free.node_name.clear();
+    for (Room& room : room_) {
+      if (room.claim != &leaving && placement::fits_quick(free, room.node) &&
+          may_join(free, room.node)) {
+        return &room.node;
+      }
+    }
+    return nullptr;
+  }
+
+  struct Room {
+    const ClaimState* claim = nullptr;
+    placement::NodeState node;
+  };
   const View& view_;
   const base::WallTime now_;
   Budgets budgets_;
   std::map<std::string, ClaimState> claims_;
   std::map<std::string, NodePool> pools_;
+  std::vector<placement::PodInfoPtr> unbound_;
+  std::vector<Room> room_;  // what pods could move to
   std::map<std::string, std::int64_t> totals_, going_;  // nodes of a pool, those on their way out
 };
 

@@ -2,8 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "client/resources.h"
 #include "provisioner/names.h"
+#include "provisioner/offers.h"
 #include "reconcile/conditions.h"
 
 namespace keelway::provisioner {
@@ -13,6 +16,8 @@ using value::Value;
 
 struct Launcher::Launch {
   Value claim;
+  std::string token;
+  std::vector<Choice> others;  // to try where the plan's choice has no capacity, last one first
   const cloud::InstanceType* type = nullptr;
   std::string zone, capacity_type;
   std::string usd_per_hour;
@@ -22,6 +27,10 @@ struct Launcher::Launch {
 };
 
 namespace {
+
+// How many offerings one launch tries, and how long a claim hopes for capacity.
+constexpr std::size_t offerings_max = 20;
+constexpr auto capacity_patience = std::chrono::seconds(30);
 
 std::string format_usd(std::int64_t micro) {
   return fmt::format("{}.{:06}", micro / 1'000'000, micro % 1'000'000);
@@ -63,15 +72,28 @@ void Launcher::execute(const reconcile::Effect& effect, reconcile::EffectDone do
 void Launcher::launch(const reconcile::Effect& effect, reconcile::EffectDone done) {
   auto launch = std::make_shared<Launch>();
   launch->claim = effect.arguments["claim"];
-  launch->type = parts_.catalogue->find(effect.arguments["instanceType"].as_string());
-  launch->zone = effect.arguments["zone"].as_string();
-  launch->capacity_type = effect.arguments["capacityType"].as_string();
-  launch->usd_per_hour = format_usd(effect.arguments["priceMicroUsd"].as_int());
+  launch->token = effect.token;
   launch->done = std::move(done);
-  KEELWAY_INVARIANT(launch->type != nullptr, "the plan chose from the same catalogue");
+  const Value& spec = launch->claim["spec"];
+  launch->others =
+      choices(placement::Requirements::read(spec["requirements"]),
+              placement::ResourceList::read(spec.at("resources", "requests")), *parts_.catalogue);
+  KEELWAY_INVARIANT(!launch->others.empty(), "the plan chose from the same catalogue");
+  if (launch->others.size() > offerings_max) launch->others.resize(offerings_max);
+  std::reverse(launch->others.begin(), launch->others.end());
+  try_next(std::move(launch));
+}
+
+void Launcher::try_next(std::shared_ptr<Launch> launch) {
+  const Choice choice = launch->others.back();
+  launch->others.pop_back();
+  launch->type = choice.type;
+  launch->zone = choice.offering->zone;
+  launch->capacity_type = choice.offering->capacity_type;
+  launch->usd_per_hour = format_usd(choice.offering->price_micro_usd);
   launch->labels = node_labels(launch->claim, *launch->type, launch->zone, launch->capacity_type);
   cloud::LaunchRequest request;
-  request.token = effect.token;
+  request.token = launch->token;
   request.claim_name = launch->claim.at("metadata", "name").as_string();
   request.instance_type = launch->type->name;
   request.zone = launch->zone;
@@ -82,7 +104,11 @@ void Launcher::launch(const reconcile::Effect& effect, reconcile::EffectDone don
   parts_.cloud.launch(std::move(request),
                       [this, launch, alive = alive_](base::Result<cloud::Machine> machine) {
                         if (!*alive) return;
-                        if (!machine) return give_up(launch, machine.error());
+                        if (!machine) {
+                          const bool sold_out = machine.error().code == base::ErrorCode::exhausted;
+                          if (sold_out && !launch->others.empty()) return try_next(launch);
+                          return give_up(launch, machine.error());
+                        }
                         launch->machine = std::move(*machine);
                         record_labels(launch);
                       });
@@ -129,13 +155,17 @@ void Launcher::record(std::shared_ptr<Launch> launch) {
       });
 }
 
-// Without capacity the claim goes, so that its pods are planned anew with what is left.
+// Without capacity the claim goes after a while, so that its pods are planned anew with what is
+// left; not at once, because the next plan would try the same.
 void Launcher::give_up(std::shared_ptr<Launch> launch, base::Error error) {
-  const std::string& name = launch->claim.at("metadata", "name").as_string();
+  const Value& metadata = launch->claim["metadata"];
+  const std::string& name = metadata["name"].as_string();
   parts_.log.warning("launch failed", {{"nodeclaim", name}, {"why", error.message}});
-  if (error.code != base::ErrorCode::exhausted && error.code != base::ErrorCode::invalid) {
-    return launch->done(std::unexpected(std::move(error)));
-  }
+  const auto created = base::parse_rfc3339(metadata["creationTimestamp"].as_string());
+  const bool fresh = created && parts_.executor.wall_now() - *created < capacity_patience;
+  const bool hopeless = error.code == base::ErrorCode::invalid ||
+                        (error.code == base::ErrorCode::exhausted && !fresh);
+  if (!hopeless) return launch->done(std::unexpected(std::move(error)));
   parts_.client.call(client::remove_call(resources::node_claims, "", name),
                      [launch, alive = alive_](schema::Answer<client::Reply>) {
                        if (*alive) launch->done(Value());

@@ -30,6 +30,7 @@ class Launcher {
  private:
   struct Launch;
   void launch(const reconcile::Effect& effect, reconcile::EffectDone done);
+  void try_next(std::shared_ptr<Launch> launch);
   void terminate(const reconcile::Effect& effect, reconcile::EffectDone done);
   void record(std::shared_ptr<Launch> launch);
   void record_labels(std::shared_ptr<Launch> launch);

@@ -1,5 +1,7 @@
 #include "provisioner/termination.h"
 
+#include <algorithm>
+
 #include "client/resources.h"
 #include "placement/node_state.h"
 #include "provisioner/names.h"
@@ -53,10 +55,16 @@ Action evict(const client::Object& pod) {
   return {std::move(call), {"NotFound", "Conflict", "TooManyRequests"}};
 }
 
-Action remove_pod(const client::Object& pod) {
-  return {client::remove_call(resources::pods, pod.name_space(), pod.name(),
-                              client::delete_options(pod.uid())),
+Action remove_pod(const client::Object& pod, base::Duration grace) {
+  Value options = client::delete_options(pod.uid());
+  options.set("gracePeriodSeconds",
+              std::chrono::duration_cast<std::chrono::seconds>(grace).count());
+  return {client::remove_call(resources::pods, pod.name_space(), pod.name(), std::move(options)),
           {"NotFound", "Conflict"}};
+}
+
+base::Duration grace_of(const Value& pod) {
+  return std::chrono::seconds(pod.at("spec", "terminationGracePeriodSeconds").as_int(30));
 }
 
 // When disruption budgets stop protecting; nothing where the claim sets no limit.
@@ -77,6 +85,28 @@ Action drop_finalizer(const Value& claim) {
   return {client::update_call(resources::node_claims, std::move(document)), {"NotFound"}};
 }
 
+// Asks the pods to go; true while the node must wait for them. Budgets protect a pod until so
+// little time is left before the limit that it could not end in its grace period; at the limit
+// nobody is waited for.
+bool drain(const client::View& view, const std::string& node, std::optional<base::WallTime> limit,
+           base::WallTime now, Plan& plan) {
+  if (limit && *limit <= now) return false;
+  bool waits = false;
+  base::Duration again = base::Duration::max();
+  for (const ObjectPtr& object : view.pods_on(node)) {
+    const Value pod = object->value();
+    if (stays(placement::read_pod(pod))) continue;
+    waits = true;
+    if (object->deleting()) continue;
+    const bool late = limit && *limit - now <= grace_of(pod);
+    plan.actions.push_back(late ? remove_pod(*object, *limit - now) : evict(*object));
+    if (!late) again = eviction_again;
+  }
+  if (limit) again = std::min(again, *limit - now);
+  if (waits && again != base::Duration::max()) plan.next = reconcile::After{again};
+  return waits;
+}
+
 }  // namespace
 
 reconcile::Plan plan_termination(const client::View& view, const value::Value& claim,
@@ -87,18 +117,7 @@ reconcile::Plan plan_termination(const client::View& view, const value::Value& c
     return plan;
   }
   if (node) {
-    const auto limit = deadline(claim);
-    const bool late = limit && *limit <= now;
-    bool waits = false;
-    for (const ObjectPtr& pod : view.pods_on(node->name())) {
-      if (stays(placement::read_pod(pod->value()))) continue;
-      waits = true;
-      if (!pod->deleting()) plan.actions.push_back(late ? remove_pod(*pod) : evict(*pod));
-    }
-    if (waits) {
-      if (!plan.actions.empty()) plan.next = reconcile::After{eviction_again};
-      return plan;
-    }
+    if (drain(view, node->name(), deadline(claim), now, plan)) return plan;
     plan.actions.push_back({client::remove_call(resources::nodes, "", node->name(),
                                                 client::delete_options(node->uid())),
                             {"NotFound", "Conflict"}});

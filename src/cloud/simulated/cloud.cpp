@@ -27,6 +27,7 @@ class SimulatedCloud final : public Cloud {
  public:
   SimulatedCloud(client::Client& hub, SimulatedOptions options)
       : hub_(hub), options_(std::move(options)) {}
+  ~SimulatedCloud() override { *alive_ = false; }
 
   void launch(LaunchRequest request,
               std::move_only_function<void(base::Result<Machine>)> done) override {
@@ -44,15 +45,13 @@ class SimulatedCloud final : public Cloud {
                                          request.instance_type, request.zone)));
     }
     const std::string id = instance_id(options_.cluster, request.token);
-    const std::string address = private_address(id);
-    Machine machine;
-    machine.provider_id = fmt::format("aws:///{}/{}", request.zone, id);
-    machine.node_name = node_name(address);
-    machine.image_id = "ami-simulated";
     hub_.call(client::create_call(resources::machines, options_.name_space,
-                                  document(request, *type, id, address)),
-              [machine, done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
-                if (answer || answer.error().is("AlreadyExists")) return done(machine);
+                                  document(request, *type, id, private_address(id))),
+              [this, alive = alive_, id,
+               done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
+                if (!*alive) return;
+                if (answer) return done(machine_of(answer->object));
+                if (answer.error().is("AlreadyExists")) return find(id, std::move(done));
                 done(base::fail(base::ErrorCode::unavailable, answer.error().message));
               });
   }
@@ -68,11 +67,31 @@ class SimulatedCloud final : public Cloud {
   }
 
  private:
-  std::string node_name(std::string address) const {
-    for (char& c : address) c = c == '.' ? '-' : c;
+  // A launch that was asked for before: the machine is what it was then.
+  void find(const std::string& id, std::move_only_function<void(base::Result<Machine>)> done) {
+    hub_.call(client::get_call(resources::machines, options_.name_space, id),
+              [id, done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
+                if (!answer) {
+                  return done(base::fail(base::ErrorCode::unavailable, answer.error().message));
+                }
+                if (!answer->object.at("metadata", "deletionTimestamp").is_null()) {
+                  return done(base::fail(base::ErrorCode::unavailable, id + " is going away"));
+                }
+                done(machine_of(answer->object));
+              });
+  }
+
+  static Machine machine_of(const Value& object) {
+    const Value& spec = object["spec"];
+    return {spec["providerID"].as_string(), spec["nodeName"].as_string(), "ami-simulated"};
+  }
+
+  // After the instance, as EC2's resource-based names are: addresses are drawn, and two machines
+  // may draw the same one.
+  std::string node_name(const std::string& id) const {
     return options_.region == "us-east-1"
-               ? fmt::format("ip-{}.ec2.internal", address)
-               : fmt::format("ip-{}.{}.compute.internal", address, options_.region);
+               ? fmt::format("{}.ec2.internal", id)
+               : fmt::format("{}.{}.compute.internal", id, options_.region);
   }
 
   Value document(const LaunchRequest& request, const InstanceType& type, const std::string& id,
@@ -90,7 +109,7 @@ class SimulatedCloud final : public Cloud {
                                  {"zone", request.zone},
                                  {"capacityType", request.capacity_type},
                                  {"providerID", fmt::format("aws:///{}/{}", request.zone, id)},
-                                 {"nodeName", node_name(address)},
+                                 {"nodeName", node_name(id)},
                                  {"address", address},
                                  {"labels", request.labels},
                                  {"annotations", request.annotations},
@@ -102,6 +121,7 @@ class SimulatedCloud final : public Cloud {
 
   client::Client& hub_;
   const SimulatedOptions options_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace

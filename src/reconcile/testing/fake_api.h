@@ -271,6 +271,10 @@ class FakeApi final : public client::Client {
     if (!wanted.empty() && wanted != version) {
       return std::unexpected(schema::modified_conflict(r.group, r.resource, call.name));
     }
+    if (call.subresource == "eviction") {
+      remove(r, {call.name_space, call.name});
+      return reply(nullptr);
+    }
     if (call.subresource == "binding") {
       object.mutate("spec").set("nodeName", call.body.at("target", "name"));
     } else if (call.verb == client::Verb::patch) {
