@@ -1,0 +1,26 @@
+// An oracle looks at the state of one cluster and its hub and says what must not be.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "client/view.h"
+
+namespace keelway::sim {
+
+struct State {
+  const client::View& cluster;
+  const client::View& hub;
+};
+// Empty: nothing to complain of.
+using Complaint = std::optional<std::string>;
+
+// At every look.
+Complaint nodes_are_never_overcommitted(const State& state);
+Complaint pod_addresses_are_unique(const State& state);
+Complaint pods_run_only_on_nodes_that_were_there(const State& state);
+// When the world has come to rest.
+Complaint every_machine_has_a_claim(const State& state);
+Complaint every_claim_has_a_machine(const State& state);
+
+}  // namespace keelway::sim
