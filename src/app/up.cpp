@@ -107,9 +107,7 @@ base::Result<void> up(UpOptions options) {
   if (!ring) return std::unexpected(ring.error());
   auto database = store::open_sqlite(*runtime, {.path = options.data_folder + "/keelway.db"});
   if (!database) return std::unexpected(database.error());
-  auto sealed = store::make_sealed(std::move(*database), *runtime, std::move(*ring));
-  if (!sealed) return std::unexpected(sealed.error());
-  const std::unique_ptr<store::Engine> engine = std::move(*sealed);
+  auto engine = store::make_sealed(std::move(*database), *runtime, std::move(*ring));
   if (!engine) return std::unexpected(engine.error());
 
   const Seams seams{
