@@ -2,16 +2,7 @@
 
 #include "client/resources.h"
 #include "cloud/simulated/cloud.h"
-#include "controllers/crd/crd_loop.h"
-#include "controllers/deployment/deployment_loop.h"
-#include "controllers/disruption/disruption_loop.h"
-#include "controllers/garbage/garbage_loop.h"
-#include "controllers/namespace/namespace_loop.h"
-#include "controllers/namespaces/system_namespaces_loop.h"
-#include "controllers/nodelifecycle/node_lifecycle_loop.h"
-#include "controllers/replicaset/replica_set_loop.h"
-#include "controllers/rootca/root_ca_loop.h"
-#include "controllers/serviceaccount/service_account_loop.h"
+#include "controllers/controllers.h"
 #include "provisioner/launcher.h"
 #include "provisioner/loops.h"
 #include "reconcile/loop.h"
@@ -21,17 +12,13 @@ namespace keelway::app {
 namespace {
 
 // Resources that are stored and can be listed, as garbage collection and namespaces see them.
-std::vector<client::Resource> stored_resources(const schema::KindSet& kinds, bool namespaced_only) {
+std::vector<client::Resource> stored_resources(const schema::KindSet& kinds) {
   std::vector<client::Resource> resources;
   for (const schema::Kind* kind : kinds.all()) {
     const bool listed =
         std::find(kind->verbs.begin(), kind->verbs.end(), "list") != kind->verbs.end();
     // Events of events.k8s.io are core/v1 events seen through another door.
-    const bool own = kind->storage_group == kind->group || kind->storage_group.empty();
-    if (!listed || (namespaced_only && !kind->namespaced) || !own ||
-        kind->group == "events.k8s.io") {
-      continue;
-    }
+    if (!listed || kind->group == "events.k8s.io") continue;
     resources.push_back({std::string(kind->group), std::string(kind->version),
                          std::string(kind->resource), std::string(kind->kind), kind->namespaced});
   }
@@ -64,17 +51,9 @@ class ClusterLoopsImpl final : public ClusterLoops {
   }
 
   void add_controllers(const LoopParts& parts) {
-    using namespace controllers;
-    manager_->add(make_system_namespaces_loop());
-    manager_->add(make_namespace_loop(stored_resources(*parts.kinds, true)));
-    manager_->add(make_crd_loop());
-    manager_->add(make_service_account_loop());
-    manager_->add(make_root_ca_loop(parts.cluster.keys.authority.certificate_pem));
-    manager_->add(make_deployment_loop());
-    manager_->add(make_replica_set_loop());
-    manager_->add(make_disruption_loop());
-    manager_->add(make_garbage_loop(stored_resources(*parts.kinds, false)));
-    manager_->add(make_node_lifecycle_loop());
+    controllers::add_all(*manager_, {.ca_pem = parts.cluster.keys.authority.certificate_pem,
+                                     .resources = stored_resources(*parts.kinds),
+                                     .nodes = {}});
     manager_->add(scheduler::make_scheduler_loop());
   }
 
