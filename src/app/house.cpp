@@ -226,6 +226,7 @@ void HouseImpl::start_nodes() {
                              return connections_.connect(cluster, *node_executor_, std::move(who));
                            },
                        .boot_time = config_.pace == Pace::real ? real_node_boot : base::Duration(0),
+       .stage = {},
                        .log = seams_.log.with("node")});
   fleet_executor_->post([this] {
     if (started_) std::exchange(started_, nullptr)(facts_);
