@@ -27,10 +27,8 @@ bool set(value::Value& conditions, const Condition& wanted, base::WallTime now,
     next.erase("reason");
   else
     next.set("reason", wanted.reason);
-  if (wanted.message.empty())
-    next.erase("message");
-  else
-    next.set("message", wanted.message);
+  // metav1.Condition demands a message, be it empty.
+  next.set("message", wanted.message);
   if (observed) next.set("observedGeneration", *observed);
   if (!same_status) next.set("lastTransitionTime", base::format_rfc3339(now));
   if (value::Value* place = find(conditions, wanted.type)) {
