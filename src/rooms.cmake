@@ -27,7 +27,7 @@ keelway_room(aws ROOMS base runtime value telemetry wire schema http client acce
 keelway_room(controllers ROOMS base value telemetry schema client placement reconcile LIBRARIES PkgConfig::FMT)
 keelway_room(scheduler ROOMS base value schema client placement reconcile)
 keelway_room(provisioner ROOMS base runtime value telemetry schema client placement reconcile cloud)
-keelway_room(node ROOMS base runtime value telemetry schema client access)
+keelway_room(node ROOMS base runtime value telemetry schema client access reconcile)
 keelway_room(fleet ROOMS base runtime value telemetry schema kinds client access reconcile)
 keelway_room(cli ROOMS base runtime value wire http client)
 keelway_room(app ROOMS base runtime value telemetry wire store schema http kinds client access reconcile

@@ -2,7 +2,6 @@
 // happens on the host's executor.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -10,6 +9,7 @@
 #include "client/client.h"
 #include "client/view.h"
 #include "node/address_pool.h"
+#include "node/pod_player.h"
 #include "node/runtime/hollow/documents.h"
 #include "node/runtime/hollow/stage.h"
 #include "runtime/runtime.h"
@@ -37,25 +37,18 @@ class HollowNode {
   void look_at(const std::string& name_space, const std::string& name);
 
  private:
-  struct PodKey {
-    std::string name_space, name;
-    auto operator<=>(const PodKey&) const = default;
-  };
   void schedule(base::Duration delay, runtime::Task task);
   void boot();
   void register_node();
-  void registered();
+  void registered(base::Duration next_report);
   void renew_lease();
   void create_lease();
   void report_status();
-  void start_pod(const PodKey& key);
-  void stop_pod(const PodKey& key);
-  void act(const PodKey& key, client::Call call);
-  client::ObjectPtr pod_of_ours(const PodKey& key) const;
 
   HollowNodeParts parts_;
   bool registered_ = false;
-  std::set<PodKey> busy_;  // a timer or a call is under way; looked at again afterwards
+  std::string uid_;  // of the Node, where this life registered it
+  PodPlayer pods_;
   std::set<runtime::TimerId> timers_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

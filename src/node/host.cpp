@@ -31,6 +31,7 @@ class ClusterSide {
   void remove(const std::string& machine) {
     waiting_.erase(machine);
     nodes_.erase(machine);
+    std::erase_if(by_name_, [&machine](const auto& entry) { return entry.second == machine; });
   }
   bool empty() const { return waiting_.empty() && nodes_.empty(); }
   std::size_t nodes() const { return nodes_.size(); }
@@ -60,7 +61,7 @@ class ClusterSide {
                  address.is_string()) {
         addresses_.note(change.object->uid(), address.as_string());
       }
-      if (change.object) tell_node(*change.object);
+      tell_node(change.object ? *change.object : *change.previous);
     }
     if (view_.synced()) boot_waiting();
   }
@@ -72,12 +73,21 @@ class ClusterSide {
     if (node != nodes_.end()) node->second->look_at(pod.name_space(), pod.name());
   }
 
+  void boot_later() {
+    if (retry_ != 0) return;
+    retry_ = parts_.executor.after(connect_retry, [this] {
+      retry_ = 0;
+      boot_waiting();
+    });
+  }
+
   void boot_waiting() {
     for (auto& [machine, facts] : std::exchange(waiting_, {})) {
       auto client =
           parts_.connect(id_, access::component("system:node:" + facts.name, {"system:nodes"}));
       if (!client) {  // the cluster is on its way out
         waiting_[machine] = std::move(facts);
+        boot_later();
         continue;
       }
       by_name_[facts.name] = machine;

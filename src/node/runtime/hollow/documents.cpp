@@ -42,78 +42,6 @@ Value node_info(const NodeFacts& facts) {
                         {"systemUUID", digest.substr(16, 32)}});
 }
 
-std::string container_id(const Value& pod, const std::string& container) {
-  return "hollow://" +
-         base::hex_encode(base::sha256(pod.at("metadata", "uid").as_string() + "/" + container));
-}
-
-Value container_status(const Value& pod, const Value& container, const std::string& now,
-                       bool runs_on) {
-  const std::string& name = container["name"].as_string();
-  const std::string& image = container["image"].as_string();
-  Value state;
-  if (runs_on) {
-    state.mutate("running").set("startedAt", now);
-  } else {
-    state.set("terminated", Value::object({{"exitCode", 0},
-                                           {"reason", "Completed"},
-                                           {"startedAt", now},
-                                           {"finishedAt", now},
-                                           {"containerID", container_id(pod, name)}}));
-  }
-  return Value::object({{"name", name},
-                        {"image", image},
-                        {"imageID", "hollow://sha256:" + base::hex_encode(base::sha256(image))},
-                        {"containerID", container_id(pod, name)},
-                        {"state", state},
-                        {"lastState", Value::object()},
-                        {"ready", true},
-                        {"restartCount", 0},
-                        {"started", runs_on}});
-}
-
-bool is_sidecar(const Value& init_container) {
-  return init_container["restartPolicy"].as_string() == "Always";
-}
-
-// Gates are conditions that others set on the pod.
-bool gates_are_open(const Value& pod) {
-  for (const Value& gate : pod.at("spec", "readinessGates").items()) {
-    bool open = false;
-    for (const Value& c : pod.at("status", "conditions").items()) {
-      open = open || (c["type"] == gate["conditionType"] && c["status"].as_string() == "True");
-    }
-    if (!open) return false;
-  }
-  return true;
-}
-
-Value pod_conditions(const Value& pod, const std::string& now) {
-  const char* ready = gates_are_open(pod) ? "True" : "False";
-  const std::pair<const char*, const char*> ours[] = {{"PodReadyToStartContainers", "True"},
-                                                      {"Initialized", "True"},
-                                                      {"Ready", ready},
-                                                      {"ContainersReady", "True"}};
-  Value conditions = Value::array();
-  for (const auto& [type, status] : ours) {
-    Value c = Value::object({{"type", type},
-                             {"status", status},
-                             {"lastProbeTime", nullptr},
-                             {"lastTransitionTime", now}});
-    if (status == std::string_view("False")) {
-      c.set("reason", "ReadinessGatesNotReady");
-      c.set("message", "corresponding condition of pod readiness gate does not exist.");
-    }
-    conditions.push(std::move(c));
-  }
-  for (const Value& c : pod.at("status", "conditions").items()) {
-    bool replaced = false;
-    for (const auto& [type, status] : ours) replaced = replaced || c["type"].as_string() == type;
-    if (!replaced) conditions.push(c);
-  }
-  return conditions;
-}
-
 }  // namespace
 
 NodeFacts read_facts(const value::Value& machine) {
@@ -158,7 +86,8 @@ value::Value node_object(const NodeFacts& facts, base::WallTime now) {
 
 value::Value node_status_patch(const value::Value& old, base::WallTime now) {
   Value conditions = Value::array();
-  for (Value fresh : node_conditions(base::format_rfc3339(now)).items()) {
+  const Value current = node_conditions(base::format_rfc3339(now));
+  for (Value fresh : current.items()) {
     for (const Value& c : old["conditions"].items()) {
       if (c["type"] == fresh["type"] && c["status"] == fresh["status"]) {
         fresh.set("lastTransitionTime", c["lastTransitionTime"]);
@@ -193,30 +122,6 @@ value::Value lease_object(const std::string& node_name, std::string_view node_ui
 
 value::Value lease_patch(base::WallTime now) {
   return Value::object({{"spec", Value::object({{"renewTime", base::format_rfc3339_micro(now)}})}});
-}
-
-value::Value running_patch(const value::Value& pod, const std::string& pod_address,
-                           const std::string& host_address, base::WallTime now) {
-  const std::string time = base::format_rfc3339(now);
-  Value containers = Value::array();
-  for (const Value& c : pod.at("spec", "containers").items()) {
-    containers.push(container_status(pod, c, time, true));
-  }
-  Value status = Value::object({{"phase", "Running"},
-                                {"conditions", pod_conditions(pod, time)},
-                                {"hostIP", host_address},
-                                {"hostIPs", Value::array({Value::object({{"ip", host_address}})})},
-                                {"podIP", pod_address},
-                                {"podIPs", Value::array({Value::object({{"ip", pod_address}})})},
-                                {"startTime", time},
-                                {"containerStatuses", containers}});
-  Value init = Value::array();
-  for (const Value& c : pod.at("spec", "initContainers").items()) {
-    init.push(container_status(pod, c, time, is_sidecar(c)));
-  }
-  if (!init.empty()) status.set("initContainerStatuses", init);
-  return Value::object(
-      {{"metadata", Value::object({{"uid", pod.at("metadata", "uid")}})}, {"status", status}});
 }
 
 }  // namespace keelway::node::hollow

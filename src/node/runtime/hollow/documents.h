@@ -1,4 +1,4 @@
-// The documents that a kubelet would write, for a node and pods that are only played.
+// The documents that a kubelet would write, for a node that is only played.
 #pragma once
 
 #include <string>
@@ -23,9 +23,5 @@ value::Value node_status_patch(const value::Value& old, base::WallTime now);
 value::Value lease_object(const std::string& node_name, std::string_view node_uid,
                           base::WallTime now);
 value::Value lease_patch(base::WallTime now);
-
-// A merge patch of a pod's status: all its containers run.
-value::Value running_patch(const value::Value& pod, const std::string& pod_address,
-                           const std::string& host_address, base::WallTime now);
 
 }  // namespace keelway::node::hollow
