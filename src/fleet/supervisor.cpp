@@ -64,24 +64,30 @@ void Supervisor::halt(const std::string& name, runtime::Task done) {
   if (found == running_.end()) return done();
   auto plane = std::make_shared<std::unique_ptr<ControlPlane>>(std::move(found->second));
   running_.erase(found);
-  (*plane)->stop([plane, done = std::move(done)]() mutable {
+  ++halting_;
+  (*plane)->stop([this, plane, alive = alive_, done = std::move(done)]() mutable {
     plane->reset();
+    if (!*alive) return;
+    --halting_;
     done();
+    tell_if_stopped();
   });
 }
 
 void Supervisor::stop_all(runtime::Task done) {
   stopping_ = true;
+  stopped_ = std::move(done);
   std::vector<std::string> names;
-  for (const auto& [name, plane] : running_) names.push_back(name);
-  if (names.empty()) return done();
-  auto left = std::make_shared<std::size_t>(names.size());
-  auto last = std::make_shared<runtime::Task>(std::move(done));
-  for (const std::string& name : names) {
-    halt(name, [left, last] {
-      if (--*left == 0) (*last)();
-    });
+  for (const auto& [name, plane] : running_) {
+    if (!starting_.contains(name)) names.push_back(name);  // its start ends in a halt
   }
+  for (const std::string& name : names) halt(name, [] {});
+  tell_if_stopped();
+}
+
+void Supervisor::tell_if_stopped() {
+  if (!stopping_ || !stopped_ || !running_.empty() || !starting_.empty() || halting_ > 0) return;
+  std::exchange(stopped_, nullptr)();
 }
 
 void Supervisor::execute(const reconcile::Effect& effect, reconcile::EffectDone done) {
@@ -159,7 +165,7 @@ void Supervisor::assemble(StartPtr start) {
     if (!*alive) return;
     if (!assembled) return fail(start, assembled.error().message);
     running_[start->name] = std::move(*assembled);
-    if (stopping_) return halt(start->name, [] {});
+    if (stopping_) return fail(start, "the server is stopping");
     report(start);
   });
 }
@@ -180,11 +186,11 @@ void Supervisor::report(StartPtr start) {
   if (known["status"].as_string() != "CREATING" && known["status"].is_string()) {
     status.erase("status");  // a restart does not end an update or a deletion
   }
-  auto finish = [this, start, alive = alive_](schema::Answer<client::Reply> answer) {
+  auto finish = [this, start, port, alive = alive_](schema::Answer<client::Reply> answer) {
     if (!*alive) return;
     if (!answer) return fail(start, answer.error().message);
-    parts_.log.info("cluster runs",
-                    {{"cluster", start->spec.arn}, {"port", std::to_string(start->spec.port)}});
+    if (stopping_) return fail(start, "the server is stopping");
+    parts_.log.info("cluster runs", {{"cluster", start->spec.arn}, {"port", std::to_string(port)}});
     starting_.erase(start->name);
     start->done(Value());
   };
@@ -198,6 +204,7 @@ void Supervisor::fail(StartPtr start, const std::string& what) {
   parts_.log.error("cluster cannot be started", {{"cluster", start->name}, {"why", what}});
   starting_.erase(start->name);
   halt(start->name, [start, what] { start->done(base::fail(base::ErrorCode::unavailable, what)); });
+  tell_if_stopped();
 }
 
 void Supervisor::discard(const std::string& name_space, const std::string& name,

@@ -32,7 +32,8 @@ class Supervisor {
 
   void execute(const reconcile::Effect& effect, reconcile::EffectDone done);
   std::size_t running() const { return running_.size(); }
-  // Stops every control plane; `done` when the last is down. Nothing is started afterwards.
+  // Stops every control plane, those on their way up, too; `done` when the last is down. Nothing
+  // is started afterwards.
   void stop_all(runtime::Task done);
 
  private:
@@ -40,6 +41,7 @@ class Supervisor {
   using StartPtr = std::shared_ptr<Start>;
 
   void halt(const std::string& name, runtime::Task done);
+  void tell_if_stopped();
   void run(StartPtr start);
   void read_keys(StartPtr start);
   void draw_keys(StartPtr start);
@@ -51,7 +53,9 @@ class Supervisor {
   SupervisorParts parts_;
   std::map<std::string, std::unique_ptr<ControlPlane>> running_;  // by object name
   std::map<std::string, StartPtr> starting_;
+  std::size_t halting_ = 0;  // told to stop, not down yet
   bool stopping_ = false;
+  runtime::Task stopped_;  // whom stop_all tells
   // Callbacks that outlive the supervisor find it gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -59,6 +59,20 @@ Action set_status(const client::Resource& resource, const client::Object& object
           {"NotFound"}};
 }
 
+Action remove(const client::Object& update) {
+  return {client::remove_call(resources::updates, update.name_space(), update.name(),
+                              client::delete_options(update.uid())),
+          {"NotFound", "Conflict"}};
+}
+
+// An update that names no owner is taken for the cluster's.
+bool belongs_to(const client::Object& update, const client::Object& cluster) {
+  const auto& owners = update.owners();
+  return owners.empty() || std::any_of(owners.begin(), owners.end(), [&cluster](const auto& owner) {
+           return owner.uid == cluster.uid();
+         });
+}
+
 class UpdateLoop final : public reconcile::KeyedLoop {
  public:
   explicit UpdateLoop(base::Duration delay) : delay_(delay) {}
@@ -79,9 +93,15 @@ class UpdateLoop final : public reconcile::KeyedLoop {
 
   Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
     const ObjectPtr cluster = view.get(resources::clusters, key.name_space, key.name);
-    if (!cluster || cluster->deleting()) return {};  // what it owns goes with it
-    const std::vector<Update> updates = updates_of(view, key);
+    std::vector<Update> updates = updates_of(view, key);
     Plan plan;
+    // Those of a cluster that has gone go, too, also where another one has its name by now.
+    std::erase_if(updates, [&](const Update& update) {
+      const bool lost = !cluster || !belongs_to(*update.object, *cluster);
+      if (lost) plan.actions.push_back(remove(*update.object));
+      return lost;
+    });
+    if (!cluster || cluster->deleting()) return plan;
     std::vector<Action> endings;
     base::Duration wait = base::Duration::max();
     for (const Update& update : updates) {
@@ -121,10 +141,7 @@ class UpdateLoop final : public reconcile::KeyedLoop {
       if (finished <= finished_updates_max) return;
       if (update.open()) continue;
       --finished;
-      plan.actions.push_back(
-          {client::remove_call(resources::updates, update.object->name_space(),
-                               update.object->name(), client::delete_options(update.object->uid())),
-           {"NotFound", "Conflict"}});
+      plan.actions.push_back(remove(*update.object));
     }
   }
 
