@@ -55,7 +55,7 @@ struct Remote {
     auto context = cli::find_context(environment, runtime->files(), data);
     if (!context) return report(std::unexpected(context.error()));
     if (!region.empty()) context->region = region;
-    return report(verb(cli::Session{*runtime, *context, output == "json"}));
+    return report(verb(cli::Session{*runtime, *context, std::filesystem::absolute(data), output == "json"}));
   }
 };
 

@@ -204,7 +204,8 @@ base::Result<void> print_kubeconfig(const Session& session, const std::string& c
   const Value exec = Value::object(
       {{"apiVersion", "client.authentication.k8s.io/v1beta1"},
        {"command", program},
-       {"args", Value::array({"cluster", "token", "--region", session.context.region, cluster})},
+       {"args", Value::array({"cluster", "token", "--data", session.data_folder, "--region",
+                              session.context.region, cluster})},
        {"env", nullptr},
        {"interactiveMode", "Never"},
        {"provideClusterInfo", false}});

@@ -11,7 +11,8 @@ namespace keelway::cli {
 struct Session {
   runtime::Runtime& runtime;
   Context context;
-  bool json = false;  // -o json
+  std::string data_folder;  // absolute
+  bool json = false;        // -o json
 };
 
 struct NewCluster {
