@@ -210,7 +210,8 @@ class Planner {
     if (newest == nullptr) return true;
     const std::int64_t number = std::max(rollout_.highest_old_number() + 1, newest->number);
     value::Value changes = value::Value::object();
-    for (const auto& [key, text] : inherited_annotations().members()) {
+    const value::Value inherited = inherited_annotations();
+    for (const auto& [key, text] : inherited.members()) {
       if (newest->annotation(key) != text.as_string()) changes.set(key, text);
     }
     if (newest->number != number) {
