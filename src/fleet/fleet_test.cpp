@@ -177,11 +177,13 @@ TEST(Fleet, ARestartBringsItBackWithItsKeysAndPort) {
 TEST(Fleet, DeletionTakesMachinesPlaneDataAndKeys) {
   World world;
   world.create();
-  world.hub.put(resources::machines,
-                Value::object({{"metadata", Value::object({{"namespace", "acct"},
-                                                           {"name", "m"},
-                                                           {"labels", Value::object({{std::string(
-                                                                          cluster_label), "c"}})}})}}));
+  world.hub.put(
+      resources::machines,
+      Value::object(
+          {{"metadata",
+            Value::object({{"namespace", "acct"},
+                           {"name", "m"},
+                           {"labels", Value::object({{std::string(cluster_label), "c"}})}})}}));
   world.executor.run_for(1s);
   world.delete_cluster();
   world.executor.run_for(500ms);

@@ -26,9 +26,9 @@ struct Hub {
   }
   void put_cluster(const std::string& uid) {
     api.put(resources::clusters,
-            Value::object({{"metadata", Value::object({{"namespace", "acct"}, {"name", "c"},
-                                                       {"uid", uid}})},
-                           {"status", Value::object({{"status", "ACTIVE"}})}}));
+            Value::object(
+                {{"metadata", Value::object({{"namespace", "acct"}, {"name", "c"}, {"uid", uid}})},
+                 {"status", Value::object({{"status", "ACTIVE"}})}}));
   }
   // As the AWS door writes it: without a status.
   void begin(const std::string& name) {

@@ -54,8 +54,8 @@ struct Site {
     host = make_host({.runtime = process->runtime(),
                       .executor = executor,
                       .hub = hub,
-                      .connect = [this](std::string_view, access::Identity who)
-                          -> std::unique_ptr<client::Client> {
+                      .connect = [this](std::string_view,
+                                        access::Identity who) -> std::unique_ptr<client::Client> {
                         if (!cluster_runs) return nullptr;
                         callers.insert(who.user);
                         return std::make_unique<Forward>(api);
@@ -66,7 +66,8 @@ struct Site {
     executor.run_for(0s);
   }
   void add_machine(const std::string& node) {
-    value::Value machine = doc(R"({"spec":{"cluster":"c","address":"10.0.0.1","architecture":"arm64",
+    value::Value machine =
+        doc(R"({"spec":{"cluster":"c","address":"10.0.0.1","architecture":"arm64",
         "labels":{"team":"blue"},"capacity":{"cpu":"2"},"allocatable":{"cpu":"1"},
         "taints":[{"key":"karpenter.sh/unregistered","effect":"NoExecute"}]}})");
     machine.mutate("metadata").set("name", "m-" + node).set("namespace", "acct");
@@ -96,10 +97,9 @@ struct Site {
     api.put(resources::pods, doomed);
   }
   std::size_t count(client::Verb verb, const client::Resource& resource) {
-    return static_cast<std::size_t>(
-        std::count_if(api.calls.begin(), api.calls.end(), [&](const client::Call& call) {
-          return call.verb == verb && call.resource == resource;
-        }));
+    return static_cast<std::size_t>(std::count_if(
+        api.calls.begin(), api.calls.end(),
+        [&](const client::Call& call) { return call.verb == verb && call.resource == resource; }));
   }
   // A node that honours "grace 0" as the server does.
   void honour_removals() {
@@ -310,7 +310,8 @@ TEST(HollowPod, EndsAfterTheTimeThatItsAnnotationNames) {
   site.add_machine("n1");
   site.executor.run_for(5s);
   for (const char* policy : {"Never", "OnFailure", "Always"}) {
-    value::Value pod = site.pod_on("n1", policy, std::string(R"({"restartPolicy":")") + policy + R"("})");
+    value::Value pod =
+        site.pod_on("n1", policy, std::string(R"({"restartPolicy":")") + policy + R"("})");
     pod.mutate("metadata", "annotations").set(hollow::run_seconds, "30");
     site.api.put(resources::pods, pod);
   }
@@ -320,7 +321,9 @@ TEST(HollowPod, EndsAfterTheTimeThatItsAnnotationNames) {
   for (const char* policy : {"Never", "OnFailure"}) {
     const value::Value pod = site.pod(policy);
     EXPECT_EQ(pod.at("status", "phase").as_string(), "Succeeded") << policy;
-    EXPECT_EQ(pod.at("status", "containerStatuses")[0].at("state", "terminated", "exitCode").as_int(-1), 0);
+    EXPECT_EQ(
+        pod.at("status", "containerStatuses")[0].at("state", "terminated", "exitCode").as_int(-1),
+        0);
     EXPECT_EQ(condition(pod, "Ready"), "False");
   }
   EXPECT_EQ(site.pod("Always").at("status", "phase").as_string(), "Running");

@@ -96,8 +96,7 @@ void PodPlayer::start(const PodKey& key, const Value& pod) {
     parts_.log.error("no pod address is left", {{"pod", key.name_space + "/" + key.name}});
     return again_later(key, entries_[key]);
   }
-  patch(key, hollow::running_patch(pod, *address, parts_.node_address,
-                                   parts_.executor.wall_now()));
+  patch(key, hollow::running_patch(pod, *address, parts_.node_address, parts_.executor.wall_now()));
 }
 
 void PodPlayer::patch(const PodKey& key, Value patch) {
@@ -123,8 +122,8 @@ void PodPlayer::answered(const PodKey& key, const schema::Answer<client::Reply>&
     return;
   }
   if (!answer.error().is("NotFound") && !answer.error().is("Conflict")) {
-    parts_.log.warning("pod cannot be played", {{"pod", key.name_space + "/" + key.name},
-                                                {"why", answer.error().message}});
+    parts_.log.warning("pod cannot be played",
+                       {{"pod", key.name_space + "/" + key.name}, {"why", answer.error().message}});
   }
   again_later(key, entry);
 }

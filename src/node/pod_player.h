@@ -39,8 +39,8 @@ class PodPlayer {
   };
   struct Entry {
     std::string uid;
-    bool calling = false;  // one call at a time
-    bool changed = false;  // while calling
+    bool calling = false;          // one call at a time
+    bool changed = false;          // while calling
     client::Revision written = 0;  // nothing is decided before the view shows it
     hollow::Step::Kind waiting = hollow::Step::Kind::none;  // for its timer
     runtime::TimerId timer = 0;

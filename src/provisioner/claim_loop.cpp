@@ -137,11 +137,11 @@ class ClaimLoop final : public reconcile::KeyedLoop {
   }
 
   static Plan remove(const Value& claim) {
-    return {{{client::remove_call(resources::node_claims, "",
-                                  claim.at("metadata", "name").as_string(),
-                                  client::delete_options(claim.at("metadata", "uid").as_string())),
-              {"NotFound", "Conflict"}}},
-            reconcile::Done{}};
+    return {
+        {{client::remove_call(resources::node_claims, "", claim.at("metadata", "name").as_string(),
+                              client::delete_options(claim.at("metadata", "uid").as_string())),
+          {"NotFound", "Conflict"}}},
+        reconcile::Done{}};
   }
 
   static Plan wait_for_node(const Value& claim, base::WallTime now) {

@@ -233,7 +233,7 @@ class Disruption {
   std::map<std::string, ClaimState> claims_;
   std::map<std::string, NodePool> pools_;
   std::vector<placement::PodInfoPtr> unbound_;
-  std::vector<Room> room_;  // what pods could move to
+  std::vector<Room> room_;                              // what pods could move to
   std::map<std::string, std::int64_t> totals_, going_;  // nodes of a pool, those on their way out
 };
 

@@ -43,12 +43,10 @@ struct Cluster {
   reconcile::testing::HandExecutor executor;
   reconcile::testing::FakeApi api{executor}, hub{executor};
   MoodyCloud cloud{cloud::make_simulated_cloud(
-      hub, {.cluster = "c", .name_space = "acct", .region = "us-east-1", .catalogue = catalogue()})};
-  Launcher launcher{{.executor = executor,
-                     .client = api,
-                     .cloud = cloud,
-                     .catalogue = catalogue(),
-                     .log = {}}};
+      hub,
+      {.cluster = "c", .name_space = "acct", .region = "us-east-1", .catalogue = catalogue()})};
+  Launcher launcher{
+      {.executor = executor, .client = api, .cloud = cloud, .catalogue = catalogue(), .log = {}}};
   std::unique_ptr<reconcile::Manager> manager = reconcile::make_manager(executor, api);
 
   explicit Cluster(bool disruption = true) {
@@ -72,8 +70,7 @@ struct Cluster {
     value::Value pod = pod_document(name, cpu, "1Gi");
     pod.set("status", doc(R"({"conditions":[{"type":"PodScheduled","status":"False",
                                              "reason":"Unschedulable"}]})"));
-    pod.mutate("metadata").set("ownerReferences",
-                               doc(R"([{"kind":"ReplicaSet","name":"r","uid":"r",
+    pod.mutate("metadata").set("ownerReferences", doc(R"([{"kind":"ReplicaSet","name":"r","uid":"r",
                                         "apiVersion":"apps/v1","controller":true}])"));
     api.put(resources::pods, pod);
   }
@@ -93,7 +90,9 @@ struct Cluster {
       node.mutate("metadata").set("name", name).set("labels", spec["labels"]);
       node.mutate("spec").set("providerID", spec["providerID"]).set("taints", spec["taints"]);
       node.set("status", doc(R"({"conditions":[{"type":"Ready","status":"True"}]})"));
-      node.mutate("status").set("allocatable", spec["allocatable"]).set("capacity", spec["capacity"]);
+      node.mutate("status")
+          .set("allocatable", spec["allocatable"])
+          .set("capacity", spec["capacity"]);
       api.put(resources::nodes, node);
     }
   }

@@ -91,8 +91,7 @@ bool Packer::is_beaten(const Candidate& candidate, const Candidate& by) const {
   if (!offers_differ_) return true;  // candidates come by price
   return std::all_of(candidate.type->offerings.begin(), candidate.type->offerings.end(),
                      [&by](const cloud::Offering& offering) {
-                       const auto* other =
-                           by.type->find(offering.zone, offering.capacity_type);
+                       const auto* other = by.type->find(offering.zone, offering.capacity_type);
                        return !offering.available ||
                               (other != nullptr && other->available &&
                                other->price_micro_usd <= offering.price_micro_usd);
@@ -210,9 +209,9 @@ Packing Packer::best(const std::function<bool(const cloud::InstanceType&)>& is_w
   Packing best;
   for (const Candidate& candidate : candidates_) {
     // Not even a full one is as good as the best so far; nor are those that follow.
-    if (best.worth > 0 && static_cast<__int128>(candidate.offering->price_micro_usd) * best.worth >
-                              static_cast<__int128>(best.offering->price_micro_usd) *
-                                  candidate.worth_max) {
+    if (best.worth > 0 &&
+        static_cast<__int128>(candidate.offering->price_micro_usd) * best.worth >
+            static_cast<__int128>(best.offering->price_micro_usd) * candidate.worth_max) {
       break;
     }
     if (!is_within_limits(*candidate.type)) continue;

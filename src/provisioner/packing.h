@@ -18,11 +18,11 @@ std::int64_t worth(const placement::ResourceList& list);
 // Pods that ask for the same of a node.
 struct PodGroup {
   placement::PodInfoPtr sample;
-  std::string zone;                       // that rules between pods chose; empty: any
-  placement::Requirements requirements;   // the zone included
-  std::string requirements_text;          // equal for equal requirements; empty: none
+  std::string zone;                      // that rules between pods chose; empty: any
+  placement::Requirements requirements;  // the zone included
+  std::string requirements_text;         // equal for equal requirements; empty: none
   std::size_t per_node_max = SIZE_MAX;
-  std::vector<std::size_t> repelled;      // groups that may not share a node with this one
+  std::vector<std::size_t> repelled;        // groups that may not share a node with this one
   std::vector<placement::PodInfoPtr> pods;  // not placed yet
   bool open = true;
 };
@@ -79,12 +79,12 @@ class Packer {
   const cloud::Catalogue& catalogue_;
   const std::vector<PodGroup>& groups_;
   const std::vector<bool> suited_;
-  std::vector<int> requirement_ids_;                    // by group; -1: none
+  std::vector<int> requirement_ids_;  // by group; -1: none
   std::vector<const placement::Requirements*> by_id_;
   bool offers_differ_ = false;  // some group asks for a zone or a capacity type
   std::map<std::vector<int>, Joined> joined_;
-  std::vector<Candidate> candidates_;  // the lowest price for worth_max first
-  std::vector<std::size_t> live_;      // groups that have pods left
+  std::vector<Candidate> candidates_;                   // the lowest price for worth_max first
+  std::vector<std::size_t> live_;                       // groups that have pods left
   placement::Amount least_cpu_ = 0, least_memory_ = 0;  // that any of them asks for
 };
 

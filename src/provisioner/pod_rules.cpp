@@ -73,7 +73,8 @@ std::string demand_of(const PodInfo& pod) {
     append(text, 'p', port.ip, port.protocol);
     text += std::to_string(port.port);
   }
-  if (!pod.spread.empty() || !pod.anti_affinity.required.empty() || !pod.affinity.required.empty()) {
+  if (!pod.spread.empty() || !pod.anti_affinity.required.empty() ||
+      !pod.affinity.required.empty()) {
     append_rules(pod, text);
   }
   return text;
@@ -112,7 +113,7 @@ struct ZoneCounts::Rule {
   Sort sort = Sort::spread;
   std::string text;
   std::int64_t max_skew = 1;
-  bool self = false;  // the pod counts itself
+  bool self = false;                            // the pod counts itself
   std::function<bool(const PodInfo&)> selects;  // no longer than the pod
 };
 
@@ -127,10 +128,9 @@ std::vector<ZoneCounts::Rule> ZoneCounts::rules_of(const PodInfo& pod) {
   const auto add_terms = [&](const std::vector<PodTerm>& terms, Rule::Sort sort) {
     for (const PodTerm& term : terms) {
       if (term.topology_key != zone_label) continue;
-      rules.push_back({sort, "T" + term.text(), 1, term.selects(pod.name_space, pod.labels),
-                       [&term](const PodInfo& other) {
-                         return term.selects(other.name_space, other.labels);
-                       }});
+      rules.push_back(
+          {sort, "T" + term.text(), 1, term.selects(pod.name_space, pod.labels),
+           [&term](const PodInfo& other) { return term.selects(other.name_space, other.labels); }});
     }
   };
   add_terms(pod.anti_affinity.required, Rule::Sort::apart);

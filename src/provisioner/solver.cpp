@@ -190,9 +190,8 @@ class Solver {
     if (!group.zone.empty()) {
       group.requirements.add(std::string(zone_label), ValueSet::only({group.zone}));
     }
-    group.requirements_text = group.requirements.sets().empty()
-                                  ? ""
-                                  : value::to_json(group.requirements.to_value());
+    group.requirements_text =
+        group.requirements.sets().empty() ? "" : value::to_json(group.requirements.to_value());
   }
 
   // Groups that have no such term have had their chance.

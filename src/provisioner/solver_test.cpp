@@ -88,8 +88,8 @@ TEST(Solver, PacksPodsTogether) {
 
 TEST(Solver, DevicesAreOnlyOnTypesThatHaveThem) {
   Market market({pool("default", on_demand)});
-  market.add(3, "1", "2Gi",
-             R"({"containers":[{"resources":{"requests":{"nvidia.com/gpu":"1"}}}]})", "{}", "gpu");
+  market.add(3, "1", "2Gi", R"({"containers":[{"resources":{"requests":{"nvidia.com/gpu":"1"}}}]})",
+             "{}", "gpu");
   const Solution solution = market.add(5, "1", "2Gi").solve();
   expect_sound(solution, market.input);
   EXPECT_TRUE(solution.impossible.empty());
@@ -109,14 +109,15 @@ TEST(Solver, HonoursNodeSelectors) {
                {"node.kubernetes.io/instance-type", "m5.4xlarge"},
                {"team", "blue"}};
   for (const auto& c : cases) {
-    Market market({pool("default", "[]", R"({"template":{"metadata":{"labels":{"team":"blue"}}}})")});
-    const std::string spec =
-        value::to_json(value::Value::object({{"nodeSelector", value::Value::object({{c.key, c.value}})}}));
+    Market market(
+        {pool("default", "[]", R"({"template":{"metadata":{"labels":{"team":"blue"}}}})")});
+    const std::string spec = value::to_json(
+        value::Value::object({{"nodeSelector", value::Value::object({{c.key, c.value}})}}));
     const Solution solution = market.add(1, "1", "1Gi", spec).solve();
     ASSERT_EQ(solution.nodes.size(), 1u) << c.key;
     expect_sound(solution, market.input);
-    const Choice launched = cheapest_choice(solution.nodes[0].requirements,
-                                            solution.nodes[0].requests, *catalogue());
+    const Choice launched =
+        cheapest_choice(solution.nodes[0].requirements, solution.nodes[0].requests, *catalogue());
     placement::Labels labels = launched.type->labels;
     labels.set(zone_label, launched.offering->zone);
     labels.set(capacity_type_label, launched.offering->capacity_type);
@@ -127,8 +128,7 @@ TEST(Solver, HonoursNodeSelectors) {
 
 TEST(Solver, UnknownLabelsAreImpossible) {
   Market market({pool("default")});
-  const Solution solution =
-      market.add(1, "1", "1Gi", R"({"nodeSelector":{"team":"red"}})").solve();
+  const Solution solution = market.add(1, "1", "1Gi", R"({"nodeSelector":{"team":"red"}})").solve();
   EXPECT_TRUE(solution.nodes.empty());
   ASSERT_EQ(solution.impossible.size(), 1u);
   EXPECT_EQ(solution.impossible[0].second,
@@ -274,7 +274,8 @@ TEST(Solver, FillsNodesThatAreThereFirst) {
 TEST(Solver, SpreadPodsUseNodesOnTheirWay) {
   Market market({pool("default", on_demand)});
   for (const char zone : {'a', 'b', 'c'}) {
-    market.input.nodes.push_back(node(std::string("n") + zone, std::string("us-east-1") + zone, 2000));
+    market.input.nodes.push_back(
+        node(std::string("n") + zone, std::string("us-east-1") + zone, 2000));
   }
   market.add(6, "1", "1Gi", zone_spread, R"({"app":"web"})");
   EXPECT_TRUE(market.solve().nodes.empty()) << "each zone has room for two";
@@ -293,7 +294,8 @@ TEST(Solver, LimitsPodsPerNode) {
   for (const auto& node : spread.nodes) EXPECT_EQ(node.pods.size(), 2u);
 
   Market ports({pool("default", on_demand)});
-  ports.add(3, "100m", "100Mi", R"({"containers":[{"ports":[{"hostPort":80,"containerPort":80}]}]})");
+  ports.add(3, "100m", "100Mi",
+            R"({"containers":[{"ports":[{"hostPort":80,"containerPort":80}]}]})");
   EXPECT_EQ(ports.solve().nodes.size(), 3u);
 }
 

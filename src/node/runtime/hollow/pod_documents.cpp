@@ -20,12 +20,12 @@ std::string container_id(const Value& pod, const std::string& container) {
 
 Value ended(const Value& pod, const std::string& container, std::string_view started,
             std::string_view now) {
-  return Value::object({{"terminated", Value::object({{"exitCode", 0},
-                                                      {"reason", "Completed"},
-                                                      {"startedAt", started},
-                                                      {"finishedAt", now},
-                                                      {"containerID",
-                                                       container_id(pod, container)}})}});
+  return Value::object(
+      {{"terminated", Value::object({{"exitCode", 0},
+                                     {"reason", "Completed"},
+                                     {"startedAt", started},
+                                     {"finishedAt", now},
+                                     {"containerID", container_id(pod, container)}})}});
 }
 
 Value container_status(const Value& pod, const Value& container, const std::string& now,
@@ -80,10 +80,11 @@ Value pod_conditions(const Value& pod, Life life, const std::string& now) {
     const char* status = holds ? "True" : "False";
     const Value& old = find_condition(pod, type);
     const bool same = old["status"].as_string() == status;
-    Value c = Value::object({{"type", type},
-                             {"status", status},
-                             {"lastProbeTime", nullptr},
-                             {"lastTransitionTime", same ? old["lastTransitionTime"] : Value(now)}});
+    Value c =
+        Value::object({{"type", type},
+                       {"status", status},
+                       {"lastProbeTime", nullptr},
+                       {"lastTransitionTime", same ? old["lastTransitionTime"] : Value(now)}});
     if (!runs && type != std::string_view("PodReadyToStartContainers")) {
       c.set("reason", "PodCompleted");
     } else if (!holds && runs) {
@@ -113,7 +114,8 @@ std::optional<base::Duration> run_time(const Value& pod) {
   std::int64_t seconds = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
   if (error != std::errc() || end != text.data() + text.size() || seconds < 0 ||
-      seconds > run_seconds_max || pod.at("spec", "restartPolicy").string_or("Always") == "Always") {
+      seconds > run_seconds_max ||
+      pod.at("spec", "restartPolicy").string_or("Always") == "Always") {
     return std::nullopt;
   }
   return std::chrono::seconds(seconds);
@@ -167,8 +169,8 @@ value::Value running_patch(const value::Value& pod, const std::string& pod_addre
 
 value::Value ready_patch(const value::Value& pod, base::WallTime now) {
   return status_patch(
-      pod, Value::object({{"conditions",
-                           pod_conditions(pod, Life::running, base::format_rfc3339(now))}}));
+      pod, Value::object(
+               {{"conditions", pod_conditions(pod, Life::running, base::format_rfc3339(now))}}));
 }
 
 value::Value finished_patch(const value::Value& pod, base::WallTime now) {

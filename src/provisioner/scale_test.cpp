@@ -1,0 +1,112 @@
+// Whole plans over large views. KEELWAY_BENCH=1 makes them large and prints how long they take.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+
+#include "provisioner/loops.h"
+#include "provisioner/names.h"
+#include "provisioner/testing/fixtures.h"
+
+namespace keelway::provisioner {
+namespace {
+
+using namespace testing;
+namespace resources = client::resources;
+
+constexpr base::WallTime now{1'767'225'600'000'000};
+
+value::Value claim_document(const std::string& name, bool launched) {
+  value::Value claim = doc(R"({"metadata":{"creationTimestamp":"2026-01-01T00:00:00Z"},"spec":{
+      "resources":{"requests":{"cpu":"1800m","memory":"2Gi","pods":"10"}}}})");
+  claim.mutate("metadata").set("name", name).set("uid", "uid-" + name);
+  claim.mutate("metadata", "labels").set(pool_label, "default");
+  claim.mutate("metadata", "annotations").set(cost_annotation, "0.1");
+  claim.mutate("spec").set("requirements", doc(R"([{"key":"node.kubernetes.io/instance-type",
+      "operator":"In","values":["m5.large","m6i.large","m6a.large","c5.large","r5.large"]}])"));
+  if (!launched) return claim;
+  claim.set("status", doc(R"({"conditions":[{"type":"Launched","status":"True"},
+      {"type":"Registered","status":"True"},{"type":"Initialized","status":"True"},
+      {"type":"Consolidatable","status":"True"}]})"));
+  claim.mutate("status").set("nodeName", "n-" + name).set("providerID", "aws:///z/" + name);
+  return claim;
+}
+
+void put_node(HandView& hand, const std::string& name, std::string_view cpu) {
+  hand.put(resources::node_claims, claim_document(name, true));
+  value::Value node = doc(R"({"metadata":{},"status":{"conditions":[{"type":"Ready",
+      "status":"True"}],"allocatable":{"memory":"8Gi","pods":"29"}}})");
+  node.mutate("metadata").set("name", "n-" + name).set("uid", "node-" + name);
+  node.mutate("metadata", "labels").set(pool_label, "default");
+  node.mutate("spec").set("providerID", "aws:///z/" + name);
+  node.mutate("status", "allocatable").set("cpu", cpu);
+  hand.put(resources::nodes, node);
+}
+
+value::Value owned_pod(const std::string& name, const std::string& node) {
+  value::Value pod = pod_document(name, "180m", "200Mi");
+  pod.mutate("metadata").set("ownerReferences", doc(R"([{"kind":"ReplicaSet","name":"r","uid":"r",
+                                      "apiVersion":"apps/v1","controller":true}])"));
+  if (!node.empty()) {
+    pod.mutate("spec").set("nodeName", node);
+  } else {
+    pod.set("status", doc(R"({"conditions":[{"type":"PodScheduled","status":"False",
+                                             "reason":"Unschedulable"}]})"));
+  }
+  return pod;
+}
+
+template <class Loop>
+reconcile::Plan timed(const char* what, const Loop& loop, const HandView& hand) {
+  const auto start = std::chrono::steady_clock::now();
+  reconcile::Plan plan = loop.plan(hand.view(), {}, now, 1);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  if (std::getenv("KEELWAY_BENCH") != nullptr) printf("%s: %.3f s\n", what, took.count());
+  return plan;
+}
+
+struct Size {
+  int nodes = std::getenv("KEELWAY_BENCH") != nullptr ? 1000 : 30;
+  int pods_per_node = 10;
+};
+
+TEST(Scale, FullNodesAreLeftAlone) {
+  const Size size;
+  HandView hand;
+  hand.put(resources::node_pools, pool_document("default"));
+  for (int i = 0; i < size.nodes; ++i) {
+    const std::string name = "c" + std::to_string(i);
+    put_node(hand, name, "1900m");
+    for (int p = 0; p < size.pods_per_node; ++p) {
+      hand.put(resources::pods, owned_pod(name + "-" + std::to_string(p), "n-" + name));
+    }
+  }
+  const auto loop = make_disruption_loop(catalogue());
+  timed("disruption, first plan (parses)", *loop, hand);
+  EXPECT_TRUE(timed("disruption, 1,000 full nodes", *loop, hand).actions.empty());
+  // One node with room for the pods of another: exactly one moves.
+  put_node(hand, "roomy", "1900m");
+  const auto plan = timed("disruption, one node empty", *loop, hand);
+  ASSERT_EQ(plan.actions.size(), 1u);
+  EXPECT_EQ(call_of(plan.actions[0]).name, "roomy");
+}
+
+TEST(Scale, WaitingPodsCountOnNodesThatAreNotLaunchedYet) {
+  const Size size;
+  HandView hand;
+  hand.put(resources::node_pools, pool_document("default"));
+  for (int i = 0; i < size.nodes; ++i) {
+    hand.put(resources::node_claims, claim_document("c" + std::to_string(i), false));
+    for (int p = 0; p < size.pods_per_node; ++p) {
+      hand.put(resources::pods, owned_pod("p" + std::to_string(i * 100 + p), ""));
+    }
+  }
+  const auto loop = make_provisioning_loop(catalogue());
+  EXPECT_TRUE(timed("provisioning, 10,000 pods on 1,000 claims", *loop, hand).actions.empty());
+  timed("provisioning, the same again", *loop, hand);
+  hand.put(resources::pods, owned_pod("one-more", ""));
+  EXPECT_EQ(timed("provisioning, one pod more", *loop, hand).actions.size(), 1u);
+}
+
+}  // namespace
+}  // namespace keelway::provisioner
