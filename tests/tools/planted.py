@@ -23,7 +23,7 @@ PLANTED = [
     ("tidy", "src/value/planted.h", "int x;\n", "no #pragma once"),
     ("tidy", "src/value/planted.h", "#pragma once\n", "nobody includes it"),
     ("tidy", "src/planted/planted.cpp", "int x;\n", "no README.md"),
-    ("tidy", "docs/planted.md", "see /work/" + "main\n", "word of the workplace"),
+    ("tidy", "docs/planted.md", "see /wo" + "rk/main\n", "word of the workplace"),
 ]
 
 

@@ -69,6 +69,8 @@ def check_source(path, relative, bans):
 
 
 def in_home(relative, homes):
+    if "tests" in homes and (relative.endswith("_test.cpp") or "/testing/" in relative):
+        return True
     return any(relative == h or relative.startswith((h + "/", "src/" + h + "/")) for h in homes)
 
 
