@@ -71,7 +71,7 @@ class ScratchFolder {
 // One life of the server process with a user inside it; killed as a whole.
 class Life {
  public:
-  Life(runtime::Host& host, const std::string& database, const Losses& losses)
+  Life(runtime::Host& host, const std::string& database, const Losses& losses, telemetry::Log log)
       : runtime_(host.runtime()), losses_(losses), user_(runtime_.make_executor("user")) {
     auto opened = store::open_sqlite(runtime_, {.path = database});
     KEELWAY_INVARIANT(opened.has_value(), opened.error().message);
@@ -84,7 +84,7 @@ class Life {
     seams_ = std::make_unique<app::Seams>(app::Seams{
         .runtime = runtime_,
         .engine = *engine_,
-        .log = {},
+        .log = std::move(log),
         .decorate = [this](std::unique_ptr<client::Client> client, runtime::Executor& executor) {
           return make_lossy(std::move(client), executor, losses_);
         }});
@@ -186,12 +186,28 @@ class Run {
   void fail(std::string what) {
     if (ok()) outcome_.failure = std::move(what);
   }
-  void note(const std::string& what) {
+  void note(const std::string& what) const {
     if (trace_)
       fmt::print("{:>10} {}\n", base::format_duration(world_->now() - base::Instant{}), what);
   }
 
-  void start_life() { life_ = std::make_unique<Life>(*host_, folder_.database(), losses_); }
+  void start_life() {
+    life_ = std::make_unique<Life>(*host_, folder_.database(), losses_, story());
+  }
+  // What the server logs, in the time of the world; nothing where nobody reads it.
+  telemetry::Log story() const {
+    if (!trace_) return {};
+    const bool whole_story = std::getenv("KEELWAY_STORY") != nullptr;
+    return {"", [this, whole_story](telemetry::Level level, std::string_view component,
+                                    std::string_view message,
+                                    std::initializer_list<telemetry::Pair> pairs) {
+              if (component == "audit" && !whole_story) return;
+              std::string text = fmt::format(
+                  "  {}{}: {}", level < telemetry::Level::warning ? "" : "! ", component, message);
+              for (const auto& [key, word] : pairs) text += fmt::format(" {}={}", key, word);
+              note(text);
+            }};
+  }
 
   void look() {
     life_->follow_cluster();

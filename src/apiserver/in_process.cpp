@@ -86,6 +86,19 @@ OperationPtr operation_of(Call call, access::Identity who) {
   return op;
 }
 
+// What a remote caller would have asked for.
+std::string path_of(const RequestInfo& info) {
+  std::string path = info.group.empty() ? "/api/" : "/apis/" + info.group + "/";
+  path += info.version;
+  if (!info.name_space.empty() && info.resource != "namespaces") {
+    path += "/namespaces/" + info.name_space;
+  }
+  path += "/" + info.resource;
+  if (!info.name.empty()) path += "/" + info.name;
+  if (!info.subresource.empty()) path += "/" + info.subresource;
+  return path;
+}
+
 void record(Core& core, const Operation& op, base::WallTime received, int code) {
   core.metrics->answered(op.info.verb, op.info.group, op.info.version, op.info.resource, code,
                          std::chrono::duration<double>(core.now() - received).count());
@@ -94,6 +107,7 @@ void record(Core& core, const Operation& op, base::WallTime received, int code) 
   AuditRecord entry = audit_record(op, received);
   entry.id = base::make_uuid(core.executor.random());
   entry.source = "in-process";
+  entry.uri = path_of(op.info);
   entry.code = code;
   entry.answered = core.now();
   core.config.audit(entry);

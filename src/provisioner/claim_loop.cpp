@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <set>
+
 #include "base/encoding.h"
 #include "client/resources.h"
 #include "provisioner/cluster_state.h"
@@ -22,6 +24,10 @@ using value::Value;
 
 // A machine that has not become a node by then is given up.
 constexpr auto registration_limit = std::chrono::minutes(15);
+// A node that no claim stands for is looked at again then, while a launch is not yet recorded.
+constexpr auto orphan_again = std::chrono::seconds(5);
+// Keys of this kind are nodes, others claims.
+constexpr std::string_view orphan_kind = "orphan";
 // Pods come and go in waves; their effect on a claim is written down at most this often.
 constexpr auto pod_event_pace = std::chrono::seconds(2);
 
@@ -48,6 +54,8 @@ class ClaimLoop final : public reconcile::KeyedLoop {
     if (change.resource == resources::node_claims) {
       keys.push_back({"", object->name(), ""});
       remember(change);
+      const std::string node = object->value().at("status", "nodeName").as_string();
+      if (!change.object && !node.empty()) keys.push_back(orphan_key(node));
     } else if (change.resource == resources::node_pools) {
       if (change.object && change.previous &&
           change.object->value()["spec"] == change.previous->value()["spec"]) {
@@ -58,6 +66,7 @@ class ClaimLoop final : public reconcile::KeyedLoop {
       }
     } else if (change.resource == resources::nodes) {
       add_claim_of(*object, keys);
+      if (change.object && is_orphan(*object)) keys.push_back(orphan_key(object->name()));
     } else if (change.resource == resources::pods) {
       const std::string node = object->value().at("spec", "nodeName").as_string();
       const bool moved = !change.object || !change.previous ||
@@ -71,6 +80,7 @@ class ClaimLoop final : public reconcile::KeyedLoop {
   }
 
   Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
+    if (key.kind == orphan_kind) return plan_orphan(view, key.name);
     const ObjectPtr object = view.get(resources::node_claims, "", key.name);
     if (!object) return {};
     const Value claim = object->value();
@@ -91,14 +101,40 @@ class ClaimLoop final : public reconcile::KeyedLoop {
  private:
   static const Value& conditions_of(const Value& claim) { return claim.at("status", "conditions"); }
 
+  static Key orphan_key(std::string node) {
+    return {"", std::move(node), std::string(orphan_kind)};
+  }
+
+  bool is_orphan(const client::Object& node) const {
+    const std::string provider = node.value().at("spec", "providerID").as_string();
+    return !provider.empty() && !node.label(pool_label).empty() && !claims_.contains(provider);
+  }
+
+  // A machine that went while its node was registering leaves a node behind that nobody else
+  // would remove.
+  Plan plan_orphan(const View& view, const std::string& name) const {
+    const ObjectPtr node = view.get(resources::nodes, "", name);
+    if (!node || !is_orphan(*node)) return {};
+    if (!launching_.empty()) return {{}, reconcile::After{orphan_again}};
+    return {{{client::remove_call(resources::nodes, "", name, client::delete_options(node->uid())),
+              {"NotFound", "Conflict"}}},
+            reconcile::Done{}};
+  }
+
   // Which claim a machine belongs to. It holds what claims have said, and so no more than they.
   void remember(const client::Change& change) const {
     if (change.previous) {
       claims_.erase(change.previous->value().at("status", "providerID").as_string());
     }
+    const ObjectPtr& claim = change.object ? change.object : change.previous;
+    launching_.erase(claim->name());
     if (!change.object) return;
-    const std::string provider = change.object->value().at("status", "providerID").as_string();
-    if (!provider.empty()) claims_[provider] = change.object->name();
+    const std::string provider = claim->value().at("status", "providerID").as_string();
+    if (provider.empty()) {
+      launching_.insert(claim->name());
+    } else {
+      claims_[provider] = claim->name();
+    }
   }
 
   void add_claim_of(const client::Object& node, std::vector<Key>& keys) const {
@@ -249,6 +285,7 @@ class ClaimLoop final : public reconcile::KeyedLoop {
 
   const cloud::CataloguePtr catalogue_;
   mutable std::map<std::string, std::string> claims_;  // by provider id
+  mutable std::set<std::string> launching_;            // claims whose machine is not recorded
 };
 
 }  // namespace

@@ -197,6 +197,24 @@ TEST(Lifecycle, ADeletedNodeTakesItsMachineAlong) {
   EXPECT_TRUE(cluster.hub.list(resources::machines).empty());
 }
 
+TEST(Lifecycle, ANodeOfAMachineThatIsGoneIsRemoved) {
+  Cluster cluster;
+  const std::string node = cluster.grow("p");
+  // The machine registers once more while it is taken away; a node of somebody else's stays.
+  value::Value late = cluster.api.get(resources::nodes, "", node)->value();
+  value::Value foreign = late;
+  cluster.api.erase(resources::nodes, "", node);
+  cluster.api.erase(resources::pods, "default", "p");
+  cluster.executor.run_for(5s);
+  ASSERT_EQ(cluster.claims(), 0u);
+  cluster.api.put(resources::nodes, late);
+  foreign.mutate("metadata").set("name", "foreign").erase("labels");
+  cluster.api.put(resources::nodes, foreign);
+  cluster.executor.run_for(5s);
+  ASSERT_EQ(cluster.api.list(resources::nodes).size(), 1u);
+  EXPECT_EQ(cluster.api.list(resources::nodes)[0]->name(), "foreign");
+}
+
 TEST(Lifecycle, MovesPodsTogetherAndHonoursBudgets) {
   Cluster cluster;
   const std::string first = cluster.grow("a");

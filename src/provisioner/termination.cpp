@@ -116,16 +116,17 @@ reconcile::Plan plan_termination(const client::View& view, const value::Value& c
     plan.actions.push_back(taint(*node));
     return plan;
   }
-  if (node) {
-    if (drain(view, node->name(), deadline(claim), now, plan)) return plan;
-    plan.actions.push_back({client::remove_call(resources::nodes, "", node->name(),
-                                                client::delete_options(node->uid())),
-                            {"NotFound", "Conflict"}});
-  }
+  if (node && drain(view, node->name(), deadline(claim), now, plan)) return plan;
+  // The machine before its node: one that is still there could register anew.
   plan.actions.push_back(
       {reconcile::Effect{"terminate", claim.at("metadata", "uid").as_string(),
                          Value::object({{"name", claim.at("metadata", "name")}})},
        {}});
+  if (node) {
+    plan.actions.push_back({client::remove_call(resources::nodes, "", node->name(),
+                                                client::delete_options(node->uid())),
+                            {"NotFound", "Conflict"}});
+  }
   plan.actions.push_back(drop_finalizer(claim));
   return plan;
 }

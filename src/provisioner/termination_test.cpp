@@ -74,7 +74,7 @@ TEST(Termination, BudgetsEndInTimeForThePodToEnd) {
   // At the limit the machine goes, whatever still runs on it.
   const auto over = scene.plan(5min);
   ASSERT_EQ(over.actions.size(), 3u);
-  EXPECT_EQ(effect_of(over.actions[1]).name, "terminate");
+  EXPECT_EQ(effect_of(over.actions[0]).name, "terminate");
 }
 
 TEST(Termination, WaitsForPodsThatEndAndForTheLimit) {
@@ -93,14 +93,14 @@ TEST(Termination, WaitsForPodsThatEndAndForTheLimit) {
   EXPECT_EQ(std::get<reconcile::After>(plan.next).wait, 4min);
 }
 
-TEST(Termination, AnEmptyNodeGoesThenItsMachineThenTheClaim) {
+TEST(Termination, TheMachineOfAnEmptyNodeGoesThenTheNodeThenTheClaim) {
   Scene scene;
   const auto plan = scene.plan();
   ASSERT_EQ(plan.actions.size(), 3u);
-  EXPECT_EQ(call_of(plan.actions[0]).verb, client::Verb::remove);
-  EXPECT_EQ(call_of(plan.actions[0]).resource, resources::nodes);
-  EXPECT_EQ(effect_of(plan.actions[1]).name, "terminate");
-  EXPECT_EQ(effect_of(plan.actions[1]).token, "u");
+  EXPECT_EQ(effect_of(plan.actions[0]).name, "terminate");
+  EXPECT_EQ(effect_of(plan.actions[0]).token, "u");
+  EXPECT_EQ(call_of(plan.actions[1]).verb, client::Verb::remove);
+  EXPECT_EQ(call_of(plan.actions[1]).resource, resources::nodes);
   const value::Value& claim = call_of(plan.actions[2]).body;
   ASSERT_EQ(claim.at("metadata", "finalizers").size(), 1u);
   EXPECT_EQ(claim.at("metadata", "finalizers")[0].as_string(), "other");

@@ -31,6 +31,7 @@ void BatchRunner::advance() {
     const Issued& issued = at->second;
     const bool seen = issued.state == State::awaited &&
                       context_.feeds.reached(issued.visible.feed, issued.visible.revision);
+    dirty_ = dirty_ || (seen && issued.lost);
     at = seen ? issued_.erase(at) : std::next(at);
   }
   if (dirty_) plan_soon();
@@ -112,6 +113,7 @@ void BatchRunner::took(std::uint64_t id, ActionResult result) {
       if (call != nullptr && context_.feeds.feed_of(call->resource) >= 0) {
         // It stays assumed until the view shows whether it happened.
         ++in_flight_;
+        issued_.at(id).lost = true;
         read_back(context_, *call, [this, id](ActionResult head) {
           --in_flight_;
           await(id, head.visible);
@@ -133,11 +135,12 @@ void BatchRunner::took(std::uint64_t id, ActionResult result) {
 }
 
 void BatchRunner::await(std::uint64_t id, Visible visible) {
+  Issued& issued = issued_.at(id);
   if (context_.feeds.reached(visible.feed, visible.revision)) {
+    dirty_ = dirty_ || issued.lost;
     issued_.erase(id);
     return;
   }
-  Issued& issued = issued_.at(id);
   issued.state = State::awaited;
   issued.visible = visible;
   issued.since = context_.executor.now();

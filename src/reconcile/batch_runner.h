@@ -28,6 +28,7 @@ class BatchRunner final : public Runner {
     State state = State::unsent;
     Visible visible;
     base::Instant since;
+    bool lost = false;  // perhaps it did nothing, and no change will wake the loop: plan again
   };
   void plan_soon();
   void plan();

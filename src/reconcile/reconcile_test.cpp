@@ -214,6 +214,30 @@ TEST(BatchRunner, AFailedActionIsDroppedAndTriedAgain) {
             "node");
 }
 
+// A plan that is made while a lost call is asked after takes the call for done; it must not be
+// the last one.
+TEST(BatchRunner, ACallThatNeverArrivedIsMadeAgain) {
+  World world;
+  world.api.answer_delay = 50ms;
+  int losses = 1, lost_reads = 2;
+  world.api.refuse = [&](const client::Call& call) -> std::optional<schema::Status> {
+    if (call.verb == client::Verb::get && lost_reads-- > 0) return schema::timeout("lost", 1);
+    if (call.verb != client::Verb::create || losses-- <= 0) return std::nullopt;
+    return schema::timeout("lost", 1);
+  };
+  world.manager->add(std::make_unique<Binder>());
+  world.manager->start();
+  world.api.put(resources::pods, config_map("p"));
+  world.executor.run_for(60ms);
+  world.api.put(resources::pods, config_map("q"));
+  world.executor.run_for(5s);
+  for (const char* name : {"p", "q"}) {
+    EXPECT_EQ(world.api.get(resources::pods, "n", name)->value().at("spec", "nodeName"), "node")
+        << name;
+  }
+  EXPECT_LE(lost_reads, 0);
+}
+
 TEST(Manager, WatchesMoreAtRunTime) {
   World world;
   int plans = 0;

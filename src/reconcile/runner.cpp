@@ -104,28 +104,44 @@ void run_action(const Context& context, const EffectExecutor& effects, std::stri
                       });
 }
 
+namespace {
+
+// Asks until somebody answers: acting on without knowing could do the same thing twice.
+void read_until_answered(const Context& context, std::shared_ptr<const client::Call> call,
+                         std::shared_ptr<ActionDone> done, int failures) {
+  const bool of_object = !call->name.empty();
+  context.client.call(*call, [&context, alive = context.alive, call, of_object, done,
+                              failures](Answer<Reply> answer) {
+    if (alive.expired()) return;
+    ActionResult result;
+    if (answer) {
+      const client::Revision own = of_object ? revision_of(answer->object) : 0;
+      result.visible = {context.feeds.feed_of(call->resource), own > 0 ? own : answer->revision};
+    } else if (is_lost(answer.error())) {
+      context.executor.after(backoff(failures, context.executor.random()),
+                             [&context, alive, call, done, failures] {
+                               if (alive.expired()) return;
+                               read_until_answered(context, call, done, failures + 1);
+                             });
+      return;
+    } else if (!of_object || !answer.error().is("NotFound")) {
+      result.kind = ActionResult::Kind::failed;
+      result.message = answer.error().message;
+    }
+    (*done)(std::move(result));
+  });
+}
+
+}  // namespace
+
 void read_back(const Context& context, const client::Call& lost, ActionDone done) {
-  client::Call call;
-  call.resource = lost.resource;
-  call.name_space = lost.name_space;
-  call.name = lost.name.empty() ? lost.body.at("metadata", "name").as_string() : lost.name;
-  call.verb = call.name.empty() ? Verb::list : Verb::get;
-  if (call.name.empty()) call.limit = 1;
-  const bool of_object = !call.name.empty();
-  context.client.call(
-      std::move(call), [alive = context.alive, &feeds = context.feeds, of_object,
-                        resource = lost.resource, done = std::move(done)](Answer<Reply> answer) {
-        if (alive.expired()) return;
-        ActionResult result;
-        if (answer) {
-          const client::Revision own = of_object ? revision_of(answer->object) : 0;
-          result.visible = {feeds.feed_of(resource), own > 0 ? own : answer->revision};
-        } else if (!of_object || !answer.error().is("NotFound")) {
-          result.kind = ActionResult::Kind::failed;
-          result.message = answer.error().message;
-        }
-        done(std::move(result));
-      });
+  auto call = std::make_shared<client::Call>();
+  call->resource = lost.resource;
+  call->name_space = lost.name_space;
+  call->name = lost.name.empty() ? lost.body.at("metadata", "name").as_string() : lost.name;
+  call->verb = call->name.empty() ? Verb::list : Verb::get;
+  if (call->name.empty()) call->limit = 1;
+  read_until_answered(context, std::move(call), std::make_shared<ActionDone>(std::move(done)), 1);
 }
 
 base::Duration backoff(int failures, base::Random& random) {

@@ -62,8 +62,8 @@ void run_action(const Context& context, const EffectExecutor& effects, std::stri
                 const Action& action, ActionDone done);
 
 // What became of a write whose answer was lost: where it can be seen once the view is there. The
-// object itself is read, or, where its name is not known, the head of its collection. kind
-// failed: that could not be read either.
+// object itself is read, or, where its name is not known, the head of its collection; again and
+// again while reads are lost, too. kind failed: it may not be read.
 void read_back(const Context& context, const client::Call& lost, ActionDone done);
 
 // 5 ms, doubled with each failure, at most 30 s; jittered down to its half.
