@@ -147,8 +147,11 @@ def skip(why):
 
 
 def cache_folder():
-    """Where tools that tests build or download stay from run to run."""
-    folder = pathlib.Path(os.environ.get("KEELWAY_TEST_CACHE", ROOT / ".cache"))
+    """Where tools that tests build or download stay from run to run: $KEELWAY_TEST_CACHE, else
+    the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    folder = pathlib.Path(os.environ.get("KEELWAY_TEST_CACHE") or
+                          pathlib.Path(home) / "keelway-tests")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
