@@ -163,7 +163,9 @@ base::Result<void> HouseImpl::open_door() {
   aws::DoorOptions options;
   options.version = config_.product_version;
   options.endpoint_host = fmt::format("{}:{}", config_.advertised_host, config_.listen_port);
-  door_ = aws::make_door({.executor = *door_executor_,
+  options.operator_account = config_.default_account;
+  door_ = aws::make_door({.runtime = seams_.runtime,
+                          .executor = *door_executor_,
                           .hub = *door_client_,
                           .view = door_view_,
                           .log = seams_.log.with("aws")},

@@ -11,13 +11,6 @@
 
 namespace keelway::app {
 
-// The name of the AccessKey object of an access key id.
-std::string access_key_object_name(std::string_view access_key_id);
-// A fresh key in the form that AWS gives them: "AKIA" and 16 characters, 40 for the secret.
-aws::AccessKey draw_access_key(runtime::Runtime& runtime, std::string account,
-                               std::string user_name);
-value::Value access_key_object(const aws::AccessKey& key);
-
 class HubKeys {
  public:
   HubKeys(runtime::Runtime& runtime, client::Client& hub, const Config& config)

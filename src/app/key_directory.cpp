@@ -47,10 +47,10 @@ std::optional<aws::AccessKey> KeyDirectory::find(std::string_view access_key_id)
   return found->second;
 }
 
-std::optional<aws::AccessKey> KeyDirectory::any_root() const {
+std::optional<aws::AccessKey> KeyDirectory::root_of(std::string_view account) const {
   const auto snapshot = table();
   for (const auto& [id, key] : *snapshot) {
-    if (key.root) return key;
+    if (key.root && key.account_id == account && id != aws::well_known_test_key) return key;
   }
   return std::nullopt;
 }

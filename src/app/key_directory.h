@@ -18,8 +18,8 @@ class KeyDirectory {
   void apply(const client::ChangeBatch& batch);
   // Any thread.
   std::optional<aws::AccessKey> find(std::string_view access_key_id) const;
-  // The key of a root user, for local tools.
-  std::optional<aws::AccessKey> any_root() const;
+  // A root key of the account, for local tools; the well-known test key is none.
+  std::optional<aws::AccessKey> root_of(std::string_view account) const;
 
  private:
   using Table = std::map<std::string, aws::AccessKey, std::less<>>;

@@ -5,6 +5,7 @@
 #include "aws/eks/operations.h"
 #include "aws/identity/access_key.h"
 #include "aws/identity/sts.h"
+#include "aws/keys.h"
 #include "aws/protocol/dialect.h"
 #include "aws/protocol/verify.h"
 #include "aws/reset.h"
@@ -18,6 +19,11 @@ using value::Value;
 constexpr std::string_view health_path = "/_keelway/health";
 constexpr std::string_view reset_path = "/_keelway/reset";
 
+bool is_about_keys(std::string_view path) {
+  return path.starts_with(keys_path) &&
+         (path.size() == keys_path.size() || path[keys_path.size()] == '/');
+}
+
 class DoorImpl final : public Door {
  public:
   DoorImpl(DoorParts parts, DoorOptions options)
@@ -26,7 +32,9 @@ class DoorImpl final : public Door {
         options_(std::move(options)),
         keys_(lookup_in(parts.view)),
         service_(std::make_shared<const eks::Service>(
-            eks::Service{parts.executor, parts.hub, parts.view})) {}
+            eks::Service{parts.executor, parts.hub, parts.view})),
+        keys_desk_{service_, options_.operator_account,
+                   [&runtime = parts.runtime](std::size_t n) { return runtime.random_bytes(n); }} {}
 
   void handle(http::Request request, std::shared_ptr<http::Exchange> exchange) override {
     if (path_of(request) == health_path) return exchange->respond(health(request));
@@ -39,6 +47,9 @@ class DoorImpl final : public Door {
     }
     if (path_of(request) == reset_path) {
       return reset(request, *caller, id, std::move(exchange));
+    }
+    if (is_about_keys(path_of(request))) {
+      return answer_keys(keys_desk_, request, *caller, id, std::move(exchange));
     }
     if (caller->service == "sts") return exchange->respond(answer_sts(request, *caller, id));
     if (caller->service == "eks") return run_eks(request, *caller, id, std::move(exchange));
@@ -105,6 +116,7 @@ class DoorImpl final : public Door {
   const DoorOptions options_;
   const KeyLookup keys_;
   const eks::ServicePtr service_;
+  const KeyDesk keys_desk_;
 };
 
 }  // namespace

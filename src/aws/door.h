@@ -16,12 +16,15 @@ namespace keelway::aws {
 struct DoorOptions {
   std::string version = "0.1.0";  // of the product, for health
   std::string endpoint_host = "127.0.0.1:4566";
+  // Its root keys manage the access keys of every account.
+  std::string operator_account = "000000000000";
   base::Duration reset_timeout = std::chrono::seconds(30);
 };
 
 // Lives on `executor`, which also owns the client and the view; all outlive the door. The view
 // holds client::resources clusters, updates, access_keys (and namespaces).
 struct DoorParts {
+  runtime::Runtime& runtime;
   runtime::Executor& executor;
   client::Client& hub;
   const client::View& view;

@@ -42,7 +42,7 @@ class DoorTest : public ::testing::Test {
         host_(world_->make_host("server")),
         executor_(host_->runtime().make_executor("door")),
         hub_(*executor_),
-        door_(make_door({*executor_, hub_, hub_.view(), {}})) {
+        door_(make_door({host_->runtime(), *executor_, hub_, hub_.view(), {}})) {
     add_key(vectors::key());
     add_key(other_key());
   }
@@ -445,6 +445,61 @@ TEST_F(DoorTest, EveryOperationOfTheModelIsKnownByName) {
 }
 
 // --- our own paths ---
+
+TEST_F(DoorTest, RootMakesKeysOfItsAccountAndUsersMakeNone) {
+  const std::string account = vectors::key().account_id;
+  const Reply made = eks("POST", "/_keelway/keys", R"({"userName":"ada"})");
+  ASSERT_EQ(made.status, 200) << made.text;
+  EXPECT_EQ(made.body["accountId"].as_string(), account);
+  EXPECT_EQ(made.body["userName"].as_string(), "ada");
+  const AccessKey ada{made.body["accessKeyId"].as_string(),
+                      made.body["secretAccessKey"].as_string(), account, "ada", false};
+  EXPECT_EQ(ada.access_key_id.size(), 20u);
+  EXPECT_EQ(ada.secret_access_key.size(), 40u);
+  EXPECT_EQ(send(request("GET", "/clusters", "", ada)).status, 200);
+  for (const char* method : {"GET", "POST"}) {
+    expect_refused(send(request(method, "/_keelway/keys", "", ada)), 403, "AccessDeniedException",
+                   "user/ada");
+  }
+  const Reply listed = eks("GET", "/_keelway/keys");
+  ASSERT_EQ(listed.body["keys"].size(), 2u) << listed.text;  // not the other account's
+  EXPECT_EQ(listed.text.find("secret"), std::string::npos) << listed.text;
+  expect_refused(eks("POST", "/_keelway/keys", R"({"accountId":"999999999999"})"), 403,
+                 "AccessDeniedException", "999999999999");
+  expect_refused(eks("DELETE", "/_keelway/keys/AKIAOTHER"), 404, "ResourceNotFoundException",
+                 "AKIAOTHER");
+  const std::string path = "/_keelway/keys/" + ada.access_key_id;
+  expect_refused(send(request("DELETE", path, "", ada)), 403, "AccessDeniedException", "root");
+  EXPECT_EQ(eks("DELETE", path).status, 200);
+  expect_refused(send(request("GET", "/clusters", "", ada)), 403, "UnrecognizedClientException",
+                 "security token");
+  expect_refused(eks("POST", "/_keelway/keys", R"({"userName":"no spaces"})"), 400,
+                 "InvalidParameterException", "userName");
+  expect_refused(eks("POST", "/_keelway/keys", R"({"accountId":"12"})"), 400,
+                 "InvalidParameterException", "12 digits");
+  expect_refused(eks("PUT", "/_keelway/keys"), 405, "MethodNotAllowedException", "POST");
+}
+
+TEST_F(DoorTest, TheOperatorMakesKeysOfEveryAccountAndKeepsItsOwnLastOne) {
+  const AccessKey root{"AKIAOPERATOR", "operator-secret", DoorOptions().operator_account, "", true};
+  add_key(root);
+  const auto call = [&](std::string method, std::string target, std::string body = "") {
+    return send(request(std::move(method), std::move(target), std::move(body), root));
+  };
+  const Reply made = call("POST", "/_keelway/keys", R"({"accountId":"111122223333"})");
+  ASSERT_EQ(made.status, 200) << made.text;
+  EXPECT_FALSE(made.body.contains("userName"));
+  EXPECT_EQ(call("GET", "/_keelway/keys").body["keys"].size(), 4u);
+  expect_refused(call("DELETE", "/_keelway/keys/AKIAOPERATOR"), 400, "InvalidRequestException",
+                 "last root key");
+  add_key({"test", "test", root.account_id, "", true});
+  EXPECT_EQ(call("DELETE", "/_keelway/keys/AKIAOPERATOR").status, 400);  // that one may go any time
+  const Reply second = call("POST", "/_keelway/keys");
+  ASSERT_EQ(second.status, 200) << second.text;
+  EXPECT_EQ(call("DELETE", "/_keelway/keys/" + made.body["accessKeyId"].as_string()).status, 200);
+  EXPECT_EQ(call("DELETE", "/_keelway/keys/AKIAOPERATOR").status, 200);
+  EXPECT_EQ(call("GET", "/clusters").status, 403);
+}
 
 TEST_F(DoorTest, HealthAsksNobody) {
   http::Request plain;

@@ -14,6 +14,7 @@ namespace keelway::aws {
 struct Caller {
   std::string arn, account_id, user_id, access_key_id;
   std::string region, service;  // of the credential scope
+  bool root = false;            // root of the account, not one of its users
 };
 
 struct Refusal {
