@@ -133,7 +133,7 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
   config.aws_tokens = aws_token_check();
   config.bootstrap = cluster_bootstrap(spec_.minor, parts_.config.default_pools);
   config.log = parts_.seams.log.with("apiserver");
-  config.audit = audit_to(parts_.seams.log.with("audit"), spec_.arn);
+  config.audit = audit_to(parts_.seams.audit, spec_.arn);
   return apiserver::make_server(std::move(config));
 }
 

@@ -115,7 +115,7 @@ void HouseImpl::start_hub() {
   config.allow_anonymous = false;
   config.admission.service_accounts = false;
   config.log = seams_.log.with("hub");
-  config.audit = audit_to(seams_.log.with("audit"), "hub");
+  config.audit = audit_to(seams_.audit, "hub");
   hub_ = apiserver::make_server(std::move(config));
   hub_->start([this](base::Result<void> ready) {
     if (!ready) return fail(ready.error());

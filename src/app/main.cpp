@@ -152,7 +152,7 @@ class CommandLine {
     command->add_option("--threads", up_.core_threads, "core threads")
         ->check(CLI::Range(1, 256))
         ->capture_default_str();
-    command->add_flag("-v,--verbose", up_.verbose, "log every mutating call to stderr");
+    command->add_flag("-v,--verbose", up_.verbose, "log what the server does to stderr, not only warnings");
     command->callback([this] { exit_code_ = report(run_up()); });
   }
 

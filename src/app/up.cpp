@@ -110,13 +110,15 @@ base::Result<void> up(UpOptions options) {
   auto engine = store::make_sealed(std::move(*database), *runtime, std::move(*ring));
   if (!engine) return std::unexpected(engine.error());
 
-  const Seams seams{
-      .runtime = *runtime,
-      .engine = **engine,
-      .log = telemetry::Log(
-          "keelway", telemetry::make_stderr_sink(options.verbose ? telemetry::Level::info
-                                                                 : telemetry::Level::warning)),
-      .decorate = {}};
+  auto audit =
+      telemetry::make_file_sink(options.data_folder + "/audit.log", telemetry::Level::info);
+  if (!audit) return std::unexpected(audit.error());
+  const auto level = options.verbose ? telemetry::Level::info : telemetry::Level::warning;
+  const Seams seams{.runtime = *runtime,
+                    .engine = **engine,
+                    .log = telemetry::Log("keelway", telemetry::make_stderr_sink(level)),
+                    .audit = telemetry::Log("audit", std::move(*audit)),
+                    .decorate = {}};
   auto house = assemble(seams, options.config);
   const auto facts = start_and_wait(*house);
   if (!facts) {
