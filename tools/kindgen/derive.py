@@ -271,12 +271,17 @@ def kind_entry(kind, row, file):
     return entry
 
 
+# Plain words that YAML reads as something other than text.
+NOT_TEXT = {'y', 'n', 'yes', 'no', 'on', 'off', 'true', 'false', 'null'}
+
+
 def scalar(value):
     if isinstance(value, bool):
         return 'true' if value else 'false'
     if isinstance(value, (list, dict)):
         return json.dumps(value).replace('"', '') if value else json.dumps(value)
-    if isinstance(value, str) and not re.fullmatch(r'[A-Za-z][\w./<>:-]*', value):
+    if isinstance(value, str) and (value.lower() in NOT_TEXT or
+                                   not re.fullmatch(r'[A-Za-z][\w./<>:-]*', value)):
         return json.dumps(value)
     return str(value)
 
