@@ -33,8 +33,8 @@ constexpr std::array<std::string_view, 12> group_order = {
 // What an API server without nodes leaves out.
 constexpr std::array<std::string_view, 5> groups_of_workloads = {
     "apps", "autoscaling", "policy", "scheduling.k8s.io", "apiextensions.k8s.io"};
-constexpr std::array<std::string_view, 5> core_of_workloads = {"Binding", "Endpoints", "Node",
-                                                               "Pod", "Service"};
+constexpr std::array<std::string_view, 6> core_of_workloads = {"Binding", "Endpoints",   "Node",
+                                                               "Pod",     "PodTemplate", "Service"};
 constexpr std::string_view meta_group = "meta.k8s.io";
 
 bool in_hub(const schema::Kind& kind) {

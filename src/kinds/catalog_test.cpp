@@ -78,6 +78,7 @@ TEST(Catalog, CoreComesFirstAndHubKindsOnlyInTheHub) {
   EXPECT_NE(hub->by_resource("hub.keelway.dev", "v1", "clusters"), nullptr);
   EXPECT_NE(hub->by_resource("", "v1", "namespaces"), nullptr);
   EXPECT_EQ(hub->by_resource("", "v1", "pods"), nullptr);
+  EXPECT_EQ(hub->by_resource("", "v1", "podtemplates"), nullptr);
 }
 
 TEST(Catalog, DeprecationBeginsAtAMinor) {

@@ -41,7 +41,7 @@ FILES = {
 KINDS = {
     'meta/v1': 'DeleteOptions Status',
     'core/v1': 'Namespace Pod Node Service ConfigMap Secret ServiceAccount Event Binding '
-               'Endpoints',
+               'Endpoints PodTemplate',
     'apps/v1': 'Deployment ReplicaSet ControllerRevision',
     'events/v1': 'Event',
     'coordination/v1': 'Lease',

@@ -18,6 +18,7 @@ constexpr std::string_view kRbac = "rbac.authorization.k8s.io/v1";
 
 constexpr std::array kEntries{
     Entry{"v1", "Pod", default_pod, prepare_pod, validate_pod},
+    Entry{"v1", "PodTemplate", default_bare_template, nullptr, validate_bare_template},
     Entry{"v1", "Service", default_service, prepare_service, validate_service},
     Entry{"v1", "ConfigMap", nullptr, nullptr, validate_config_map},
     Entry{"v1", "Secret", default_secret, nullptr, validate_secret},

@@ -81,6 +81,21 @@ TEST_F(HooksTest, PodUpdateMayChangeTheImageAndLittleElse) {
             std::string::npos);
 }
 
+TEST_F(HooksTest, PodTemplateIsDefaultedAndCheckedAsAnyTemplate) {
+  const schema::Kind& pod_template = kind("", "PodTemplate");
+  const Value made = created(pod_template, R"({"metadata":{"name":"t","namespace":"n"},"template":{
+    "metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i:1"}]}}})");
+  const Value& spec = made["template"]["spec"];
+  EXPECT_EQ(spec["restartPolicy"].as_string(), "Always");
+  EXPECT_EQ(spec["terminationGracePeriodSeconds"].as_int(), 30);
+  EXPECT_EQ(spec["containers"][0]["imagePullPolicy"].as_string(), "IfNotPresent");
+  EXPECT_EQ(messages(schema::validate(pod_template, made, nullptr)), "");
+  Value bad = made;
+  bad.mutate("template", "spec").erase("containers");
+  EXPECT_EQ(messages(schema::validate(pod_template, bad, &made)),
+            "template.spec.containers: Required value\n");
+}
+
 TEST_F(HooksTest, SecretTextsBecomeData) {
   const Value secret = created(kind("", "Secret"), R"({"metadata":{"name":"s","namespace":"n"},
     "stringData":{"a":"b"},"data":{"a":"eA==","c":"eQ=="}})");

@@ -55,6 +55,9 @@ void default_pod(const Kind&, Value&);
 void prepare_pod(const Kind&, Value&, const Value*);
 void validate_pod(const Kind&, const Value&, const Value*, FieldErrors&);
 
+void default_bare_template(const Kind&, Value&);
+void validate_bare_template(const Kind&, const Value&, const Value*, FieldErrors&);
+
 void default_deployment(const Kind&, Value&);
 void default_replica_set(const Kind&, Value&);
 void validate_deployment(const Kind&, const Value&, const Value*, FieldErrors&);

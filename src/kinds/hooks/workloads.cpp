@@ -1,4 +1,4 @@
-// Deployment, ReplicaSet, ControllerRevision.
+// PodTemplate, Deployment, ReplicaSet, ControllerRevision.
 #include <fmt/core.h>
 
 #include "kinds/hooks/internal.h"
@@ -91,11 +91,20 @@ void check_strategy(const Value& strategy, FieldErrors& errors) {
   check_at_most_100_percent(unavailable, path + ".maxUnavailable", errors);
 }
 
-void default_template(Value& spec) {
-  default_pod_spec(spec.mutate("template", "spec"));
+// Of whatever has a member `template`.
+void default_template(Value& holder) {
+  default_pod_spec(holder.mutate("template", "spec"));
 }
 
 }  // namespace
+
+void default_bare_template(const Kind&, Value& object) {
+  default_template(object);
+}
+
+void validate_bare_template(const Kind&, const Value& object, const Value*, FieldErrors& errors) {
+  validate_pod_template(object["template"], "template", errors);
+}
 
 void default_deployment(const Kind&, Value& object) {
   Value& spec = object.mutate("spec");

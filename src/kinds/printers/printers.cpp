@@ -35,6 +35,14 @@ Array print_service_account(const Kind&, const Value& object, WallTime now) {
   return {cells::name(object), size_of(object["secrets"]), cells::age(object, now)};
 }
 
+Array print_pod_template(const Kind&, const Value& object, WallTime) {
+  const Value& pod_template = object["template"];
+  const Value& containers = pod_template.at("spec", "containers");
+  return {cells::name(object), cells::join_members(containers, "name"),
+          cells::join_members(containers, "image"),
+          cells::labels(pod_template.at("metadata", "labels"))};
+}
+
 Array print_deployment(const Kind&, const Value& object, WallTime now) {
   const Value& spec = object["spec"];
   const Value& status = object["status"];
@@ -150,6 +158,7 @@ constexpr std::array entries = {
     Entry{"v1", "Namespace", print_namespace},
     Entry{"v1", "Node", print_node},
     Entry{"v1", "Pod", print_pod},
+    Entry{"v1", "PodTemplate", print_pod_template},
     Entry{"v1", "Secret", print_secret},
     Entry{"v1", "Service", print_service},
     Entry{"v1", "ServiceAccount", print_service_account},

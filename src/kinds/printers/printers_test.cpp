@@ -120,6 +120,16 @@ TEST(Printers, Services) {
             "s|ExternalName|<none>|x.example|<none>|<unknown>|<none>");
 }
 
+TEST(Printers, PodTemplate) {
+  EXPECT_EQ(row("", "PodTemplate", R"({"metadata":{"name":"t"},"template":{
+                  "metadata":{"labels":{"app":"web","tier":"front"}},
+                  "spec":{"containers":[{"name":"a","image":"i"},{"name":"b","image":"j"}]}}})"),
+            "t|a,b|i,j|app=web,tier=front");
+  EXPECT_EQ(row("", "PodTemplate", R"({"metadata":{"name":"t"},"template":{
+                  "spec":{"containers":[{"name":"a","image":"i"}]}}})"),
+            "t|a|i|<none>");
+}
+
 TEST(Printers, Deployment) {
   EXPECT_EQ(row("apps", "Deployment",
                 R"({"metadata":{"name":"d"},"spec":{"replicas":3,
