@@ -1,5 +1,6 @@
 #include "controllers/controllers.h"
 
+#include "controllers/clusterroleaggregation/cluster_role_aggregation_loop.h"
 #include "controllers/crd/crd_loop.h"
 #include "controllers/deployment/deployment_loop.h"
 #include "controllers/disruption/disruption_loop.h"
@@ -16,6 +17,7 @@ void add_all(reconcile::Manager& manager, const Options& options) {
   manager.add(make_system_namespaces_loop());
   manager.add(make_service_account_loop());
   if (!options.ca_pem.empty()) manager.add(make_root_ca_loop(options.ca_pem));
+  manager.add(make_cluster_role_aggregation_loop());
   manager.add(make_crd_loop());
   manager.add(make_namespace_loop(options.resources));
   manager.add(make_garbage_loop(options.resources));

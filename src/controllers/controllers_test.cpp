@@ -167,6 +167,47 @@ TEST(Controllers, OwnersThatAreCustomObjectsAreWatchedOnceTheirCrdIs) {
   EXPECT_EQ(cluster.count(resources::nodes), 0u);
 }
 
+TEST(Controllers, AggregatedRolesFollowTheRolesThatTheySelectThroughEachOther) {
+  Cluster cluster;
+  const auto role = [&](const std::string& name, const std::string& labels,
+                        const std::string& rest) {
+    cluster.api.put(resources::cluster_roles, doc(R"({"metadata":{"name":")" + name +
+                                                  R"(","labels":{)" + labels + "}}," + rest + "}"));
+  };
+  const auto verbs = [&](const char* name) {
+    std::string all;
+    const client::ObjectPtr found = cluster.api.get(resources::cluster_roles, "", name);
+    for (const value::Value& rule : found->value()["rules"].items()) {
+      all += rule["verbs"][0].as_string() + " ";
+    }
+    return all;
+  };
+  const auto selecting = [](const std::string& label) {
+    return R"("aggregationRule":{"clusterRoleSelectors":[{"matchLabels":{"to":")" + label +
+           R"("}}]})";
+  };
+  role("admin", "", selecting("admin"));
+  role("edit", R"("to":"admin")", selecting("edit"));
+  role("pods", R"("to":"edit")", R"("rules":[{"verbs":["get"]},{"verbs":["list"]}])");
+  cluster.executor.run_for(2s);
+  EXPECT_EQ(verbs("edit"), "get list ");
+  EXPECT_EQ(verbs("admin"), "get list ");
+  role("more", R"("to":"edit")", R"("rules":[{"verbs":["watch"]},{"verbs":["get"]}])");
+  cluster.executor.run_for(2s);
+  EXPECT_EQ(verbs("admin"), "watch get list ");
+  cluster.api.erase(resources::cluster_roles, "", "pods");
+  cluster.executor.run_for(2s);
+  EXPECT_EQ(verbs("edit"), "watch get ");
+  EXPECT_EQ(verbs("admin"), "watch get ");
+  role("more", "", R"("rules":[{"verbs":["watch"]}])");
+  cluster.executor.run_for(2s);
+  EXPECT_EQ(verbs("admin"), "");
+  const std::size_t calls = cluster.api.calls.size();
+  cluster.executor.run_for(60s);
+  EXPECT_EQ(cluster.api.calls.size(), calls);
+  EXPECT_EQ(cluster.executor.pending(), 0u);
+}
+
 TEST(Controllers, ASilentNodeLosesItsPodsAfterTheirPatience) {
   Cluster cluster;
   cluster.api.put(resources::nodes, doc(R"({"metadata":{"name":"a"},"status":{"conditions":[

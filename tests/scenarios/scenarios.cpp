@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "client/resources.h"
+#include "controllers/clusterroleaggregation/cluster_role_aggregation_loop.h"
 #include "controllers/crd/crd_loop.h"
 #include "controllers/deployment/deployment_loop.h"
 #include "controllers/disruption/disruption_loop.h"
@@ -38,6 +39,7 @@ const std::vector<client::Resource>& built_in() {
       resources::leases,
       resources::disruption_budgets,
       resources::crds,
+      resources::cluster_roles,
   };
   return all;
 }
@@ -81,6 +83,7 @@ std::unique_ptr<reconcile::KeyedLoop> keyed_loop(const std::string& name) {
   if (name == "disruption") return controllers::make_disruption_loop();
   if (name == "garbage") return controllers::make_garbage_loop(built_in());
   if (name == "namespace") return controllers::make_namespace_loop(built_in());
+  if (name == "clusterrole") return controllers::make_cluster_role_aggregation_loop();
   if (name == "crd") return controllers::make_crd_loop();
   if (name == "node") return controllers::make_node_lifecycle_loop();
   if (name == "eviction") return controllers::make_taint_eviction_loop();
