@@ -419,6 +419,30 @@ TEST_F(DoorTest, Tags) {
   expect_refused(eks("DELETE", path), 400, "BadRequestException", "tagKeys");
 }
 
+TEST_F(DoorTest, NodegroupsOfAClusterAreNone) {
+  make("dev");
+  const std::string path = "/clusters/dev/node-groups";
+  const Reply none = eks("GET", path);
+  ASSERT_EQ(none.status, 200) << none.text;
+  EXPECT_EQ(none.text, R"({"nodegroups":[]})");
+  EXPECT_EQ(eks("GET", path + "?maxResults=100").text, R"({"nodegroups":[]})");
+  for (const char* size : {"0", "101", "x"}) {
+    expect_refused(eks("GET", path + "?maxResults=" + size), 400, "InvalidParameterException",
+                   "maxResults");
+  }
+  expect_refused(eks("GET", path + "?nextToken=zzz"), 400, "InvalidParameterException",
+                 "nextToken");
+  make("eve");
+  const std::string foreign = eks("GET", "/clusters?maxResults=1").body["nextToken"].as_string();
+  ASSERT_FALSE(foreign.empty());
+  expect_refused(eks("GET", path + "?nextToken=" + foreign), 400, "InvalidParameterException",
+                 "nextToken");
+  expect_refused(eks("GET", "/clusters/other/node-groups"), 404, "ResourceNotFoundException",
+                 "No cluster found for name: other.");
+  expect_refused(send(request("GET", path, "", other_key())), 404, "ResourceNotFoundException",
+                 "dev");
+}
+
 TEST_F(DoorTest, VersionsFollowTheCalendar) {
   const Reply all = eks("GET", "/cluster-versions");
   ASSERT_EQ(all.status, 200) << all.text;

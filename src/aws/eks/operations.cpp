@@ -65,7 +65,7 @@ constexpr Row rows[] = {
     {"ListFargateProfiles", "GET", "/clusters/{name}/fargate-profiles"},
     {"ListIdentityProviderConfigs", "GET", "/clusters/{name}/identity-provider-configs"},
     {"ListInsights", "POST", "/clusters/{name}/insights"},
-    {"ListNodegroups", "GET", "/clusters/{name}/node-groups"},
+    {"ListNodegroups", "GET", "/clusters/{name}/node-groups", &list_nodegroups},
     {"ListPodIdentityAssociations", "GET", "/clusters/{name}/pod-identity-associations"},
     {"ListTagsForResource", "GET", "/tags/{resourceArn}", &list_tags_for_resource},
     {"ListUpdates", "GET", "/clusters/{name}/updates", &list_updates},

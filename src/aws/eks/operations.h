@@ -29,6 +29,8 @@ void list_clusters(ServicePtr service, Invocation invocation, Done done);
 void delete_cluster(ServicePtr service, Invocation invocation, Done done);
 // cluster_config.cpp
 void update_cluster_config(ServicePtr service, Invocation invocation, Done done);
+// nodegroups.cpp
+void list_nodegroups(ServicePtr service, Invocation invocation, Done done);
 // updates.cpp
 void list_updates(ServicePtr service, Invocation invocation, Done done);
 void describe_update(ServicePtr service, Invocation invocation, Done done);
