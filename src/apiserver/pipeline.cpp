@@ -95,8 +95,13 @@ Step answer_other_paths(Core& core, const HttpCallPtr& call) {
 
 Step find_kind(Core& core, const HttpCallPtr& call) {
   auto routed = route(core, *call->op);
-  if (!routed) return refuse(core, call, routed.error());
-  return Step::next;
+  if (routed) return Step::next;
+  const Operation& op = *call->op;
+  if (op.kind != nullptr || serves_group(*op.kinds, op.info.group)) {
+    return refuse(core, call, routed.error());
+  }
+  reply_page_not_found(core, call);
+  return Step::done;
 }
 
 bool wants_pretty(const HttpCall& call) {
@@ -110,7 +115,8 @@ Step negotiate_form(Core& core, const HttpCallPtr& call) {
   const Operation& op = *call->op;
   Offer offer;
   offer.protobuf = !op.kind->proto_message.empty();
-  offer.transform = op.info.subresource.empty();
+  const std::string& sub = op.info.subresource;
+  offer.transform = sub.empty() || sub == "status" || sub == "scale";
   if (op.info.subresource == "log") return Step::next;
   auto media = negotiate(call->request.header("accept"), offer);
   if (!media) return refuse(core, call, schema::not_acceptable(acceptable_types(offer)));

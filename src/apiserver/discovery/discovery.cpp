@@ -182,11 +182,18 @@ void answer_path(Core& core, const HttpCallPtr& call) {
     return reply_status(core, call, schema::method_not_supported("", "", call->op->info.verb));
   }
   if (answer_known(core, call)) return;
-  schema::Status status;
-  status.code = 404;
-  status.reason = "NotFound";
-  status.message = "the server could not find the requested resource";
-  reply_status(core, call, status);
+  reply_page_not_found(core, call);
+}
+
+void reply_page_not_found(Core& core, const HttpCallPtr& call) {
+  reply_raw(core, call, text_response(404, "404 page not found\n", "text/plain; charset=utf-8"));
+}
+
+bool serves_group(const schema::KindSet& kinds, std::string_view group) {
+  for (const schema::Kind* kind : kinds.all()) {
+    if (kind->group == group && !kind->custom) return true;
+  }
+  return false;
 }
 
 }  // namespace keelway::apiserver

@@ -25,6 +25,8 @@ TEST(Discovery, PlainForms) {
   EXPECT_TRUE(pods);
   EXPECT_TRUE(eviction);
   EXPECT_EQ(rig.ask("GET", "/apis/nothing.example/v1")->status, 404);
+  EXPECT_EQ(rig.ask("GET", "/apis/nothing.example/v1/things")->body, "404 page not found\n");
+  EXPECT_EQ(rig.ask("GET", "/apis/apps/v1/things")->json()["reason"].as_string(), "NotFound");
 }
 
 TEST(Discovery, AggregatedFormsHaveTags) {

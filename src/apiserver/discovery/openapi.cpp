@@ -7,9 +7,10 @@ namespace {
 
 using Document = schema::OpenApiDocuments::Document;
 
-constexpr std::string_view kV2Protobuf =
+// Old clients ask by the first, which is no valid media type: every answer carries the second.
+constexpr std::string_view kV2ProtobufAsked =
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-constexpr std::string_view kV2ProtobufLegacy =
+constexpr std::string_view kV2Protobuf =
     "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 bool reply_tagged(Core& core, const HttpCallPtr& call, const Document& document,
@@ -33,8 +34,8 @@ bool reply_tagged(Core& core, const HttpCallPtr& call, const Document& document,
 bool answer_v2(Core& core, const HttpCallPtr& call) {
   const schema::OpenApiDocuments& documents = core.discovery->open_api(core.kinds());
   for (const Clause& clause : parse_accept(call->request.header("accept"))) {
-    if (clause.type == kV2Protobuf || clause.type == kV2ProtobufLegacy) {
-      return reply_tagged(core, call, *documents.v2_protobuf(), clause.type, false);
+    if (clause.type == kV2Protobuf || clause.type == kV2ProtobufAsked) {
+      return reply_tagged(core, call, *documents.v2_protobuf(), std::string(kV2Protobuf), false);
     }
     if (clause.type == "application/json" || clause.type == "*/*") break;
   }

@@ -142,7 +142,7 @@ void scale_patch(Core& core, OperationPtr op, OutcomeCallback done) {
   run(core, op, std::move(done),
       [op, kind, effective, patch = std::move(*patch)](const Value& old) -> Answer<Value> {
         const Value before = scale_of(*op->kind, old);
-        auto after = patched_document(*op, *kind, effective, before, patch);
+        auto after = patched_document(*kind, effective, before, patch);
         if (!after) return after;
         return with_replicas(*op, old, *after);
       });

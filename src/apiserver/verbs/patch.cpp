@@ -16,12 +16,13 @@ constexpr std::string_view kBuiltInTypes =
 constexpr std::string_view kCustomTypes =
     "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
 
-schema::Status json_patch_status(const schema::Kind& kind, const Operation& op,
-                                 const base::Error& error) {
+// An operation that does not fit is answered upstream without its reason or the object's name.
+schema::Status json_patch_status(const base::Error& error) {
   if (error.code == base::ErrorCode::conflict) {
-    schema::Status status = schema::invalid(kind.group, kind.kind, op.info.name, {});
+    schema::Status status;
+    status.code = 422;
+    status.reason = "Invalid";
     status.message = "the server rejected our request due to an error in our request";
-    status.causes.push_back({"", error.message, ""});
     return status;
   }
   if (error.code == base::ErrorCode::exhausted) return schema::request_too_large(error.message);
@@ -42,8 +43,8 @@ Answer<PatchType> read_patch_type(const Operation& op, const schema::Kind& kind)
       schema::unsupported_media_type(kind.custom ? kCustomTypes : kBuiltInTypes));
 }
 
-Answer<Value> patched_document(const Operation& op, const schema::Kind& kind, PatchType type,
-                               const Value& current, const Value& patch) {
+Answer<Value> patched_document(const schema::Kind& kind, PatchType type, const Value& current,
+                               const Value& patch) {
   if (type == PatchType::strategic) return schema::strategic_merge(kind, current, patch);
   if (type == PatchType::merge) {
     if (!patch.is_object()) {
@@ -52,7 +53,7 @@ Answer<Value> patched_document(const Operation& op, const schema::Kind& kind, Pa
     return value::apply_merge_patch(current, patch);
   }
   auto patched = value::apply_json_patch(current, patch);
-  if (!patched) return std::unexpected(json_patch_status(kind, op, patched.error()));
+  if (!patched) return std::unexpected(json_patch_status(patched.error()));
   return std::move(*patched);
 }
 
@@ -114,7 +115,7 @@ void patch(Core& core, OperationPtr op, OutcomeCallback done) {
   m->subresource = op->info.subresource;
   m->transform = [op, type = *type, body = std::move(*body)](const ObjectPtr&,
                                                              const Value& old) -> Answer<Value> {
-    auto patched = patched_document(*op, *op->kind, type, old, body);
+    auto patched = patched_document(*op->kind, type, old, body);
     if (!patched) return patched;
     std::vector<std::string> warnings;
     auto decoded = schema::decode_value(*op->kind, std::move(*patched), op->validation(), warnings);

@@ -123,6 +123,11 @@ Array print_role_binding(const Kind&, const Value& object, WallTime now) {
           cells::join(groups, ", "), cells::join(accounts, ", ")};
 }
 
+Array print_scale(const Kind&, const Value& object, WallTime now) {
+  return {cells::name(object), object.at("spec", "replicas").as_int(),
+          object.at("status", "replicas").as_int(), cells::age(object, now)};
+}
+
 // Kinds without columns of their own.
 Array print_creation(const Kind&, const Value& object, WallTime) {
   return {cells::name(object), object.at("metadata", "creationTimestamp").as_string()};
@@ -166,6 +171,7 @@ constexpr std::array entries = {
     Entry{"apps/v1", "ControllerRevision", print_controller_revision},
     Entry{"apps/v1", "Deployment", print_deployment},
     Entry{"apps/v1", "ReplicaSet", print_replica_set},
+    Entry{"autoscaling/v1", "Scale", print_scale},
     Entry{"coordination.k8s.io/v1", "Lease", print_lease},
     Entry{"events.k8s.io/v1", "Event", print_regarding_event},
     Entry{"hub.keelway.dev/v1", "AccessKey", print_hub},
