@@ -1,16 +1,15 @@
 #include "sim/run.h"
 
 #include <fmt/core.h>
-#include <stdlib.h>
 
-#include <filesystem>
+#include <cstdlib>
+#include <map>
+#include <set>
 
-#include "app/house.h"
 #include "client/resources.h"
-#include "runtime/virtual/world.h"
-#include "sim/oracles/oracle.h"
-#include "store/sealed/sealed.h"
-#include "store/sqlite/sqlite.h"
+#include "sim/disk.h"
+#include "sim/life.h"
+#include "sim/oracles/acknowledged.h"
 
 namespace keelway::sim {
 namespace {
@@ -21,8 +20,8 @@ using value::Value;
 constexpr auto look_interval = std::chrono::milliseconds(500);
 constexpr auto liveness_limit = std::chrono::minutes(10);
 constexpr auto silence_time = std::chrono::minutes(1);
-constexpr const char* hub_namespace = "000000000000-us-east-1";
-constexpr const char* cluster_object = "c-sim";
+// How long a user waits for an answer before asking again.
+constexpr auto patience = std::chrono::seconds(3);
 
 Value cluster_document() {
   return Value::object(
@@ -53,129 +52,38 @@ Value deployment_document(const Workload& workload) {
                                                               Value::array({container})}})}})}})}});
 }
 
-// A folder in memory that is gone with the run.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    char path[] = "/dev/shm/keelway-sim-XXXXXX";
-    KEELWAY_INVARIANT(mkdtemp(path) != nullptr, "the simulator needs /dev/shm");
-    path_ = path;
-  }
-  ~ScratchFolder() { std::filesystem::remove_all(path_); }
-  std::string database() const { return path_ + "/keelway.db"; }
-
- private:
-  std::string path_;
-};
-
-// One life of the server process with a user inside it; killed as a whole.
-class Life {
- public:
-  Life(runtime::Host& host, const std::string& database, const Losses& losses, telemetry::Log log)
-      : runtime_(host.runtime()), losses_(losses), user_(runtime_.make_executor("user")) {
-    auto opened = store::open_sqlite(runtime_, {.path = database});
-    KEELWAY_INVARIANT(opened.has_value(), opened.error().message);
-    store::KeyRing ring;
-    ring.keys[1] = std::string(32, 'k');
-    ring.current = 1;
-    auto sealed = store::make_sealed(std::move(*opened), runtime_, std::move(ring));
-    KEELWAY_INVARIANT(sealed.has_value(), sealed.error().message);
-    engine_ = std::move(*sealed);
-    seams_ = std::make_unique<app::Seams>(app::Seams{
-        .runtime = runtime_,
-        .engine = *engine_,
-        .log = std::move(log),
-        .decorate = [this](std::unique_ptr<client::Client> client, runtime::Executor& executor) {
-          return make_lossy(std::move(client), executor, losses_);
-        }});
-    app::Config config;
-    config.listen_port = 0;
-    house_ = app::assemble(*seams_, config);
-    house_->start([this](base::Result<app::HouseFacts> facts) {
-      if (!facts)
-        failure_ = facts.error().message;
-      else
-        user_->post([this] { follow_hub(); });
-    });
-  }
-  // The process is dead: nothing of it runs any more, and its parts go in the order of need.
-  ~Life() {
-    cluster_feed_.reset();
-    hub_feed_.reset();
-    cluster_.reset();
-    hub_.reset();
-    user_.reset();
-    house_.reset();
-    seams_.reset();
-    engine_.reset();
-  }
-
-  const client::LocalView& hub() const { return hub_view_; }
-  const client::LocalView& cluster() const { return cluster_view_; }
-  bool up() const { return hub_ != nullptr; }
-  bool cluster_up() const { return cluster_view_.synced(); }
-  const std::string& failure() const { return failure_; }
-
-  void call_hub(client::Call call, client::ReplyCallback done) {
-    user_->post([this, call = std::move(call), done = std::move(done)]() mutable {
-      hub_->call(std::move(call), std::move(done));
-    });
-  }
-  void call_cluster(client::Call call, client::ReplyCallback done) {
-    user_->post([this, call = std::move(call), done = std::move(done)]() mutable {
-      cluster_->call(std::move(call), std::move(done));
-    });
-  }
-  // Connects to the cluster once it runs; harmless to repeat.
-  void follow_cluster() {
-    user_->post([this] {
-      if (cluster_ != nullptr) return;
-      cluster_ = house_->connections().connect(cluster_object, *user_, user());
-      if (!cluster_) return;
-      cluster_feed_ = cluster_->subscribe(
-          {resources::pods, resources::nodes, resources::node_claims, resources::deployments},
-          [this](const client::ChangeBatch& batch) { cluster_view_.apply(batch); });
-    });
-  }
-
- private:
-  static access::Identity user() { return access::component("sim-user", {"system:masters"}); }
-  void follow_hub() {
-    hub_ = house_->connections().connect(app::hub_id, *user_, user());
-    hub_feed_ =
-        hub_->subscribe({resources::clusters, resources::machines},
-                        [this](const client::ChangeBatch& batch) { hub_view_.apply(batch); });
-  }
-
-  runtime::Runtime& runtime_;
-  const Losses& losses_;
-  std::string failure_;
-  std::unique_ptr<store::Engine> engine_;
-  std::unique_ptr<app::Seams> seams_;
-  std::unique_ptr<app::House> house_;
-  std::unique_ptr<runtime::Executor> user_;
-  std::unique_ptr<client::Client> hub_, cluster_;
-  client::LocalView hub_view_, cluster_view_;
-  std::unique_ptr<client::Subscription> hub_feed_, cluster_feed_;
-};
-
 class Run {
  public:
   Run(const Shape& shape, bool trace)
       : shape_(shape),
         trace_(trace),
         world_(runtime::make_world(shape.seed)),
-        host_(world_->make_host("server")) {}
+        host_(world_->make_host("server")) {
+    auto& random = world_->random();
+    const auto span = static_cast<std::uint64_t>(shape.safety_time.count());
+    for (int i = 0; i < shape.kills; ++i) {
+      kills_.insert(base::Instant{} +
+                    base::Duration(static_cast<std::int64_t>(random.below(span))));
+    }
+    watchers_.on_new_cluster_server = [this] {
+      writes_.server_died();
+      verified_ = verifying_ = false;
+    };
+    if (trace_) watchers_.on_change = [this](const client::Change& change) { tell(change); };
+  }
 
   Outcome play() {
+    losses_ = shape_.losses;
     start_life();
-    if (wait("the server and its hub", [this] { return life_->up(); })) safety();
+    safety();
     losses_ = {};
+    kills_.clear();
     note("heal");
     if (ok()) liveness();
     if (ok()) silence();
     outcome_.trace_hash = world_->trace_hash();
     outcome_.virtual_time = world_->now() - base::Instant{};
+    outcome_.writes = static_cast<std::int64_t>(writes_.acknowledged());
     host_->kill();
     life_.reset();
     return outcome_;
@@ -190,18 +98,21 @@ class Run {
     if (trace_)
       fmt::print("{:>10} {}\n", base::format_duration(world_->now() - base::Instant{}), what);
   }
-
-  void start_life() {
-    life_ = std::make_unique<Life>(*host_, folder_.database(), losses_, story());
+  // Objects that come and go; with KEELWAY_STORY every change and every call.
+  void tell(const client::Change& change) const {
+    const auto& named = change.object ? change.object : change.previous;
+    if (change.resource == resources::config_maps && !whole_story_) return;
+    const char* what = !change.object ? "gone" : !change.previous ? "new" : "changed";
+    if (change.object && change.previous && !whole_story_) return;
+    note(fmt::format("  {} {} {} ({})", what, change.resource.resource, named->name(),
+                     named->revision()));
   }
   // What the server logs, in the time of the world; nothing where nobody reads it.
   telemetry::Log story() const {
     if (!trace_) return {};
-    const bool whole_story = std::getenv("KEELWAY_STORY") != nullptr;
-    return {"", [this, whole_story](telemetry::Level level, std::string_view component,
-                                    std::string_view message,
-                                    std::initializer_list<telemetry::Pair> pairs) {
-              if (component == "audit" && !whole_story) return;
+    return {"", [this](telemetry::Level level, std::string_view component, std::string_view message,
+                       std::initializer_list<telemetry::Pair> pairs) {
+              if (component == "audit" && !whole_story_) return;
               std::string text = fmt::format(
                   "  {}{}: {}", level < telemetry::Level::warning ? "" : "! ", component, message);
               for (const auto& [key, word] : pairs) text += fmt::format(" {}={}", key, word);
@@ -209,18 +120,79 @@ class Run {
             }};
   }
 
+  void start_life() {
+    life_ = std::make_unique<Life>(*host_, disk_.database(), losses_, story(), watchers_);
+    verified_ = verifying_ = false;
+  }
+
+  void kill_server() {
+    note("kill");
+    ++outcome_.kills;
+    disk_.crash();
+    host_->kill();
+    life_.reset();
+    disk_.bury();
+    writes_.server_died();
+    host_->restart();
+    start_life();
+  }
+
+  // Lets time pass; the server dies where its hour has come.
+  void pass(base::Duration duration) {
+    const auto end = world_->now() + duration;
+    while (!kills_.empty() && *kills_.begin() <= end && ok()) {
+      world_->run_until(*kills_.begin());
+      kills_.erase(kills_.begin());
+      kill_server();
+    }
+    world_->run_until(end);
+    look();
+  }
+
   void look() {
     life_->follow_cluster();
     if (!life_->failure().empty()) fail("the server failed: " + life_->failure());
     const State state{life_->cluster(), life_->hub()};
     for (const auto oracle : {nodes_are_never_overcommitted, pod_addresses_are_unique,
-                              pods_run_only_on_nodes_that_were_there}) {
+                              pods_run_only_on_nodes_that_were_there, no_claim_has_two_machines}) {
       if (const auto complaint = oracle(state)) fail(*complaint);
     }
-    outcome_.nodes_most =
-        std::max<std::int64_t>(outcome_.nodes_most, life_->cluster().list(resources::nodes).size());
-    outcome_.pods_most =
-        std::max<std::int64_t>(outcome_.pods_most, life_->cluster().list(resources::pods).size());
+    for (const Complaint& complaint : {watchers_.hub.complaint(), watchers_.cluster.complaint(),
+                                       watchers_.history, writes_.complaint()}) {
+      if (complaint) fail(*complaint);
+    }
+    if (!verified_) verify();
+    outcome_.nodes_most = std::max(outcome_.nodes_most, count(resources::nodes));
+    outcome_.pods_most = std::max(outcome_.pods_most, count(resources::pods));
+  }
+
+  std::int64_t count(const client::Resource& resource) const {
+    return static_cast<std::int64_t>(life_->cluster().list(resource).size());
+  }
+
+  // Asks what is left of the acknowledged writes, once in each life and at the end.
+  void verify() {
+    if (!life_->cluster_up() || writes_.under_way() || verifying_) return;
+    client::Call call;
+    call.verb = client::Verb::list;
+    call.resource = resources::config_maps;
+    call.name_space = AcknowledgedWrites::name_space;
+    verifying_ = true;
+    life_->call_cluster(std::move(call), [this](schema::Answer<client::Reply> answer) {
+      verifying_ = false;
+      if (!answer) return;  // lost: the next look asks again
+      verified_ = true;
+      if (const auto complaint = writes_.check(answer->object)) fail(*complaint);
+    });
+  }
+
+  // A user's write beside all the rest.
+  void write() {
+    if (!verified_ || verifying_ || !life_->cluster_up() || !world_->random().chance(0.3)) return;
+    auto call = writes_.next(world_->random());
+    if (!call) return;
+    life_->call_cluster(std::move(*call),
+                        [this](schema::Answer<client::Reply> answer) { writes_.answered(answer); });
   }
 
   // Lets time pass with the oracles looking on, until `done` or the limit.
@@ -232,43 +204,35 @@ class Run {
         fail("gave up waiting for " + what + describe_rest());
         return false;
       }
-      world_->run_for(look_interval);
-      look();
+      pass(look_interval);
     }
     return ok();
   }
 
-  void kill_server() {
-    note("kill");
-    ++outcome_.kills;
-    host_->kill();
-    life_.reset();
-    host_->restart();
-    start_life();
-  }
-
   // Asks until it is so: a user whose call was lost asks again.
   void demand(client::Call call, bool of_hub) {
-    const auto shared = std::make_shared<client::Call>(std::move(call));
     const auto answered = std::make_shared<bool>(false);
-    const auto ask = [this, shared, answered, of_hub] {
-      const auto done = [answered](schema::Answer<client::Reply> answer) {
-        *answered = answer || answer.error().is("AlreadyExists");
-      };
-      if (of_hub)
-        life_->call_hub(*shared, done);
-      else
-        life_->call_cluster(*shared, done);
+    const auto why = std::make_shared<std::string>("it was never asked");
+    const auto done = [answered, why](schema::Answer<client::Reply> answer) {
+      *answered = *answered || answer || answer.error().is("AlreadyExists");
+      if (!answer) *why = answer.error().message;
     };
-    wait("an answer to the user", [this, ask, answered, of_hub] {
-      if (!*answered && life_->up() && (of_hub || life_->cluster_up())) ask();
-      world_->run_for(std::chrono::seconds(3));
-      return *answered;
+    base::Instant ask_at{};
+    wait("an answer to the user", [&] {
+      if (*answered || !life_->up() || !(of_hub || life_->cluster_up())) return *answered;
+      if (world_->now() < ask_at) return false;
+      ask_at = world_->now() + patience;
+      if (of_hub)
+        life_->call_hub(call, done);
+      else
+        life_->call_cluster(call, done);
+      return false;
     });
+    if (!*answered) fail("the user heard last: " + *why);
   }
 
   void safety() {
-    losses_ = shape_.losses;
+    const auto end = world_->now() + shape_.safety_time;
     demand(client::create_call(
                resources::namespaces, "",
                Value::object({{"metadata", Value::object({{"name", hub_namespace}})}})),
@@ -282,22 +246,18 @@ class Run {
       wanted_[workload.name] = workload.replicas;
     }
     note("deployments asked for");
-    int kills = shape_.kills, resizes = shape_.resizes;
+    int resizes = shape_.resizes;
     auto& random = world_->random();
-    const auto end = world_->now() + shape_.safety_time;
+    base::Instant next_resize = world_->now();
     while (ok() && world_->now() < end) {
-      world_->run_for(base::Duration(static_cast<std::int64_t>(random.below(20'000'000'000))));
-      look();
-      if (kills > 0 && random.chance(0.3)) {
-        --kills;
-        kill_server();
-        wait("the cluster after a kill", [this] { return life_->cluster_up(); });
-      }
-      if (resizes > 0 && random.chance(0.5)) {
-        --resizes;
-        resize(shape_.workloads[random.below(shape_.workloads.size())].name,
-               static_cast<int>(random.below(30)));
-      }
+      pass(look_interval);
+      write();
+      if (resizes == 0 || world_->now() < next_resize) continue;
+      next_resize =
+          world_->now() + base::Duration(static_cast<std::int64_t>(random.below(40'000'000'000)));
+      --resizes;
+      resize(shape_.workloads[random.below(shape_.workloads.size())].name,
+             static_cast<int>(random.below(30)));
     }
   }
 
@@ -320,25 +280,47 @@ class Run {
     for (const auto& [name, replicas] : wanted_) {
       if (running[name] != replicas) return false;
     }
-    return true;
+    return life_->cluster_up();
   }
 
   void liveness() {
     if (!wait("every pod to run", [this] { return all_run(); })) return;
     note("every pod runs");
-    const State state{life_->cluster(), life_->hub()};
-    wait("machines and claims to agree", [&state] {
+    wait("machines and claims to agree", [this] {
+      const State state{life_->cluster(), life_->hub()};
       return !every_machine_has_a_claim(state) && !every_claim_has_a_machine(state);
     });
+    verified_ = false;
+    wait("an answer about the acknowledged writes", [this] { return verified_; });
+    for (const auto& resource : Life::cluster_resources()) compare_with_list(resource, false);
+    for (const auto& resource : Life::hub_resources()) compare_with_list(resource, true);
+  }
+
+  // What was fed since the start is what a list says now, or a little later where things move.
+  void compare_with_list(const client::Resource& resource, bool of_hub) {
+    client::Call call;
+    call.verb = client::Verb::list;
+    call.resource = resource;
+    Complaint complaint = "no list came";
+    const auto compare = [&](schema::Answer<client::Reply> answer) {
+      const client::View& view = of_hub ? life_->hub() : life_->cluster();
+      if (answer) complaint = view_equals_list(view, resource, answer->object);
+    };
+    for (int tries = 0; ok() && complaint && tries < 10; ++tries) {
+      if (of_hub)
+        life_->call_hub(call, compare);
+      else
+        life_->call_cluster(call, compare);
+      pass(look_interval);
+    }
+    if (complaint) fail(*complaint);
   }
 
   void silence() {
     for (const auto& [name, replicas] : std::map(wanted_)) resize(name, 0);
     wait("nodes and machines to go", [this] {
-      return life_->cluster().list(resources::pods).empty() &&
-             life_->cluster().list(resources::nodes).empty() &&
-             life_->cluster().list(resources::node_claims).empty() &&
-             life_->hub().list(resources::machines).empty();
+      return count(resources::pods) == 0 && count(resources::nodes) == 0 &&
+             count(resources::node_claims) == 0 && life_->hub().list(resources::machines).empty();
     });
     // What was under way comes to rest.
     world_->run_for(silence_time);
@@ -354,29 +336,34 @@ class Run {
   }
 
   std::string describe_rest() const {
-    std::string text = fmt::format("; {} pods, {} nodes, {} claims, {} machines",
-                                   life_->cluster().list(resources::pods).size(),
-                                   life_->cluster().list(resources::nodes).size(),
-                                   life_->cluster().list(resources::node_claims).size(),
-                                   life_->hub().list(resources::machines).size());
+    std::string text =
+        fmt::format("; {} pods, {} nodes, {} claims, {} machines", count(resources::pods),
+                    count(resources::nodes), count(resources::node_claims),
+                    life_->hub().list(resources::machines).size());
     int shown = 0;
     for (const auto& pod : life_->cluster().list(resources::pods)) {
       const Value document = pod->value();
-      if (document.at("status", "phase").as_string() == "Running" || ++shown > 3) continue;
-      text +=
-          fmt::format("; {} {} on '{}'", pod->name(), document.at("status", "phase").as_string(),
-                      document.at("spec", "nodeName").as_string());
+      if (document.at("status", "phase").as_string() == "Running" && !pod->deleting()) continue;
+      if (++shown > 3) break;
+      text += fmt::format(
+          "; {} {}{} on '{}'", pod->name(), document.at("status", "phase").as_string(),
+          pod->deleting() ? ", to go," : "", document.at("spec", "nodeName").as_string());
     }
     return text;
   }
 
   const Shape& shape_;
   const bool trace_;
-  ScratchFolder folder_;
+  const bool whole_story_ = std::getenv("KEELWAY_STORY") != nullptr;
+  Disk disk_;
   Losses losses_;
   std::unique_ptr<runtime::World> world_;
   std::unique_ptr<runtime::Host> host_;
+  Watchers watchers_;
+  AcknowledgedWrites writes_;
   std::unique_ptr<Life> life_;
+  bool verified_ = false, verifying_ = false;  // of this life
+  std::set<base::Instant> kills_;              // still to come
   std::map<std::string, int> wanted_;
   Outcome outcome_;
 };

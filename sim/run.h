@@ -12,7 +12,7 @@ struct Outcome {
   std::string failure;  // empty: all is well
   std::uint64_t trace_hash = 0;
   base::Duration virtual_time{0};
-  std::int64_t nodes_most = 0, pods_most = 0, kills = 0;
+  std::int64_t nodes_most = 0, pods_most = 0, kills = 0, writes = 0;
 };
 
 // `trace`: says what happens to stdout.

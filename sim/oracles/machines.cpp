@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <map>
 #include <set>
 
 #include "client/resources.h"
@@ -8,6 +9,18 @@
 namespace keelway::sim {
 
 namespace resources = client::resources;
+
+Complaint no_claim_has_two_machines(const State& state) {
+  std::map<std::string, std::string> machines;
+  for (const auto& machine : state.hub.list(resources::machines)) {
+    const std::string claim = machine->value().at("spec", "claimName").as_string();
+    const auto [other, fresh] = machines.try_emplace(claim, machine->name());
+    if (!fresh) {
+      return fmt::format("claim {} has machines {} and {}", claim, other->second, machine->name());
+    }
+  }
+  return std::nullopt;
+}
 
 Complaint every_machine_has_a_claim(const State& state) {
   std::set<std::string> tokens;

@@ -21,9 +21,27 @@ class Connections {
   using Connect =
       std::function<std::unique_ptr<client::Client>(runtime::Executor&, access::Identity)>;
 
+  // Clients of an earlier server of this id are dead; the listener hears that there is another.
   void announce(const std::string& id, Connect connect) {
+    std::function<void(const std::string&)> listener;
+    {
+      const std::lock_guard lock(mutex_);
+      servers_[id] = std::move(connect);
+      ++announcements_[id];
+      listener = listener_;
+    }
+    if (listener) listener(id);
+  }
+  // Called on whatever thread announces; one listener, set once.
+  void on_announce(std::function<void(const std::string&)> listener) {
     const std::lock_guard lock(mutex_);
-    servers_[id] = std::move(connect);
+    listener_ = std::move(listener);
+  }
+  // How many servers of this id there were: another number, another server.
+  std::uint64_t announcements(std::string_view id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = announcements_.find(id);
+    return found != announcements_.end() ? found->second : 0;
   }
   void withdraw(const std::string& id) {
     const std::lock_guard lock(mutex_);
@@ -39,7 +57,10 @@ class Connections {
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, Connect, std::less<>> servers_;  // guarded by mutex_
+  // Guarded by mutex_:
+  std::map<std::string, Connect, std::less<>> servers_;
+  std::map<std::string, std::uint64_t, std::less<>> announcements_;
+  std::function<void(const std::string&)> listener_;
 };
 
 }  // namespace keelway::app

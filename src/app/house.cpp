@@ -141,7 +141,7 @@ void HouseImpl::start_door() {
 }
 
 void HouseImpl::follow_keys() {
-  hub_keys_ = std::make_unique<HubKeys>(seams_.runtime, *door_client_, config_);
+  hub_keys_ = std::make_unique<HubKeys>(seams_.runtime, *door_executor_, *door_client_, config_);
   hub_keys_->ensure(keys_, [this](base::Result<aws::AccessKey> root) {
     if (!root) return fail(root.error());
     facts_.root = *root;
@@ -228,8 +228,13 @@ void HouseImpl::start_nodes() {
                              return connections_.connect(cluster, *node_executor_, std::move(who));
                            },
                        .boot_time = config_.pace == Pace::real ? real_node_boot : base::Duration(0),
-       .stage = {},
+                       .stage = {},
                        .log = seams_.log.with("node")});
+  connections_.on_announce([this](const std::string& cluster) {
+    node_executor_->post([this, cluster] {
+      if (node_host_) node_host_->reconnect(cluster);
+    });
+  });
   fleet_executor_->post([this] {
     if (started_) std::exchange(started_, nullptr)(facts_);
   });

@@ -8,36 +8,58 @@ namespace {
 namespace resources = client::resources;
 using aws::well_known_test_key;
 
+constexpr auto retry_delay = std::chrono::seconds(1);
+
 }  // namespace
 
-void HubKeys::settle_test_key(const KeyDirectory& known, runtime::Task next) {
+void HubKeys::insist(client::Call call, std::string_view as_good, Settled done) {
+  const client::Call copy = call;
+  hub_.call(copy, [this, call = std::move(call), as_good, done = std::move(done),
+                   alive = alive_](schema::Answer<client::Reply> answer) mutable {
+    if (!*alive) return;
+    if (answer || answer.error().is(as_good)) return done({});
+    if (answer.error().code < 500) {
+      return done(base::fail(base::ErrorCode::unavailable, answer.error().message));
+    }
+    executor_.after(retry_delay, [this, call = std::move(call), as_good, done = std::move(done),
+                                  alive = std::move(alive)]() mutable {
+      if (*alive) insist(std::move(call), as_good, std::move(done));
+    });
+  });
+}
+
+void HubKeys::settle_test_key(const KeyDirectory& known, Settled next) {
   const bool there = known.find(well_known_test_key).has_value();
-  if (there == config_.test_credentials) return next();
-  client::Call call;
-  if (config_.test_credentials) {
-    const aws::AccessKey key{std::string(well_known_test_key), "test", config_.default_account, "",
-                             true};
-    call = client::create_call(resources::access_keys, "", aws::access_key_object(key));
-  } else {
-    call = client::remove_call(resources::access_keys, "", std::string(well_known_test_key));
+  if (there == config_.test_credentials) return next({});
+  if (!config_.test_credentials) {
+    return insist(client::remove_call(resources::access_keys, "", std::string(well_known_test_key)),
+                  "NotFound", std::move(next));
   }
-  hub_.call(std::move(call),
-            [next = std::move(next)](schema::Answer<client::Reply>) mutable { next(); });
+  const aws::AccessKey key{std::string(well_known_test_key), "test", config_.default_account, "",
+                           true};
+  insist(client::create_call(resources::access_keys, "", aws::access_key_object(key)),
+         "AlreadyExists", std::move(next));
 }
 
 void HubKeys::ensure(const KeyDirectory& known,
                      std::move_only_function<void(base::Result<aws::AccessKey>)> done) {
-  settle_test_key(known, [this, &known, done = std::move(done)]() mutable {
+  settle_test_key(known, [this, &known,
+                          done = std::move(done)](base::Result<void> settled) mutable {
+    if (!settled) {
+      return done(base::fail(base::ErrorCode::unavailable,
+                             "the test access key cannot be settled: " + settled.error().message));
+    }
     if (const auto root = known.root_of(config_.default_account)) return done(*root);
-    const aws::AccessKey key = aws::draw_access_key(
-        [this](std::size_t count) { return runtime_.random_bytes(count); },
-        config_.default_account, "");
-    hub_.call(client::create_call(resources::access_keys, "", aws::access_key_object(key)),
-              [key, done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
-                if (answer) return done(key);
-                done(base::fail(base::ErrorCode::unavailable,
-                                "the root access key cannot be stored: " + answer.error().message));
-              });
+    const aws::AccessKey key =
+        aws::draw_access_key([this](std::size_t count) { return runtime_.random_bytes(count); },
+                             config_.default_account, "");
+    // Drawn from 80 bits: one that exists is the one that an earlier call stored.
+    insist(client::create_call(resources::access_keys, "", aws::access_key_object(key)),
+           "AlreadyExists", [key, done = std::move(done)](base::Result<void> stored) mutable {
+             if (stored) return done(key);
+             done(base::fail(base::ErrorCode::unavailable,
+                             "the root access key cannot be stored: " + stored.error().message));
+           });
   });
 }
 

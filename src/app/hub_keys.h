@@ -13,8 +13,11 @@ namespace keelway::app {
 
 class HubKeys {
  public:
-  HubKeys(runtime::Runtime& runtime, client::Client& hub, const Config& config)
-      : runtime_(runtime), hub_(hub), config_(config) {}
+  HubKeys(runtime::Runtime& runtime, runtime::Executor& executor, client::Client& hub,
+          const Config& config)
+      : runtime_(runtime), executor_(executor), hub_(hub), config_(config) {}
+  ~HubKeys() { *alive_ = false; }
+  HubKeys(const HubKeys&) = delete;
 
   // A root key of the default account exists afterwards; the well-known test key does, too, or
   // no longer, as the configuration says. `known` shows the hub as it is.
@@ -22,10 +25,16 @@ class HubKeys {
               std::move_only_function<void(base::Result<aws::AccessKey>)> done);
 
  private:
-  void settle_test_key(const KeyDirectory& known, runtime::Task next);
+  using Settled = std::move_only_function<void(base::Result<void>)>;
+  void settle_test_key(const KeyDirectory& known, Settled next);
+  // Until it is known to be so: an answer may be lost, and a server may be slow.
+  void insist(client::Call call, std::string_view as_good, Settled done);
+
   runtime::Runtime& runtime_;
+  runtime::Executor& executor_;
   client::Client& hub_;
   const Config& config_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace keelway::app

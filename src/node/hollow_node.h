@@ -33,6 +33,7 @@ class HollowNode {
   explicit HollowNode(HollowNodeParts parts);
   ~HollowNode();
   const std::string& name() const { return parts_.facts.name; }
+  const hollow::NodeFacts& facts() const { return parts_.facts; }
   // A pod bound to this node appeared, changed or went.
   void look_at(const std::string& name_space, const std::string& name);
 

@@ -33,6 +33,16 @@ class ClusterSide {
     nodes_.erase(machine);
     std::erase_if(by_name_, [&machine](const auto& entry) { return entry.second == machine; });
   }
+  void reconnect() {
+    feed_.reset();
+    for (const auto& [machine, node] : nodes_) waiting_[machine] = node->facts();
+    nodes_.clear();
+    by_name_.clear();
+    view_ = client::LocalView();
+    addresses_ = AddressPool();
+    if (retry_ != 0) parts_.executor.cancel(std::exchange(retry_, 0));
+    connect();
+  }
   bool empty() const { return waiting_.empty() && nodes_.empty(); }
   std::size_t nodes() const { return nodes_.size(); }
 
@@ -129,6 +139,11 @@ class HostImpl final : public Host {
     return count;
   }
 
+  void reconnect(std::string_view cluster) override {
+    const auto found = clusters_.find(cluster);
+    if (found != clusters_.end()) found->second->reconnect();
+  }
+
  private:
   void follow(const client::Change& change) {
     const auto& machine = change.object ? change.object : change.previous;
@@ -145,7 +160,7 @@ class HostImpl final : public Host {
   }
 
   const HostParts parts_;
-  std::map<std::string, std::unique_ptr<ClusterSide>> clusters_;
+  std::map<std::string, std::unique_ptr<ClusterSide>, std::less<>> clusters_;
   std::unique_ptr<client::Subscription> feed_;
 };
 

@@ -32,6 +32,9 @@ class Host {
  public:
   virtual ~Host() = default;
   virtual std::size_t nodes() const = 0;
+  // The cluster is served by another server than before: its nodes connect anew, and go on where
+  // they were.
+  virtual void reconnect(std::string_view cluster) = 0;
 };
 
 std::unique_ptr<Host> make_host(HostParts parts);

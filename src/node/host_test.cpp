@@ -120,6 +120,24 @@ std::string condition(const value::Value& object, std::string_view type) {
   return "absent";
 }
 
+TEST(Host, GoesOnWithAnotherServerOfTheCluster) {
+  Site site;
+  site.start();
+  site.add_machine("n1");
+  site.executor.run_for(5s);
+  site.pod_on("n1", "p");
+  site.executor.run_for(5s);
+  ASSERT_EQ(site.pod("p").at("status", "phase"), "Running");
+  site.host->reconnect("c");
+  site.host->reconnect("unknown");
+  site.pod_on("n1", "q");
+  site.executor.run_for(10s);
+  EXPECT_EQ(site.count(client::Verb::create, resources::nodes), 1u) << "it is registered already";
+  EXPECT_EQ(site.pod("q").at("status", "phase"), "Running");
+  EXPECT_NE(site.pod("q").at("status", "podIP"), site.pod("p").at("status", "podIP"));
+  EXPECT_EQ(site.host->nodes(), 1u);
+}
+
 TEST(Host, AMachineBecomesANode) {
   Site site;
   site.start();

@@ -1,0 +1,66 @@
+// One life of the server process with a user inside it; killed as a whole.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "app/house.h"
+#include "client/view.h"
+#include "runtime/virtual/world.h"
+#include "sim/lossy_client.h"
+#include "sim/oracles/watch.h"
+
+namespace keelway::sim {
+
+inline constexpr const char* hub_namespace = "000000000000-us-east-1";
+inline constexpr const char* cluster_object = "c-sim";
+
+// What outlives a process: the oracles that have followed it.
+struct Watchers {
+  WatchOracle hub, cluster;
+  Complaint history;
+  std::function<void(const client::Change&)> on_change;
+  std::function<void()> on_new_cluster_server;  // calls to the one before are not answered
+};
+
+class Life {
+ public:
+  Life(runtime::Host& host, const std::string& database, const Losses& losses, telemetry::Log log,
+       Watchers& watchers);
+  ~Life();
+  Life(const Life&) = delete;
+
+  const client::LocalView& hub() const { return hub_view_; }
+  const client::LocalView& cluster() const { return cluster_view_; }
+  bool up() const { return hub_view_.synced(); }
+  bool cluster_up() const { return cluster_view_.synced(); }
+  const std::string& failure() const { return failure_; }  // of the start
+
+  // Of a server, a cluster that is up. `done` never comes where the process is killed before.
+  void call_hub(client::Call call, client::ReplyCallback done);
+  void call_cluster(client::Call call, client::ReplyCallback done);
+  // Connects to the cluster once it runs; harmless to repeat.
+  void follow_cluster();
+  static const std::vector<client::Resource>& cluster_resources();
+  static const std::vector<client::Resource>& hub_resources();
+
+ private:
+  std::unique_ptr<store::Engine> open_store(const std::string& database);
+  void follow_hub();
+  void take(const client::ChangeBatch& batch, WatchOracle& oracle, client::LocalView& view);
+
+  runtime::Runtime& runtime_;
+  const Losses& losses_;
+  Watchers& watchers_;
+  std::string failure_;
+  std::unique_ptr<store::Engine> engine_;
+  std::unique_ptr<app::Seams> seams_;
+  std::unique_ptr<app::House> house_;
+  std::unique_ptr<runtime::Executor> user_;
+  std::unique_ptr<client::Client> hub_, cluster_;
+  std::uint64_t cluster_server_ = 0;  // which of this life's servers of the cluster
+  client::LocalView hub_view_, cluster_view_;
+  std::unique_ptr<client::Subscription> hub_feed_, cluster_feed_;
+};
+
+}  // namespace keelway::sim
