@@ -21,6 +21,10 @@ struct Config {
   std::string default_account = "000000000000";
   bool test_credentials = false;  // the well-known key "test"/"test", loopback only
   std::string product_version;
+
+  bool on_loopback() const {
+    return listen_host == "::1" || listen_host == "localhost" || listen_host.starts_with("127.");
+  }
 };
 
 }  // namespace keelway::app

@@ -97,6 +97,7 @@ class HouseImpl final : public House {
   client::LocalView door_view_;
   std::unique_ptr<client::Subscription> door_feed_;
   std::unique_ptr<HubKeys> hub_keys_;
+  Gate door_gate_;
   std::unique_ptr<aws::Door> door_;
   std::unique_ptr<http::Server> listener_;
   // node executor
@@ -160,9 +161,20 @@ base::Result<void> HouseImpl::open_door() {
       access::api_server_leaf({config_.listen_host, config_.advertised_host}, "127.0.0.1"),
       seams_.runtime.random_bytes(16), validity);
   if (!leaf) return std::unexpected(leaf.error());
+  runtime::ListenOptions listen;
+  listen.address = {config_.listen_host, config_.listen_port};
+  // Off loopback nothing is said in the clear.
+  listen.tls_mode = config_.on_loopback() ? runtime::TlsMode::detect : runtime::TlsMode::tls;
+  listen.tls.certificate_chain_pem = leaf->certificate_pem;
+  listen.tls.private_key_pem = leaf->private_key_pem;
+  auto listener = http::serve(seams_.runtime, *door_executor_, std::move(listen), {}, door_gate_);
+  if (!listener) return std::unexpected(listener.error());
+  listener_ = std::move(*listener);
+  facts_.port = listener_->port();
+  facts_.authority_pem = authority->certificate_pem;
   aws::DoorOptions options;
   options.version = config_.product_version;
-  options.endpoint_host = fmt::format("{}:{}", config_.advertised_host, config_.listen_port);
+  options.endpoint_host = fmt::format("{}:{}", config_.advertised_host, facts_.port);
   options.operator_account = config_.default_account;
   door_ = aws::make_door({.runtime = seams_.runtime,
                           .executor = *door_executor_,
@@ -170,16 +182,7 @@ base::Result<void> HouseImpl::open_door() {
                           .view = door_view_,
                           .log = seams_.log.with("aws")},
                          options);
-  runtime::ListenOptions listen;
-  listen.address = {config_.listen_host, config_.listen_port};
-  listen.tls_mode = runtime::TlsMode::detect;
-  listen.tls.certificate_chain_pem = leaf->certificate_pem;
-  listen.tls.private_key_pem = leaf->private_key_pem;
-  auto listener = http::serve(seams_.runtime, *door_executor_, std::move(listen), {}, *door_);
-  if (!listener) return std::unexpected(listener.error());
-  listener_ = std::move(*listener);
-  facts_.port = listener_->port();
-  facts_.authority_pem = authority->certificate_pem;
+  door_gate_.open(*door_);
   return {};
 }
 
@@ -269,6 +272,7 @@ void HouseImpl::stop(runtime::Task stopped) {
   };
   const auto close_door = [this, stop_nodes] {
     listener_.reset();
+    door_gate_.close();
     door_.reset();
     hub_keys_.reset();
     door_feed_.reset();

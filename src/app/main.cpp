@@ -55,7 +55,8 @@ struct Remote {
     auto context = cli::find_context(environment, runtime->files(), data);
     if (!context) return report(std::unexpected(context.error()));
     if (!region.empty()) context->region = region;
-    return report(verb(cli::Session{*runtime, *context, std::filesystem::absolute(data), output == "json"}));
+    return report(
+        verb(cli::Session{*runtime, *context, std::filesystem::absolute(data), output == "json"}));
   }
 };
 
@@ -152,7 +153,8 @@ class CommandLine {
     command->add_option("--threads", up_.core_threads, "core threads")
         ->check(CLI::Range(1, 256))
         ->capture_default_str();
-    command->add_flag("-v,--verbose", up_.verbose, "log what the server does to stderr, not only warnings");
+    command->add_flag("-v,--verbose", up_.verbose,
+                      "log what the server does to stderr, not only warnings");
     command->callback([this] { exit_code_ = report(run_up()); });
   }
 

@@ -16,7 +16,7 @@ struct Seams {
   runtime::Runtime& runtime;
   store::Engine& engine;
   telemetry::Log log;
-  telemetry::Log audit;  // one line for each mutating call of every cluster and the hub
+  telemetry::Log audit = {};  // one line for each mutating call of every cluster and the hub
   // Wraps each in-process client of a loop or node; the simulator loses and doubles answers here.
   std::function<std::unique_ptr<client::Client>(std::unique_ptr<client::Client>,
                                                 runtime::Executor&)>

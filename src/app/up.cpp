@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <future>
 
 #include "app/house.h"
@@ -19,13 +20,9 @@ namespace {
 constexpr std::size_t seal_key_bytes = 32;
 constexpr std::uint32_t first_seal_key = 1;
 
-bool is_loopback(const std::string& host) {
-  return host == "127.0.0.1" || host == "::1" || host == "localhost" || host.starts_with("127.");
-}
-
 base::Result<void> check(const UpOptions& options) {
   const Config& config = options.config;
-  if (is_loopback(config.listen_host)) return {};
+  if (config.on_loopback()) return {};
   if (config.test_credentials) {
     return base::fail(
         base::ErrorCode::invalid,
@@ -77,18 +74,22 @@ base::Result<void> leave_credentials(runtime::Files& files, const UpOptions& opt
   context.access_key = facts.root.access_key_id;
   context.secret_key = facts.root.secret_access_key;
   context.region = options.config.default_region;
+  // Readers elsewhere need not know where the server was started.
+  const std::string ca_file = std::filesystem::absolute(options.data_folder) / "ca.pem";
+  if (!options.config.on_loopback()) context.ca_file = ca_file;
   if (const auto written = cli::write_credentials(files, options.data_folder, context); !written) {
     return written;
   }
-  return files.write_private(options.data_folder + "/ca.pem", facts.authority_pem);
+  return files.write_private(ca_file, facts.authority_pem);
 }
 
 void greet(const UpOptions& options, const HouseFacts& facts) {
   if (options.config.test_credentials) {
     fmt::print("WARNING: anyone on this machine may use the test key (test / test)\n");
   }
-  fmt::print("Keelway is ready on http://{}:{} (and https), data in {}\n",
-             options.config.listen_host, facts.port, options.data_folder);
+  fmt::print("Keelway is ready on {}://{}:{}{}, data in {}\n",
+             options.config.on_loopback() ? "http" : "https", options.config.listen_host,
+             facts.port, options.config.on_loopback() ? " (and https)" : "", options.data_folder);
   fmt::print("  eval \"$(keelway env --data {})\"   points AWS tools here\n", options.data_folder);
   std::fflush(stdout);
 }

@@ -201,14 +201,14 @@ base::Result<void> print_kubeconfig(const Session& session, const std::string& c
     return std::unexpected(endpoint.error());
   }
   const Value& name = (*found)["arn"];
-  const Value exec = Value::object(
-      {{"apiVersion", "client.authentication.k8s.io/v1beta1"},
-       {"command", program},
-       {"args", Value::array({"cluster", "token", "--data", session.data_folder, "--region",
-                              session.context.region, cluster})},
-       {"env", nullptr},
-       {"interactiveMode", "Never"},
-       {"provideClusterInfo", false}});
+  const Value exec =
+      Value::object({{"apiVersion", "client.authentication.k8s.io/v1beta1"},
+                     {"command", program},
+                     {"args", Value::array({"cluster", "token", "--data", session.data_folder,
+                                            "--region", session.context.region, cluster})},
+                     {"env", nullptr},
+                     {"interactiveMode", "Never"},
+                     {"provideClusterInfo", false}});
   const Value config = Value::object(
       {{"apiVersion", "v1"},
        {"kind", "Config"},

@@ -9,7 +9,7 @@
 namespace keelway::cli {
 namespace {
 
-// "http://127.0.0.1:4566" into host and port. Only plain HTTP: the door is on loopback.
+// "http://127.0.0.1:4566" into its parts.
 base::Result<void> take_endpoint(std::string_view url, Context& context) {
   const auto refuse = [&url] {
     return base::fail(base::ErrorCode::invalid,
@@ -18,8 +18,9 @@ base::Result<void> take_endpoint(std::string_view url, Context& context) {
                                   url));
   };
   std::string_view rest = url;
-  if (!rest.starts_with("http://")) return refuse();
-  rest.remove_prefix(7);
+  context.tls = rest.starts_with("https://");
+  if (!context.tls && !rest.starts_with("http://")) return refuse();
+  rest.remove_prefix(context.tls ? 8 : 7);
   while (rest.ends_with('/')) rest.remove_suffix(1);
   const auto colon = rest.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return refuse();
@@ -58,6 +59,8 @@ base::Result<Context> read_credentials(runtime::Files& files, const std::string&
   if (!document)
     return base::fail(base::ErrorCode::invalid, path + ": " + document.error().message);
   Context context;
+  context.ca_file = (*document)["caFile"].as_string();
+  context.tls = !context.ca_file.empty();
   context.host = (*document)["host"].string_or(context.host);
   context.port = static_cast<std::uint16_t>((*document)["port"].as_int(context.port));
   context.access_key = (*document)["accessKeyId"].as_string();
@@ -68,7 +71,8 @@ base::Result<Context> read_credentials(runtime::Files& files, const std::string&
 
 base::Result<void> write_credentials(runtime::Files& files, const std::string& data_folder,
                                      const Context& context) {
-  const auto document = value::Value::object({{"host", context.host},
+  const auto document = value::Value::object({{"caFile", context.ca_file},
+                                              {"host", context.host},
                                               {"port", static_cast<int>(context.port)},
                                               {"accessKeyId", context.access_key},
                                               {"secretAccessKey", context.secret_key},
@@ -92,6 +96,7 @@ base::Result<Context> find_context(const Environment& environment, runtime::File
     context.secret_key = environment("AWS_SECRET_ACCESS_KEY");
     context.session_token = environment("AWS_SESSION_TOKEN");
   }
+  if (auto bundle = environment("AWS_CA_BUNDLE"); !bundle.empty()) context.ca_file = bundle;
   if (!url.empty()) {
     if (const auto taken = take_endpoint(url, context); !taken) {
       return std::unexpected(taken.error());
@@ -105,16 +110,18 @@ base::Result<Context> find_context(const Environment& environment, runtime::File
 }
 
 std::string export_lines(const Context& context) {
-  return fmt::format(
-      "export AWS_ENDPOINT_URL={}\n"
-      "export AWS_ACCESS_KEY_ID={}\n"
-      "export AWS_SECRET_ACCESS_KEY={}\n"
-      "export AWS_REGION={}\n"
-      "export AWS_DEFAULT_REGION={}\n"
-      "unset AWS_SESSION_TOKEN AWS_PROFILE\n"
-      "# AWS CLI before 2.13 ignores AWS_ENDPOINT_URL: give it --endpoint-url {}\n",
-      context.endpoint(), context.access_key, context.secret_key, context.region, context.region,
-      context.endpoint());
+  const std::string bundle =
+      context.tls ? fmt::format("export AWS_CA_BUNDLE={}\n", context.ca_file) : "";
+  return bundle + fmt::format(
+                      "export AWS_ENDPOINT_URL={}\n"
+                      "export AWS_ACCESS_KEY_ID={}\n"
+                      "export AWS_SECRET_ACCESS_KEY={}\n"
+                      "export AWS_REGION={}\n"
+                      "export AWS_DEFAULT_REGION={}\n"
+                      "unset AWS_SESSION_TOKEN AWS_PROFILE\n"
+                      "# AWS CLI before 2.13 ignores AWS_ENDPOINT_URL: give it --endpoint-url {}\n",
+                      context.endpoint(), context.access_key, context.secret_key, context.region,
+                      context.region, context.endpoint());
 }
 
 }  // namespace keelway::cli

@@ -14,6 +14,8 @@ namespace keelway::cli {
 using Environment = std::function<std::string(const char* name)>;  // empty where unset
 
 struct Context {
+  bool tls = false;     // off loopback the door speaks nothing else
+  std::string ca_file;  // PEM; with tls
   std::string host = "127.0.0.1";
   std::uint16_t port = 4566;
   std::string access_key, secret_key, session_token;

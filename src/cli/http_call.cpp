@@ -14,6 +14,19 @@ namespace {
 // How long a presigned token address says it holds; the server accepts it for 15 minutes.
 constexpr auto token_expiry = std::chrono::seconds(60);
 
+base::Result<std::optional<runtime::TlsClient>> trust(runtime::Runtime& runtime,
+                                                      const Context& context) {
+  if (!context.tls) return std::nullopt;
+  runtime::TlsClient tls;
+  tls.server_name = context.host;
+  if (!context.ca_file.empty()) {
+    auto pem = runtime.files().read(context.ca_file);
+    if (!pem) return std::unexpected(pem.error());
+    tls.ca_pem = std::move(*pem);
+  }
+  return tls;
+}
+
 std::string message_of(const http::Response& response) {
   const auto document = value::parse_json(response.body);
   if (document && (*document)["message"].is_string()) return (*document)["message"].as_string();
@@ -63,8 +76,10 @@ base::Result<value::Value> call_signed(runtime::Runtime& runtime, const Context&
   request.method = std::move(method);
   request.target = std::move(target);
   request.body = std::move(body);
+  auto tls = trust(runtime, context);
+  if (!tls) return std::unexpected(tls.error());
   auto response =
-      call_and_wait(runtime, {context.host, context.port}, std::nullopt, std::move(request));
+      call_and_wait(runtime, {context.host, context.port}, std::move(*tls), std::move(request));
   if (!response) {
     return base::fail(response.error().code,
                       fmt::format("{} cannot be reached: {}; is `keelway up` running?",

@@ -18,22 +18,13 @@ struct Version {
   std::string_view released, standard_until, extended_until;  // RFC 3339
 };
 
+// Only what clusters can be made of: a version that is not served is not offered.
 constexpr Version calendar[] = {
-    {"1.36", "1.36.0", "eks.1", "", "", ""},
-    {"1.35", "1.35.0", "eks.1", "2026-01-27T00:00:00Z", "2027-03-27T00:00:00Z",
-     "2028-03-27T00:00:00Z"},
-    {"1.34", "1.34.1", "eks.1", "2025-10-02T00:00:00Z", "2026-12-02T00:00:00Z",
-     "2027-12-02T00:00:00Z"},
     {"1.33", "1.33.5", "eks.1", "2025-05-29T00:00:00Z", "2026-07-29T00:00:00Z",
      "2027-07-29T00:00:00Z"},
     {"1.32", "1.32.9", "eks.1", "2025-01-23T00:00:00Z", "2026-03-23T00:00:00Z",
      "2027-03-23T00:00:00Z"},
-    {"1.31", "1.31.13", "eks.1", "2024-09-26T00:00:00Z", "2025-11-26T00:00:00Z",
-     "2026-11-26T00:00:00Z"},
-    {"1.30", "1.30.14", "eks.1", "2024-05-23T00:00:00Z", "2025-07-23T00:00:00Z",
-     "2026-07-23T00:00:00Z"},
 };
-constexpr std::string_view oldest_creatable = "1.31";
 
 enum class Support { standard, extended, unsupported };
 
@@ -104,9 +95,8 @@ bool wanted(const Version& version, Support support, const Query& query) {
 }  // namespace
 
 bool can_create(std::string_view version) {
-  const bool known = std::any_of(std::begin(calendar), std::end(calendar),
-                                 [&](const Version& one) { return one.minor == version; });
-  return known && version >= oldest_creatable;  // all minors have two digits
+  return std::any_of(std::begin(calendar), std::end(calendar),
+                     [&](const Version& one) { return one.minor == version; });
 }
 
 void describe_cluster_versions(ServicePtr service, Invocation invocation, Done done) {
