@@ -35,7 +35,7 @@ base::Result<void> take_endpoint(std::string_view url, Context& context) {
 }  // namespace
 
 std::string Context::endpoint() const {
-  return fmt::format("http://{}:{}", host, port);
+  return fmt::format("{}://{}:{}", tls ? "https" : "http", host, port);
 }
 
 std::string default_data_folder(const Environment& environment) {
@@ -96,8 +96,8 @@ base::Result<Context> find_context(const Environment& environment, runtime::File
     context.secret_key = environment("AWS_SECRET_ACCESS_KEY");
     context.session_token = environment("AWS_SESSION_TOKEN");
   }
-  if (auto bundle = environment("AWS_CA_BUNDLE"); !bundle.empty()) context.ca_file = bundle;
   if (!url.empty()) {
+    context.ca_file = environment("AWS_CA_BUNDLE");
     if (const auto taken = take_endpoint(url, context); !taken) {
       return std::unexpected(taken.error());
     }
