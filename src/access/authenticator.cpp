@@ -51,7 +51,7 @@ class Composite final : public Authenticator {
       if (!who) return who;
       return authenticated(std::move(*who));
     }
-    if (!parts_.allow_anonymous) return refused();
+    if (sent.certificate_refused || !parts_.allow_anonymous) return refused();
     return anonymous();
   }
 

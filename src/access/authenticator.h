@@ -21,6 +21,7 @@ struct Credentials {
   // DER, leaf first; TLS has verified the chain against the cluster's client CA.
   const std::vector<std::string>* peer_certificates = nullptr;
   base::WallTime now;
+  bool certificate_refused = false;  // one was sent that did not verify
 };
 
 class Authenticator {
@@ -39,7 +40,8 @@ struct AuthenticatorParts {
   bool allow_anonymous = true;
 };
 
-// Client certificate, then bearer token, then anonymous. Everybody who authenticated is in
+// Client certificate, then bearer token, then anonymous, which nobody becomes who sent something that
+// is wrong; only a good token makes up for a certificate that did not verify. Everybody who authenticated is in
 // system:authenticated.
 std::unique_ptr<Authenticator> make_authenticator(AuthenticatorParts parts);
 

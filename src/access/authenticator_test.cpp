@@ -85,6 +85,16 @@ TEST_F(AuthenticatorTest, BearerTokens) {
   EXPECT_FALSE(aws->in_group("system:masters"));
 }
 
+TEST_F(AuthenticatorTest, RefusedCertificateIsNotAnonymousEither) {
+  Credentials sent{"", nullptr, noon, true};
+  const auto nobody = authenticator_->authenticate(sent);
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().code, 401);
+  const std::string good = "Bearer " + token();
+  sent.authorization = good;
+  EXPECT_TRUE(authenticator_->authenticate(sent));
+}
+
 TEST_F(AuthenticatorTest, CertificateComesFirstAndExpires) {
   const auto chain = certificate(true);
   auto who = authenticator_->authenticate({"Bearer x", &chain, noon});

@@ -61,8 +61,9 @@ Step wait_ready(Core& core, const HttpCallPtr& call) {
 Step authenticate(Core& core, const HttpCallPtr& call) {
   access::Credentials credentials;
   credentials.authorization = call->request.header("authorization");
-  if (call->request.tls && !call->request.tls->certificates.empty()) {
-    credentials.peer_certificates = &call->request.tls->certificates;
+  if (const auto& tls = call->request.tls) {
+    credentials.certificate_refused = tls->certificate_refused;
+    if (!tls->certificates.empty()) credentials.peer_certificates = &tls->certificates;
   }
   credentials.now = core.now();
   auto who = core.authenticator->authenticate(credentials);

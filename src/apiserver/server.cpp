@@ -41,6 +41,7 @@ class ServerImpl final : public Server {
     return make_in_process_client(link_, executor, std::move(who));
   }
 
+  void end_watches() override { core_->bookmarks->end_all(); }
   const client::View& view() const override { return core_->view; }
   const access::Authorizer& authorizer() const override { return core_->authorizer; }
   bool ready() const override { return core_->ready; }

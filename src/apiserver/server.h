@@ -96,6 +96,8 @@ class Server : public http::Handler {
                                                       access::Identity who) = 0;
 
   // On the server's executor only.
+  // Ends every watch that is open now, as if its time were over.
+  virtual void end_watches() = 0;
   virtual const client::View& view() const = 0;
   virtual const access::Authorizer& authorizer() const = 0;
   virtual bool ready() const = 0;

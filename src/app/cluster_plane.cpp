@@ -187,6 +187,7 @@ void ClusterPlane::stop(runtime::Task done) {
     loops_.reset();
     server_executor_->post([this, finish] {
       gate_.close();
+      if (server_) server_->end_watches();
       if (!listener_) return finish();
       // The listener may not be destroyed from inside its own callback.
       listener_->drain([this, finish] { server_executor_->post(finish); });

@@ -275,6 +275,22 @@ TYPED_TEST(HttpPair, AForgottenExchangeAnswers500) {
   EXPECT_EQ(answer->status, 500);
 }
 
+TYPED_TEST(HttpPair, DrainDoesNotWaitForEver) {
+  Scene<typename TypeParam::Rig> scene;
+  std::shared_ptr<Exchange> held;
+  scene.limits.drain_timeout = std::chrono::milliseconds(20);
+  scene.handler.act = [&](Request, std::shared_ptr<Exchange> exchange) {
+    held = std::move(exchange);
+  };
+  scene.open(TypeParam::form);
+  scene.rig.run([&] { scene.client->request({}, [](base::Result<Response>) {}); });
+  ASSERT_TRUE(scene.rig.wait([&] { return held != nullptr; }));
+  bool drained = false;
+  scene.rig.run([&] { scene.server->drain([&] { drained = true; }); });
+  EXPECT_TRUE(scene.rig.wait([&] { return drained; }));
+  scene.rig.run([&] { held.reset(); });
+}
+
 TYPED_TEST(HttpPair, DrainWaitsForTheLastAnswer) {
   Scene<typename TypeParam::Rig> scene;
   std::shared_ptr<Exchange> held;

@@ -49,6 +49,9 @@ class ServerCore : public ConnectionHost {
     for (auto& [id, entry] : entries_) {
       if (entry.connection) entry.connection->drain();
     }
+    executor_.after(limits_.drain_timeout, [this, weak = std::weak_ptr(alive_)] {
+      if (!weak.expired() && drained_) std::exchange(drained_, nullptr)();
+    });
     tell_drained();
   }
 

@@ -68,13 +68,15 @@ struct Limits {
   int streams_per_connection_max = 250;
   base::Duration header_timeout = std::chrono::seconds(32);
   base::Duration idle_timeout = std::chrono::seconds(180);
+  base::Duration drain_timeout = std::chrono::seconds(5);
 };
 
 class Server {
  public:
   virtual ~Server() = default;  // closes every connection
   virtual std::uint16_t port() const = 0;
-  // No new connections or requests; `done` when the last exchange is answered.
+  // No new connections or requests; `done` when the last exchange is answered, or after
+  // drain_timeout.
   virtual void drain(std::move_only_function<void()> done) = 0;
 };
 

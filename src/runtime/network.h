@@ -26,6 +26,7 @@ struct TlsPeer {
   // The client's certificate chain, DER, leaf first; it verified against client_ca_pem.
   // Empty where the client sent none (or one that did not verify).
   std::vector<std::string> certificates = {};
+  bool certificate_refused = false;  // a certificate came that did not verify
 };
 
 struct TlsServer {

@@ -295,6 +295,11 @@ void BookmarkClock::remove(const std::shared_ptr<WatchStream>& stream) {
   timer_ = 0;
 }
 
+void BookmarkClock::end_all() {
+  const auto streams = streams_;  // each takes itself out
+  for (const auto& [stream, bookmarks] : streams) stream->end();
+}
+
 void BookmarkClock::schedule() {
   if (timer_ != 0) return;
   for (const auto& [stream, bookmarks] : streams_) {

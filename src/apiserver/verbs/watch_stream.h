@@ -36,6 +36,7 @@ class BookmarkClock {
   ~BookmarkClock();
   void add(std::shared_ptr<WatchStream> stream, bool bookmarks);
   void remove(const std::shared_ptr<WatchStream>& stream);
+  void end_all();
   std::size_t open() const { return streams_.size(); }
 
  private:

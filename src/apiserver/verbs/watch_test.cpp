@@ -81,6 +81,16 @@ TEST(WatchStream, EndsCleanlyAfterItsTime) {
   EXPECT_TRUE(watch->complete);
 }
 
+TEST(WatchStream, AllEndOnRequest) {
+  Rig rig;
+  const auto first = rig.open("GET", kMaps + "?watch=1");
+  const auto second = rig.open("GET", kMaps + "?watch=1&allowWatchBookmarks=true");
+  rig.executor->post([&] { rig.server->end_watches(); });
+  rig.run_for(milliseconds(10));
+  EXPECT_TRUE(first->complete);
+  EXPECT_TRUE(second->complete);
+}
+
 TEST(WatchStream, ASlowReaderPausesAndCatchesUp) {
   Rig rig;
   const auto watch = rig.open("GET", kMaps + "?watch=1");

@@ -213,7 +213,9 @@ TlsPeer describe_peer(SSL* ssl, bool is_server) {
     peer.server_name = name;
   }
   const X509Ptr leaf(SSL_get1_peer_certificate(ssl));
-  if (!leaf || SSL_get_verify_result(ssl) != X509_V_OK) return peer;
+  if (!leaf) return peer;
+  peer.certificate_refused = SSL_get_verify_result(ssl) != X509_V_OK;
+  if (peer.certificate_refused) return peer;
   peer.certificates.push_back(der_of(leaf.get()));
   const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl);
   // A server's view of the chain lacks the leaf, a client's begins with it.

@@ -1,0 +1,168 @@
+"""The program's own verbs: help, output for people and for programs, refusals, and a stop that does
+not wait for those who watch."""
+import json
+import os
+import re
+import signal
+import ssl
+import threading
+import time
+import urllib.request
+
+from keelway_server import BINARY, Server, expect, expect_in, main, run, server, wait_until
+
+VERBS = [["up"], ["env"], ["version"], ["cluster"], ["cluster", "create"], ["cluster", "list"],
+         ["cluster", "nodes"], ["cluster", "token"], ["cluster", "kubeconfig"],
+         ["cluster", "delete"], ["key"], ["key", "create"], ["key", "list"], ["key", "delete"]]
+
+
+def listed(running, *words):
+    return json.loads(running.keelway(*words, "-o", "json").out)
+
+
+def test_help_and_version():
+    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    expect(bool(re.fullmatch(r"keelway \d+\.\d+\.\d+\S*\n", run([BINARY, "version"], env).out)),
+           True, "version")
+    overview = run([BINARY, "--help"], env).out
+    for verb in VERBS:
+        text = run([BINARY, *verb, "--help"], env).out
+        expect_in("Usage:", text, f"help of {verb}")
+        expect_in(verb[-1], text if len(verb) == 2 else overview, f"{verb} is named")
+        lines = text.splitlines() + [""]
+        undescribed = [line for line, after in zip(lines, lines[1:])
+                       if re.fullmatch(r"\s+-[-\w,]+( \S+)?\s*", line)
+                       and not after.startswith(" " * 20)]
+        expect(undescribed, [], f"options of {verb} without a description")
+    for words in ([], ["nonsense"], ["cluster"], ["cluster", "create"], ["up", "--listen", "x:y"],
+                  ["up", "--account", "12"], ["cluster", "list", "-o", "xml"]):
+        done = run([BINARY, *words], env, check=False)
+        expect(done.code != 0 and bool(done.err), True, f"keelway {' '.join(words)} is refused")
+
+
+def test_env():
+    with server() as running:
+        bare = {k: v for k, v in running.env.items() if not k.startswith(("AWS_", "KEELWAY_"))}
+        text = run([BINARY, "env", "--data", running.data], bare).out
+        shown = run(["sh", "-c", f"{text}\nenv"], bare).out
+        for line in (f"AWS_ENDPOINT_URL={running.endpoint}", "AWS_REGION=us-east-1",
+                     f"AWS_ACCESS_KEY_ID={running.access_key}",
+                     f"AWS_SECRET_ACCESS_KEY={running.secret_key}"):
+            expect_in(line + "\n", shown, "the exports of keelway env")
+        done = run([BINARY, "env", "--data", running.home / "nothing"], bare, check=False)
+        expect((done.code, "keelway up" in done.err), (1, True), f"no server there: {done.err}")
+        for name in ("credentials.json", "seal.key"):
+            expect(oct((running.data / name).stat().st_mode & 0o777), "0o600", f"mode of {name}")
+
+
+def test_clusters():
+    with server() as running:
+        expect(listed(running, "cluster", "list"), [], "no clusters at first")
+        made = listed(running, "cluster", "create", "one")
+        expect((made["name"], made["status"]), ("one", "ACTIVE"), "create waits")
+        text = running.keelway("cluster", "create", "two", "--version", "1.32").out
+        expect([line.split()[:3] for line in text.splitlines()],
+               [["NAME", "VERSION", "STATUS"], ["two", "1.32", "ACTIVE"]], "the table of create")
+        running.keelway("cluster", "create", "far", "--region", "eu-west-1")
+        expect([one["name"] for one in listed(running, "cluster", "list")], ["one", "two"], "list")
+        expect([one["arn"] for one in listed(running, "cluster", "list", "--region", "eu-west-1")],
+               ["arn:aws:eks:eu-west-1:000000000000:cluster/far"], "another region")
+        expect(listed(running, "cluster", "nodes", "one"), {"nodes": [], "usdPerHour": 0}, "nodes")
+        credential = listed(running, "cluster", "token", "one")
+        expect((credential["kind"], credential["apiVersion"]),
+               ("ExecCredential", "client.authentication.k8s.io/v1beta1"), "token")
+        expect_in("k8s-aws-v1.", credential["status"]["token"], "token")
+        text = running.keelway("cluster", "kubeconfig", "one").out
+        expect_in(made["endpoint"], text, "kubeconfig on stdout")
+        file = running.home / "config"
+        expect(running.keelway("cluster", "kubeconfig", "one", "--file", file).out, "", "quiet")
+        expect((file.read_text(), oct(file.stat().st_mode & 0o777)), (text, "0o600"), "its file")
+        for words, part in [(("create", "one"), "Cluster already exists with name: one"),
+                            (("create", "no dots."), "failed to satisfy constraint"),
+                            (("delete", "nobody"), "No cluster found for name: nobody."),
+                            (("nodes", "nobody"), "No cluster found for name: nobody."),
+                            (("kubeconfig", "nobody"), "No cluster found for name: nobody.")]:
+            done = running.keelway("cluster", *words, check=False)
+            expect((done.code, done.out), (1, ""), f"cluster {' '.join(words)}")
+            expect_in(part, done.err, f"cluster {' '.join(words)}")
+        running.keelway("cluster", "delete", "one")
+        expect([one["name"] for one in listed(running, "cluster", "list")], ["two"], "after delete")
+
+
+def test_keys():
+    with server() as running:
+        made = listed(running, "key", "create", "--user", "ada")
+        expect((made["accountId"], made["userName"]), ("000000000000", "ada"), "a user's key")
+        keys = listed(running, "key", "list")
+        expect(sorted(key["accessKeyId"] for key in keys),
+               sorted([running.access_key, made["accessKeyId"]]), "keys")
+        expect(any("secretAccessKey" in key for key in keys), False, "secrets in the list")
+        expect_in("deleted", running.keelway("key", "delete", made["accessKeyId"]).out, "delete")
+        expect([key["accessKeyId"] for key in listed(running, "key", "list")],
+               [running.access_key], "keys after delete")
+
+
+def test_data_folder_has_one_owner():
+    with server() as running:
+        done = run([BINARY, "up", "--data", running.data, "--listen", "127.0.0.1:0"], running.env,
+                   check=False, seconds=10)
+        expect((done.code, done.out), (1, ""), f"a second server: {done.err}")
+        expect_in(str(running.data), done.err, "the folder is named")
+        expect(running.keelway("cluster", "list").code, 0, "the first one goes on")
+        other = Server("--listen", f"127.0.0.1:{running.port}")
+        try:
+            done = run([BINARY, "up", "--data", other.data, "--listen",
+                        f"127.0.0.1:{running.port}"], other.env, check=False, seconds=10)
+            expect(done.code, 1, f"a port that is taken: {done.err}")
+            expect_in(str(running.port), done.err, "the port is named")
+        finally:
+            other.remove()
+        done = run([BINARY, "up", "--data", running.home / "open", "--listen", "0.0.0.0:0",
+                    "--test-credentials"], running.env, check=False, seconds=10)
+        expect((done.code, "loopback" in done.err), (1, True), f"test keys for all: {done.err}")
+
+
+def watch(cluster, token, opened, ended):
+    request = urllib.request.Request(f"{cluster}/api/v1/namespaces?watch=1",
+                                     headers={"Authorization": f"Bearer {token}"})
+    context = ssl._create_unverified_context()
+    with urllib.request.urlopen(request, context=context, timeout=60) as stream:
+        for _ in stream:
+            opened.set()
+    ended.set()
+
+
+def test_stops_while_somebody_watches():
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with server() as running:
+            endpoint = listed(running, "cluster", "create", "one")["endpoint"]
+            token = listed(running, "cluster", "token", "one")["status"]["token"]
+            opened, ended = threading.Event(), threading.Event()
+            threading.Thread(target=watch, args=(endpoint, token, opened, ended),
+                             daemon=True).start()
+            expect(opened.wait(10), True, "the watch delivers")
+            started = time.monotonic()
+            running.process.send_signal(number)
+            expect(running.process.wait(20), 0, f"exit code after {number.name}")
+            took = time.monotonic() - started
+            expect(took < 5, True, f"the stop took {took:.1f} s")
+            expect(ended.wait(5), True, "the watch ends in order")
+
+
+def test_comes_back():
+    with server() as running:
+        before = listed(running, "cluster", "create", "one")
+        for end in (running.stop, running.kill):
+            end()
+            running.start()
+            wait_until("the cluster to serve again", lambda: running.keelway(
+                "cluster", "nodes", "one").code == 0, 20)
+            after = listed(running, "cluster", "list")[0]
+            expect((after["endpoint"], after["arn"], after["certificateAuthority"]),
+                   (before["endpoint"], before["arn"], before["certificateAuthority"]),
+                   "the cluster is the same after a restart")
+
+
+if __name__ == "__main__":
+    main([test_help_and_version, test_env, test_clusters, test_keys,
+          test_data_folder_has_one_owner, test_stops_while_somebody_watches, test_comes_back])
