@@ -30,7 +30,7 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
 
   void start(std::move_only_function<void(base::Result<void>)> done) {
     started_ = std::move(done);
-    read();
+    read_first();
   }
   void stop();
   base::Result<std::unique_ptr<CacheSubscription>> subscribe(SubscribeRequest request);
@@ -47,13 +47,15 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
   // Reading everything: pages of one snapshot, collected, then applied at once.
   struct Reading {
     std::vector<store::Entry> entries;
-    Revision revision = 0;
+    Revision revision = 0;  // 0: whichever is the head
   };
+  void read_first();
   void read();
   void read_page(std::shared_ptr<Reading> reading);
   void read_failed(base::Error error);
   void finish_reading(const Reading& reading);
   void load(const Reading& reading);
+  void become_ready();
   void apply_differences(const Reading& reading);
   void follow();
   void read_again_later(bool soon);
@@ -72,6 +74,9 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
   std::move_only_function<void(base::Result<void>)> started_;
   runtime::TimerId retry_ = 0;
   base::Duration retry_wait_ = retry_min;
+  // Ready once the window has reached this: what the first reading left to be replayed.
+  Revision ready_at_ = 0;
+  bool replay_ = true;  // false: the store has less history than was wished for
   bool ready_ = false;
   bool stopped_ = false;
 };
@@ -86,7 +91,29 @@ void Cache::Impl::stop() {
   waiters_.clear();
 }
 
+// The snapshot is taken some revisions before the head, and the events since then are replayed
+// before anyone looks. So the window reaches back beyond the start, and those who watched the
+// server before resume without a gap.
+void Cache::Impl::read_first() {
+  keyspace_.head([weak = weak_from_this()](base::Result<Revision> head) {
+    const auto self = weak.lock();
+    if (!self || self->stopped_) return;
+    if (!head) return self->read_failed(std::move(head.error()));
+    const auto wished = static_cast<Revision>(
+        std::min(self->limits_.replayed_max, self->limits_.events_max));
+    self->ready_at_ = *head;
+    self->window_.clear();
+    auto reading = std::make_shared<Reading>();
+    if (!self->replay_ || wished == 0) return self->read_page(std::move(reading));
+    reading->revision = *head - wished;
+    if (reading->revision > 0) return self->read_page(std::move(reading));
+    reading->revision = 0;
+    self->finish_reading(*reading);
+  });
+}
+
 void Cache::Impl::read() {
+  if (!ready_) return read_first();
   read_page(std::make_shared<Reading>());
 }
 
@@ -109,6 +136,7 @@ void Cache::Impl::read_page(std::shared_ptr<Reading> reading) {
 
 void Cache::Impl::read_failed(base::Error error) {
   const bool compacted = error.code == base::ErrorCode::expired;
+  if (compacted) replay_ = false;
   if (ready_ || compacted) return read_again_later(compacted);
   if (auto started = std::exchange(started_, nullptr)) started(std::unexpected(std::move(error)));
 }
@@ -127,34 +155,41 @@ void Cache::Impl::read_again_later(bool soon) {
 
 void Cache::Impl::finish_reading(const Reading& reading) {
   retry_wait_ = retry_min;
-  const bool first = !ready_;
-  if (first)
+  if (!ready_) {
     load(reading);
-  else
-    apply_differences(reading);
+    follow();
+    if (window_.revision() >= ready_at_) become_ready();
+    return;
+  }
+  apply_differences(reading);
   if (stopped_) return;
   follow();
   run_waiters();
-  if (first && !stopped_) {
-    if (auto started = std::exchange(started_, nullptr)) started({});
-  }
 }
 
 void Cache::Impl::load(const Reading& reading) {
-  std::vector<CacheEventPtr> events;
-  events.reserve(reading.entries.size());
   for (const store::Entry& entry : reading.entries) {
-    ObjectPtr object = Object::parse(entry.value, entry.modified);
-    window_.load(entry.key, object);
-    auto event = std::make_shared<CacheEvent>();
-    event->key = entry.key;
-    event->object = std::move(object);
-    event->revision = entry.modified;
-    events.push_back(std::move(event));
+    window_.load(entry.key, Object::parse(entry.value, entry.modified));
   }
   window_.cut(reading.revision);
+}
+
+void Cache::Impl::become_ready() {
+  std::vector<CacheEventPtr> events;
+  static_cast<void>(window_.scan({}, [&](std::string_view key, const ObjectPtr& object) {
+    auto event = std::make_shared<CacheEvent>();
+    event->key = key;
+    event->object = object;
+    event->revision = object->revision();
+    events.push_back(std::move(event));
+    return true;
+  }));
   ready_ = true;
-  fanout_->tell_observers(CacheBatch{events, reading.revision, true});
+  fanout_->tell_observers(CacheBatch{events, window_.revision(), true});
+  if (stopped_) return;
+  run_waiters();
+  if (stopped_) return;
+  if (auto started = std::exchange(started_, nullptr)) started({});
 }
 
 // The feed was lost: what changed meanwhile reaches the subscribers as events, but their order
@@ -212,7 +247,9 @@ void Cache::Impl::follow() {
   request.on_end = [weak = weak_from_this()](base::Error error) {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
-    self->read_again_later(error.code == base::ErrorCode::expired);
+    const bool expired = error.code == base::ErrorCode::expired;
+    if (expired && !self->ready_) self->replay_ = false;
+    self->read_again_later(expired);
   };
   watch_ = keyspace_.watch(std::move(request));
 }
@@ -229,6 +266,10 @@ void Cache::Impl::apply(const store::EventBatch& batch) {
     if (event) events.push_back(std::move(event));
   }
   window_.advance(batch.revision);
+  if (!ready_) {
+    if (window_.revision() >= ready_at_) become_ready();
+    return;
+  }
   if (!events.empty()) tell(events, false);
   run_waiters();
 }

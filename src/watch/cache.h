@@ -49,6 +49,9 @@ struct CacheLimits {
   std::size_t events_max = 10'000;    // of the history window, then the oldest go
   std::size_t bytes_max = 64u << 20;  // of superseded objects that only history holds
   std::size_t page = 2'000;           // entries per range of the store
+  // Revisions that start() replays from the store into the window, where it still has them, so
+  // that watchers of the server before can resume. They cost what their old states weigh.
+  std::size_t replayed_max = 1'000;
 };
 
 struct Scan {
@@ -89,8 +92,8 @@ class Cache {
   [[nodiscard]] std::unique_ptr<CacheSubscription> observe(
       std::move_only_function<void(const CacheBatch&)> sink);
 
-  // Reads everything, then follows. `done` comes once: ready, or why the first read failed (then
-  // the cache stays empty and not ready). A feed lost later is made good without a word: the
+  // Reads everything, then follows. The window reaches back CacheLimits::replayed_max revisions.
+  // `done` comes once: ready, or why the first read failed (then the cache is not ready). A feed lost later is made good without a word: the
   // differences are delivered, and resuming from before them answers expired.
   void start(std::move_only_function<void(base::Result<void>)> done);
   bool ready() const;

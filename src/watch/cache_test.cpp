@@ -38,6 +38,9 @@ class BreakableKeyspace final : public store::Keyspace {
                             const store::EventBatch& batch) mutable {
       if (!live->silent) sink(batch);
     };
+    request.on_end = [this, live = live_](base::Error error) {
+      if (!live->silent) end(std::move(error));
+    };
     return inner_->watch(std::move(request));
   }
   void head(std::move_only_function<void(base::Result<store::Revision>)> done) override {
@@ -197,6 +200,7 @@ TEST_F(CacheTest, StartsWithWhatIsThereAndFollows) {
   put(c);
   CacheLimits limits;
   limits.page = 1;
+  limits.replayed_max = 0;
   start(limits);
   EXPECT_EQ(cache_->revision(), 3);
   EXPECT_EQ(cache_->oldest_revision(), 3);
@@ -378,6 +382,54 @@ TEST_F(CacheTest, ObserversComeFirstAndSeeTheInitialState) {
   EXPECT_EQ(order, "iross");
 }
 
+TEST_F(CacheTest, AStartReachesBackSoThatWatchersResume) {
+  put(a);
+  put(b);
+  put(c);
+  put(a);
+  remove(b);
+  put(ab);
+  CacheLimits limits;
+  limits.page = 1;
+  limits.replayed_max = 3;
+  cache_ = std::make_unique<Cache>(*executor_, *keyspace_, limits);
+  Sink seen;
+  run([&] {
+    seen.handle = cache_->observe([&](const CacheBatch& batch) {
+      EXPECT_TRUE(batch.initial) << "the past is not news";
+      note(seen, batch);
+    });
+    cache_->start([](base::Result<void>) {});
+  });
+  settle();
+  EXPECT_EQ(seen.text, "+a@4 +ab@6 +c@3");
+  EXPECT_EQ(cache_->oldest_revision(), 3);
+  EXPECT_EQ(list(pods), "a@4 ab@6 c@3");
+  EXPECT_EQ(list(pods, 3), "a@1 b@2 c@3");
+  const auto resumed = subscribe(pods, 4);
+  settle();
+  EXPECT_EQ(resumed->text, "-b@5 +ab@6");
+  EXPECT_EQ(subscribe(pods, 2)->ends.at(0).code, ErrorCode::expired);
+}
+
+TEST_F(CacheTest, AStartReachesBackNoFurtherThanTheStore) {
+  put(a);
+  put(a);
+  put(b);
+  run([&] { keyspace_->compact(3, [](base::Result<void> done) { EXPECT_TRUE(done); }); });
+  settle();
+  for (const std::size_t wished : {std::size_t{1}, std::size_t{2}, std::size_t{1'000}}) {
+    CacheLimits limits;
+    limits.replayed_max = wished;
+    start(limits);
+    EXPECT_EQ(cache_->oldest_revision(), 3) << wished;
+    EXPECT_EQ(list(pods), "a@2 b@3");
+  }
+  put(c);
+  settle();
+  EXPECT_EQ(list(pods), "a@2 b@3 c@4");
+}
+
 TEST_F(CacheTest, WaitsForARevision) {
   start();
   std::string order;
@@ -463,7 +515,9 @@ TEST_F(CacheTest, ALostFeedIsMadeGoodByDifferences) {
 TEST_F(CacheTest, AFirstReadThatFailsIsToldAndNothingIsReady) {
   put(a);
   keyspace_->failing_ranges = 1;
-  cache_ = std::make_unique<Cache>(*executor_, *keyspace_);
+  CacheLimits limits;
+  limits.replayed_max = 0;
+  cache_ = std::make_unique<Cache>(*executor_, *keyspace_, limits);
   std::optional<base::Result<void>> started;
   run([&] { cache_->start([&](base::Result<void> result) { started = std::move(result); }); });
   settle();

@@ -74,6 +74,7 @@ void Window::clear() {
   tables_.clear();
   history_.clear();
   history_bytes_ = 0;
+  floor_ = revision_ = 0;
 }
 
 ObjectPtr Window::get(std::string_view key) const {

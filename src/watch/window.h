@@ -26,6 +26,7 @@ class Window {
   void advance(Revision revision) { revision_ = std::max(revision_, revision); }
   // Forgets history: the window starts at `revision`.
   void cut(Revision revision);
+  // As new.
   void clear();
 
   Revision revision() const { return revision_; }

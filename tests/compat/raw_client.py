@@ -33,7 +33,7 @@ class Cluster:
                                            timeout=seconds)
 
     def headers(self):
-        return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        return {"Authorization": f"Bearer {self.token}"}
 
 
 class Client:
@@ -43,11 +43,11 @@ class Client:
         self.cluster = cluster
         self.connection = cluster.connect()
 
-    def call(self, method, path, body=None):
+    def call(self, method, path, body=None, content_type="application/json"):
         """The decoded answer. OSError or HTTPException: nobody knows whether it happened."""
         try:
             self.connection.request(method, path, json.dumps(body) if body is not None else None,
-                                    self.cluster.headers())
+                                    self.cluster.headers() | {"Content-Type": content_type})
             answer = self.connection.getresponse()
             text = answer.read().decode()
         except (OSError, http.client.HTTPException):

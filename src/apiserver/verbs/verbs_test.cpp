@@ -52,6 +52,22 @@ TEST(Verbs, CreateReadUpdateDelete) {
   EXPECT_EQ(rig.ask("GET", kMaps + "/a")->status, 404);
 }
 
+// Typed clients encode the options with the version of what they delete.
+TEST(Verbs, DeleteOptionsInProtobufMayNameAnyVersion) {
+  Rig rig;
+  for (const std::string version : {"v1", "apps/v1", "meta.k8s.io/v1"}) {
+    ASSERT_EQ(rig.ask("POST", kMaps, config_map("a"))->status, 201);
+    const std::string type = "\x0a" + std::string(1, static_cast<char>(version.size())) + version +
+                             "\x12\x0d" "DeleteOptions";
+    const std::string body = std::string("k8s\0\x0a", 5) +
+                             std::string(1, static_cast<char>(type.size())) + type +
+                             std::string("\x12\x00", 2);
+    const auto removed = rig.ask("DELETE", kMaps + "/a", body,
+                                 {.content_type = "application/vnd.kubernetes.protobuf"});
+    EXPECT_EQ(removed->status, 200) << version << removed->body;
+  }
+}
+
 TEST(Verbs, CreateRefusesWhatExistsAndWhatDoesNotFit) {
   Rig rig;
   EXPECT_EQ(rig.ask("POST", kMaps, config_map("a"))->status, 201);
