@@ -389,7 +389,8 @@ def test_tokens():
            "a token for our endpoint")
     now = utc_now()
     minutes = datetime.timedelta(minutes=1)
-    expect(status_of(cluster, token_for("door-a", moment=now - 14 * minutes)), 200, "14 minutes old")
+    expect(status_of(cluster, token_for("door-a", moment=now - 14 * minutes)), 200,
+           "14 minutes old")
     for what, token in {
             "of another cluster": token_for("door-b"),
             "expired": token_for("door-a", moment=now - 16 * minutes),

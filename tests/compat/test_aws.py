@@ -1,5 +1,5 @@
-"""boto3 and the AWS CLI against the door: the operations that are served, with what they change, and
-every refusal as the class, code, status and words that the service's model gives it."""
+"""boto3 and the AWS CLI against the door: the operations that are served, with what they change,
+and every refusal as the class, code, status and words that the service's model gives it."""
 import json
 import os
 import pathlib
@@ -55,8 +55,8 @@ def test_cli():
             "eks", "describe-update", "--name", "cli", "--update-id", update["id"])["update"][
                 "status"] == "Successful", 20)
         aws.refused("unknown cluster", ["eks", "describe-cluster", "--name", "nobody"],
-                    "An error occurred (ResourceNotFoundException) when calling the DescribeCluster "
-                    "operation: No cluster found for name: nobody.")
+                    "An error occurred (ResourceNotFoundException) when calling the "
+                    "DescribeCluster operation: No cluster found for name: nobody.")
         aws.refused("name taken", ["eks", "create-cluster", "--name", "cli", *CREATE],
                     "An error occurred (ResourceInUseException) when calling the CreateCluster "
                     "operation: Cluster already exists with name: cli")

@@ -1,5 +1,5 @@
-"""Who may come in: nobody without a valid signature, certificate or token reads anything but version
-and health, and who is known does no more than it was given."""
+"""Who may come in: nobody without a valid signature, certificate or token reads anything but
+version and health, and who is known does no more than it was given."""
 import contextlib
 import http.client
 import json

@@ -1,5 +1,5 @@
-"""Terraform's AWS provider, set up by the environment alone: a cluster is made, planned again without
-a change, changed in place and destroyed. None of the provider's checks is skipped."""
+"""Terraform's AWS provider, set up by the environment alone: a cluster is made, planned again
+without a change, changed in place and destroyed. None of the provider's checks is skipped."""
 import base64
 import glob
 import json
@@ -104,8 +104,9 @@ def test_terraform():
         expect(made["caller"], "arn:aws:iam::000000000000:root", "caller")
         auth = terraform.state("aws_eks_cluster_auth", "this")
         cluster = terraform.state("aws_eks_cluster", "this")
-        expect_in("default", namespaces(made["endpoint"], cluster["certificate_authority"][0]["data"],
-                                        auth["token"]), "the provider's token opens the cluster")
+        authority = cluster["certificate_authority"][0]["data"]
+        expect_in("default", namespaces(made["endpoint"], authority, auth["token"]),
+                  "the provider's token opens the cluster")
         terraform("plan", "-detailed-exitcode", code=0)
         planned = terraform("plan", "-detailed-exitcode", "-var", "stage=second", code=2)
         expect_in("0 to add, 1 to change, 0 to destroy", planned, "a tag changes in place")
