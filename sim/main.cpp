@@ -1,4 +1,4 @@
-// sim [--seed N]: runs seeds 1..KEELWAY_SEEDS (50), or one seed with its story.
+// sim [--seed N | --until-failure]: runs seeds 1..KEELWAY_SEEDS (50), or one seed with its story.
 #include <fmt/core.h>
 
 #include <cstdlib>
@@ -29,19 +29,21 @@ bool run_seed(std::uint64_t seed, bool trace, Outcome& outcome) {
   return false;
 }
 
-int run_all(std::uint64_t seeds) {
+int run_all(std::uint64_t seeds, bool until_failure) {
   std::uint64_t failed = 0;
   double virtual_hours = 0;
-  std::int64_t kills = 0, pods = 0;
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+  std::int64_t kills = 0, pods = 0, writes = 0;
+  for (std::uint64_t seed = 1; seed <= seeds && !(until_failure && failed > 0); ++seed) {
     Outcome outcome;
     if (!run_seed(seed, false, outcome)) ++failed;
     virtual_hours += std::chrono::duration<double, std::ratio<3600>>(outcome.virtual_time).count();
     kills += outcome.kills;
     pods += outcome.pods_most;
+    writes += outcome.writes;
   }
-  fmt::print("{} seeds, {:.1f} virtual hours, {} kills, {} pods, {} failed\n", seeds, virtual_hours,
-             kills, pods, failed);
+  fmt::print(
+      "{} seeds, {:.1f} virtual hours, {} kills, {} pods, {} acknowledged writes, {} failed\n",
+      seeds, virtual_hours, kills, pods, writes, failed);
   return failed == 0 ? 0 : 1;
 }
 
@@ -56,10 +58,13 @@ int main(int argc, char** argv) {
     fmt::print("trace {:016x}\n", outcome.trace_hash);
     return good ? 0 : 1;
   }
-  if (argc != 1) {
-    fmt::print(stderr, "usage: sim [--seed N]\n  KEELWAY_SEEDS: how many seeds (50)\n");
+  const bool until_failure = argc == 2 && std::strcmp(argv[1], "--until-failure") == 0;
+  if (argc != 1 && !until_failure) {
+    fmt::print(stderr,
+               "usage: sim [--seed N | --until-failure]\n  KEELWAY_SEEDS: how many seeds (50)\n"
+               "  KEELWAY_STORY: with --seed, every call and change\n");
     return 2;
   }
   const char* seeds = std::getenv("KEELWAY_SEEDS");
-  return run_all(seeds != nullptr ? std::strtoull(seeds, nullptr, 10) : 50);
+  return run_all(seeds != nullptr ? std::strtoull(seeds, nullptr, 10) : 50, until_failure);
 }

@@ -78,6 +78,7 @@ class Run {
     safety();
     losses_ = {};
     kills_.clear();
+    strike_ = false;
     note("heal");
     if (ok()) liveness();
     if (ok()) silence();
@@ -140,9 +141,19 @@ class Run {
   // Lets time pass; the server dies where its hour has come.
   void pass(base::Duration duration) {
     const auto end = world_->now() + duration;
-    while (!kills_.empty() && *kills_.begin() <= end && ok()) {
+    while (ok() && !kills_.empty() && *kills_.begin() <= end) {
       world_->run_until(*kills_.begin());
       kills_.erase(kills_.begin());
+      // Some die at the worst instant: when a user has just been told that a write is safe.
+      if (world_->random().chance(0.5))
+        strike_ = true;
+      else
+        kill_server();
+    }
+    const std::size_t before = writes_.acknowledged();
+    while (strike_ && world_->step(end)) {
+      if (writes_.acknowledged() == before) continue;
+      strike_ = false;
       kill_server();
     }
     world_->run_until(end);
@@ -364,6 +375,7 @@ class Run {
   std::unique_ptr<Life> life_;
   bool verified_ = false, verifying_ = false;  // of this life
   std::set<base::Instant> kills_;              // still to come
+  bool strike_ = false;                        // at the next acknowledgement
   std::map<std::string, int> wanted_;
   Outcome outcome_;
 };
