@@ -12,7 +12,7 @@ import transcript
 
 TRANSCRIPTS = sorted((pathlib.Path(__file__).parent / "kubectl").glob("*.txt"))
 MINORS = range(27, 34)
-MODULES = ("v0.27.16", "v0.30.14", "v0.33.12")  # built where fewer than three are installed
+MODULES = ("v0.27.3", "v0.30.14", "v0.33.12")  # built where fewer than three are installed
 MAIN = """package main
 
 import (

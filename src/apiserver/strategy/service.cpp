@@ -79,6 +79,24 @@ std::optional<std::int64_t> find_free(base::Random& random, std::int64_t first, 
   return std::nullopt;
 }
 
+schema::FieldError not_allotted(const std::string& address, std::string_view why) {
+  auto error = schema::invalid_value("spec.clusterIPs", nullptr,
+                                     fmt::format("failed to allocate IP {}: {}", address, why));
+  error.printed = fmt::format("[]string{{\"{}\"}}", address);
+  return error;
+}
+
+// Addresses are kept for life; validation refuses the change by its own words.
+bool changes_address(const Value& object, const Value& old) {
+  const Value& now = object["spec"];
+  const Value& before = old["spec"];
+  if (now["type"].as_string() == "ExternalName" || before["type"].as_string() == "ExternalName") {
+    return false;
+  }
+  const std::string& was = before["clusterIP"].as_string();
+  return !was.empty() && now["clusterIP"].as_string() != was;
+}
+
 Answer<void> choose_address(Core& core, Value& object) {
   const auto range = parse_service_range(core.config.service_cidr);
   Value& spec = object.mutate("spec");
@@ -90,11 +108,7 @@ Answer<void> choose_address(Core& core, Value& object) {
     if (!inside) {
       return std::unexpected(refused(
           object,
-          schema::invalid_value(
-              "spec.clusterIPs", Value::array({Value(wanted)}),
-              fmt::format("failed to allocate IP {}: the provided network does not match the "
-                          "current range",
-                          wanted))));
+          not_allotted(wanted, "the provided network does not match the current range")));
     }
     return {};
   }
@@ -174,11 +188,8 @@ Answer<void> exchange_keys(Core& core, const Value& object, const Value* old,
   for (const std::string& address : addresses) {
     if (addresses_before.contains(address)) continue;
     if (core.cache.get(address_key(address))) {
-      return std::unexpected(refused(
-          object,
-          schema::invalid_value(
-              "spec.clusterIPs", Value::array({Value(address)}),
-              fmt::format("failed to allocate IP {}: provided IP is already allocated", address))));
+      return std::unexpected(
+          refused(object, not_allotted(address, "provided IP is already allocated")));
     }
     take_key(address_key(address), by, transaction);
   }
@@ -260,6 +271,7 @@ Answer<void> allot_service(Core& core, Operation&, Value& object, const Value* o
   if (spec["clusterIP"].as_string().empty() && !spec["clusterIPs"].empty()) {
     spec.set("clusterIP", Value(spec["clusterIPs"][0]));
   }
+  if (old != nullptr && changes_address(object, *old)) return {};
   if (has_address(object)) {
     if (auto ok = choose_address(core, object); !ok) return ok;
   }

@@ -53,6 +53,11 @@ TEST(Service, AddressesAreDistinctAndComeBack) {
   rig.ask("DELETE", kServices + "/a");
   EXPECT_EQ(rig.ask("POST", kServices, service("b", same))->status, 201);
   EXPECT_EQ(rig.ask("POST", kServices, service("c", R"("clusterIP":"1.2.3.4",)"))->status, 422);
+  const auto moved = rig.ask("PATCH", kServices + "/b", R"({"spec":{"clusterIP":"1.2.3.4"}})",
+                             {.content_type = "application/merge-patch+json"});
+  EXPECT_EQ(moved->json()["message"].as_string(),
+            "Service \"b\" is invalid: spec.clusterIPs[0]: Invalid value: []string{\"1.2.3.4\"}: "
+            "may not change once set");
   const auto headless = rig.ask("POST", kServices, service("d", R"("clusterIP":"None",)"));
   EXPECT_EQ(headless->json().at("spec", "clusterIP").as_string(), "None") << headless->body;
 }
