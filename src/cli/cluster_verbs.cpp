@@ -178,7 +178,7 @@ base::Result<void> list_nodes(const Session& session, const std::string& cluster
     return {};
   }
   fmt::print("{}", format_table({"NAME", "TYPE", "CAPACITY", "ZONE", "USD/HOUR"}, rows));
-  fmt::print("{} nodes, {:.4f} USD an hour\n", rows.size(), sum);
+  fmt::print("{} node{}, {:.4f} USD an hour\n", rows.size(), rows.size() == 1 ? "" : "s", sum);
   return {};
 }
 
