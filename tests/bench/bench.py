@@ -1,0 +1,356 @@
+#!/usr/bin/env python3
+"""Measures the real binary; README.md says how. Each command prints what it measured as a table row
+and, with --json, as one line of JSON."""
+import argparse
+import base64
+import datetime
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import pathlib
+import ssl
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "compat"))
+from keelway_server import BINARY, ROOT, Failure, Server, wait_until  # noqa: E402
+from raw_client import Client, Cluster  # noqa: E402
+
+BROKEN = (OSError, http.client.HTTPException)
+
+
+class Eks:
+    """The EKS API over one connection, signed; so that no AWS CLI is part of a measurement."""
+
+    def __init__(self, running):
+        self.running = running
+        self.connection = http.client.HTTPConnection("127.0.0.1", running.port)
+
+    def sign(self, method, path, body):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
+        host = f"127.0.0.1:{self.running.port}"
+        scope = f"{day}/us-east-1/eks/aws4_request"
+        canonical = "\n".join([method, path, "", f"host:{host}", f"x-amz-date:{stamp}", "",
+                               "host;x-amz-date", hashlib.sha256(body).hexdigest()])
+        to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope,
+                             hashlib.sha256(canonical.encode()).hexdigest()])
+        key = ("AWS4" + self.running.secret_key).encode()
+        for part in (day, "us-east-1", "eks", "aws4_request", to_sign):
+            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        return {"Host": host, "X-Amz-Date": stamp, "Content-Type": "application/json",
+                "Authorization": f"AWS4-HMAC-SHA256 Credential={self.running.access_key}/{scope}, "
+                                 f"SignedHeaders=host;x-amz-date, Signature={key.hex()}"}
+
+    def call(self, method, path, document=None):
+        body = json.dumps(document).encode() if document else b""
+        self.connection.request(method, path, body, self.sign(method, path, body))
+        answer = self.connection.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise Failure(f"{method} {path}: {answer.status} {text[:200]}")
+        return json.loads(text)
+
+    def create(self, name):
+        return self.call("POST", "/clusters", {
+            "name": name, "roleArn": "arn:aws:iam::000000000000:role/bench",
+            "resourcesVpcConfig": {"subnetIds": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"]}})
+
+    def wait_active(self, name):
+        while True:
+            cluster = self.call("GET", f"/clusters/{name}")["cluster"]
+            if cluster["status"] == "ACTIVE":
+                return cluster
+            if cluster["status"] == "FAILED":
+                raise Failure(f"{name} failed")
+            time.sleep(0.001)
+
+
+def spread(milliseconds):
+    return {"p50_ms": round(statistics.median(milliseconds), 1),
+            "min_ms": round(min(milliseconds), 1), "max_ms": round(max(milliseconds), 1),
+            "runs": len(milliseconds)}
+
+
+def first_answer(running):
+    """Milliseconds from exec to a 200 of the health page. A fixed port, so that nobody waits for
+    the ready line."""
+    started = time.monotonic()
+    running.process = subprocess.Popen(
+        [BINARY, "up", "--data", running.data, "--listen", f"127.0.0.1:{running.port}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=running.env)
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=5)
+        try:
+            connection.request("GET", "/_keelway/health")
+            if connection.getresponse().status == 200:
+                return (time.monotonic() - started) * 1000
+        except BROKEN:
+            time.sleep(0.0005)
+        if running.process.poll() is not None or time.monotonic() - started > 30:
+            raise Failure("the server does not answer")
+
+
+def measure_start(options):
+    """Start to first answer: with an empty data folder, and again with what that start wrote."""
+    fresh, again = [], []
+    for number in range(options.runs):
+        running = Server()
+        running.port = 20_000 + os.getpid() % 10_000 + number
+        try:
+            fresh.append(first_answer(running))
+            running.stop()
+            again.append(first_answer(running))
+            running.stop()
+        finally:
+            running.remove()
+    return {"new_data": spread(fresh), "existing_data": spread(again)}
+
+
+def until_ready(cluster, token, started):
+    """Milliseconds until the cluster's API says ready, and until a pod could be created (the
+    default service account is there)."""
+    context = ssl.create_default_context(
+        cadata=base64.b64decode(cluster["certificateAuthority"]["data"]).decode())
+    connection = http.client.HTTPSConnection(cluster["endpoint"][len("https://"):],
+                                             context=context, timeout=10)
+    times = []
+    for path in ("/readyz", "/api/v1/namespaces/default/serviceaccounts/default"):
+        while True:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status == 200:
+                break
+            time.sleep(0.001)
+        times.append((time.monotonic() - started) * 1000)
+    return times
+
+
+def measure_create(options):
+    """CreateCluster call to ready API, one cluster after the other in one server."""
+    active, ready, usable = [], [], []
+    running = Server()
+    try:
+        running.start()
+        eks = Eks(running)
+        for number in range(options.runs):
+            name = f"c{number}"
+            # A token is a signature; it needs no cluster yet, and its process is not measured.
+            token = json.loads(running.keelway("cluster", "token", name).out)["status"]["token"]
+            started = time.monotonic()
+            eks.create(name)
+            cluster = eks.wait_active(name)
+            active.append((time.monotonic() - started) * 1000)
+            times = until_ready(cluster, token, started)
+            ready.append(times[0])
+            usable.append(times[1])
+        running.stop()
+    finally:
+        running.remove()
+    return {"active": spread(active), "ready": spread(ready), "service_account": spread(usable)}
+
+
+def memory_of(process):
+    """RSS and PSS in MiB."""
+    found = {}
+    for line in pathlib.Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        if name in ("Rss", "Pss"):
+            found[name.lower() + "_mib"] = round(int(rest.split()[0]) / 1024, 2)
+    return found
+
+
+def cpu_of(process):
+    """Seconds of CPU so far."""
+    fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def settled(running, name):
+    """The default service account and the default node pool are there and the pool is Ready."""
+    kubeconfig = running.home / f"kubeconfig-{name}"
+    running.keelway("cluster", "kubeconfig", name, "--file", kubeconfig)
+    client = Client(Cluster(running, name, kubeconfig))
+
+    def look():
+        client.get("/api/v1/namespaces/default/serviceaccounts/default")
+        pools = client.get("/apis/karpenter.sh/v1/nodepools")["items"]
+        return pools and all(
+            any(c["type"] == "Ready" and c["status"] == "True"
+                for c in p.get("status", {}).get("conditions", [])) for p in pools)
+    wait_until(f"{name} to settle", look, 60)
+    client.connection.close()
+
+
+def measure_memory(options):
+    """Memory and idle CPU of one process with so many idle clusters, all their loops running."""
+    rows = {}
+    for count in options.clusters:
+        running = Server()
+        try:
+            running.start()
+            eks = Eks(running)
+            started = time.monotonic()
+            for number in range(count):
+                eks.create(f"c{number}")
+                eks.wait_active(f"c{number}")
+            created = time.monotonic() - started
+            for number in range(count):
+                settled(running, f"c{number}")
+            process = running.process.pid
+            row = {"created_s": round(created, 2), "at_once": memory_of(process)}
+            cpu = cpu_of(process)
+            time.sleep(options.minutes * 60)
+            row.update(memory_of(process))
+            row["idle_cpu_ms_per_minute"] = round(
+                (cpu_of(process) - cpu) * 1000 / options.minutes, 1)
+            rows[str(count)] = row
+            running.stop()
+        finally:
+            running.remove()
+    if "0" in rows:
+        for count, row in rows.items():
+            if int(count):
+                row["pss_mib_each"] = round((row["pss_mib"] - rows["0"]["pss_mib"]) / int(count), 2)
+    return rows
+
+
+def load_program():
+    """write_load of the preset that BINARY is of."""
+    for folder in (BINARY.resolve().parent, ROOT / "build/release", ROOT / "build/dev"):
+        for place in ("tests/bench/write_load", "write_load"):
+            if (folder / place).exists():
+                return folder / place
+    raise Failure("no write_load: cmake --build --preset release --target write_load")
+
+
+def measure_writes(options):
+    """Durable creates of an object over TLS and HTTP/2 in one cluster."""
+    running = Server("--pools", "none")
+    try:
+        running.start()
+        kubeconfig = running.create_cluster("writes")
+        cluster = Cluster(running, "writes", kubeconfig)
+        authority, token = running.home / "ca.pem", running.home / "token"
+        authority.write_text("".join(
+            ssl.DER_cert_to_PEM_cert(der)
+            for der in cluster.context.get_ca_certs(binary_form=True)))
+        token.write_text(cluster.token)
+        process, rows = running.process.pid, []
+        for number in range(options.runs):
+            cpu, before = cpu_of(process), memory_of(process)
+            done = subprocess.run(
+                [load_program(), "--port", str(cluster.port), "--ca", authority, "--token-file",
+                 token, "--count", str(options.count), "--bytes", str(options.bytes),
+                 "--connections", str(options.connections), "--streams", str(options.streams),
+                 "--prefix", f"run{number}"], capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise Failure(done.stderr)
+            row = json.loads(done.stdout)
+            row["server_cpu_s"] = round(cpu_of(process) - cpu, 2)
+            row["pss_bytes_per_object"] = round(
+                (memory_of(process)["pss_mib"] - before["pss_mib"]) * 1048576 / options.count)
+            rows.append(row)
+        running.stop()
+    finally:
+        running.remove()
+    return {"median_per_second": statistics.median(r["per_second"] for r in rows), "runs": rows}
+
+
+def measure_watch(options):
+    """Events that reach so many watchers of one kind a second, while objects are written. The
+    watchers are threads of this Python, which is the limit from some number on."""
+    running = Server("--pools", "none")
+    try:
+        running.start()
+        cluster = Cluster(running, "watch", running.create_cluster("watch"))
+        path = "/api/v1/namespaces/default/configmaps"
+        revision = Client(cluster).get(f"{path}?limit=1")["metadata"]["resourceVersion"]
+
+        def follow():
+            connection = cluster.connect(seconds=60)
+            connection.request("GET", f"{path}?watch=1&resourceVersion={revision}",
+                               headers=cluster.headers())
+            answer, seen = connection.getresponse(), 0
+            while seen < options.count:
+                seen += answer.read1(1 << 20).count(b'"type":"ADDED"')
+
+        threads = [threading.Thread(target=follow) for _ in range(options.watchers)]
+        for thread in threads:
+            thread.start()
+        client, started = Client(cluster), time.monotonic()
+        for number in range(options.count):
+            client.call("POST", path, {"apiVersion": "v1", "kind": "ConfigMap",
+                                       "metadata": {"name": f"w{number}"},
+                                       "data": {"k": "x" * (options.bytes - 100)}})
+        for thread in threads:
+            thread.join()
+        took = time.monotonic() - started
+        running.stop()
+    finally:
+        running.remove()
+    return {"events": options.count * options.watchers, "seconds": round(took, 2),
+            "events_per_second": round(options.count * options.watchers / took)}
+
+
+def measure_pods(options):
+    """100 pods of examples/mixed-sizes.yaml: kubectl apply returned, to all of them Running."""
+    times = []
+    for _ in range(options.runs):
+        running = Server()
+        try:
+            running.start()
+            kubeconfig = running.create_cluster("pods")
+            running.env["KUBECONFIG"] = str(kubeconfig)
+            client = Client(Cluster(running, "pods", kubeconfig))
+            subprocess.run(["kubectl", "apply", "-f", ROOT / "examples/mixed-sizes.yaml"],
+                           env=running.env, check=True, capture_output=True)
+            started = time.monotonic()
+            client.wait("100 pods", "/api/v1/namespaces/default/pods", lambda found: [
+                p["status"].get("phase") for p in found["items"]] == ["Running"] * 100, 60)
+            times.append((time.monotonic() - started) * 1000)
+            running.stop()
+        finally:
+            running.remove()
+    return spread(times)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one line instead of a table")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def add(name, function, **numbers):
+        command = commands.add_parser(name, help=function.__doc__.split("\n")[0])
+        command.set_defaults(measure=function)
+        for option, default in numbers.items():
+            many = isinstance(default, list)
+            kind = float if option == "minutes" else int
+            command.add_argument(f"--{option}", type=kind, default=default,
+                                 nargs="+" if many else None, help=f"default {default}")
+
+    add("start", measure_start, runs=10)
+    add("create", measure_create, runs=20)
+    add("memory", measure_memory, clusters=[0, 1, 10, 100], minutes=5)
+    add("writes", measure_writes, runs=3, count=50_000, bytes=2048, connections=4, streams=64)
+    add("watch", measure_watch, count=1_000, watchers=20, bytes=2048)
+    add("pods", measure_pods, runs=3)
+    options = parser.parse_args()
+    try:
+        found = options.measure(options)
+    except Failure as failure:
+        raise SystemExit(f"{options.command}: {failure}") from failure
+    if options.json:
+        print(json.dumps({options.command: found}))
+        return
+    for name, value in found.items():
+        print(f"{options.command} {name}: {value}")
+
+
+main()
