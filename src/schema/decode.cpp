@@ -87,8 +87,7 @@ std::optional<Status> wrong_kind(const Kind& kind, const KindSet* kinds, const V
   // The options and Status are registered in every group's every version: a client encodes
   // DeleteOptions with the version of what it deletes.
   const bool everywhere = kind.group == "meta.k8s.io";
-  const bool same_version =
-      api_version.empty() || api_version == kind.api_version() || everywhere;
+  const bool same_version = api_version.empty() || api_version == kind.api_version() || everywhere;
   if (kind.custom && same_version && !name.empty() && name != kind.kind) {
     FieldErrors errors{invalid_value("kind", name, fmt::format("must be {}", kind.kind))};
     return invalid(kind.group, name, document.at("metadata", "name").as_string(), errors);

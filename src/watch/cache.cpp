@@ -99,8 +99,8 @@ void Cache::Impl::read_first() {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
     if (!head) return self->read_failed(std::move(head.error()));
-    const auto wished = static_cast<Revision>(
-        std::min(self->limits_.replayed_max, self->limits_.events_max));
+    const auto wished =
+        static_cast<Revision>(std::min(self->limits_.replayed_max, self->limits_.events_max));
     self->ready_at_ = *head;
     self->window_.clear();
     auto reading = std::make_shared<Reading>();

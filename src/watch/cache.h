@@ -93,8 +93,9 @@ class Cache {
       std::move_only_function<void(const CacheBatch&)> sink);
 
   // Reads everything, then follows. The window reaches back CacheLimits::replayed_max revisions.
-  // `done` comes once: ready, or why the first read failed (then the cache is not ready). A feed lost later is made good without a word: the
-  // differences are delivered, and resuming from before them answers expired.
+  // `done` comes once: ready, or why the first read failed (then the cache is not ready). A feed
+  // lost later is made good without a word: the differences are delivered, and resuming from
+  // before them answers expired.
   void start(std::move_only_function<void(base::Result<void>)> done);
   bool ready() const;
   // Every write up to here is visible. Never goes back.

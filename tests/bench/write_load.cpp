@@ -108,9 +108,9 @@ class Connection {
     nghttp2_session_callbacks* callbacks = nullptr;
     nghttp2_session_callbacks_new(&callbacks);
     nghttp2_session_callbacks_set_on_header_callback(
-        callbacks, [](nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name,
-                      std::size_t size, const uint8_t* value, std::size_t value_size, uint8_t,
-                      void* self) {
+        callbacks,
+        [](nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name, std::size_t size,
+           const uint8_t* value, std::size_t value_size, uint8_t, void* self) {
           if (std::string_view(reinterpret_cast<const char*>(name), size) == ":status") {
             static_cast<Connection*>(self)->open_.at(frame->hd.stream_id)->status =
                 std::atoi(std::string(reinterpret_cast<const char*>(value), value_size).c_str());
@@ -141,30 +141,34 @@ class Connection {
     if (left_ == 0) return;
     --left_;
     auto request = std::make_unique<Request>();
-    request->body = fmt::format(
-        R"({{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{}-{}-{}"}},"data":{{"k":"")",
-        options_.prefix, number_, left_);
+    request->body =
+        fmt::format(R"({{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{}-{}-{}"}},)"
+                    R"("data":{{"k":"")",
+                    options_.prefix, number_, left_);
     const std::size_t size = std::max<std::size_t>(request->body.size() + 3, options_.bytes);
     request->body.insert(request->body.size() - 1, size - request->body.size() - 2, 'x');
     request->body += "}}";
     request->started = Clock::now();
-    const std::string authorization = "Bearer " + options_.token;
-    const std::string length = std::to_string(request->body.size());
-    const auto pair = [](std::string_view name, std::string_view value) {
-      return nghttp2_nv{reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
-                        reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(),
-                        value.size(), NGHTTP2_NV_FLAG_NONE};
-    };
-    const std::array headers = {
-        pair(":method", "POST"), pair(":scheme", "https"), pair(":authority", "127.0.0.1"),
-        pair(":path", "/api/v1/namespaces/default/configmaps"),
-        pair("authorization", authorization), pair("content-type", "application/json"),
-        pair("content-length", length)};
+    // nghttp2 wants them mutable, and changes nothing.
+    std::array<std::pair<std::string, std::string>, 7> texts = {{
+        {":method", "POST"},
+        {":scheme", "https"},
+        {":authority", "127.0.0.1"},
+        {":path", "/api/v1/namespaces/default/configmaps"},
+        {"authorization", "Bearer " + options_.token},
+        {"content-type", "application/json"},
+        {"content-length", std::to_string(request->body.size())},
+    }};
+    std::vector<nghttp2_nv> headers;
+    for (auto& [name, value] : texts) {
+      headers.push_back({reinterpret_cast<uint8_t*>(name.data()),
+                         reinterpret_cast<uint8_t*>(value.data()), name.size(), value.size(),
+                         NGHTTP2_NV_FLAG_NONE});
+    }
     nghttp2_data_provider provider = {};
     provider.source.ptr = request.get();
     provider.read_callback = [](nghttp2_session*, int32_t, uint8_t* to, std::size_t room,
-                                uint32_t* flags, nghttp2_data_source* source,
-                                void*) -> ssize_t {
+                                uint32_t* flags, nghttp2_data_source* source, void*) -> ssize_t {
       Request& from = *static_cast<Request*>(source->ptr);
       const std::size_t size = std::min(room, from.body.size() - from.sent);
       std::memcpy(to, from.body.data() + from.sent, size);
@@ -172,8 +176,8 @@ class Connection {
       if (from.sent == from.body.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
       return static_cast<ssize_t>(size);
     };
-    const int32_t stream = nghttp2_submit_request(session_, nullptr, headers.data(),
-                                                  headers.size(), &provider, nullptr);
+    const int32_t stream = nghttp2_submit_request(session_, nullptr, headers.data(), headers.size(),
+                                                  &provider, nullptr);
     if (stream < 0) give_up(nghttp2_strerror(stream));
     open_.emplace(stream, std::move(request));
   }
@@ -234,8 +238,9 @@ Options read_options(int count, char** words) {
   number("--count", options.count);
   number("--bytes", options.bytes);
   if (options.port.empty() || options.authority_file.empty() || options.token.empty()) {
-    give_up("needs --port PORT --ca FILE --token-file FILE [--connections N] [--streams N] "
-            "[--count N] [--bytes N] [--prefix NAME]");
+    give_up(
+        "needs --port PORT --ca FILE --token-file FILE [--connections N] [--streams N] "
+        "[--count N] [--bytes N] [--prefix NAME]");
   }
   return options;
 }
@@ -251,8 +256,8 @@ int main(int count, char** words) {
   const auto started = Clock::now();
   std::vector<std::thread> threads;
   for (int i = 0; i < options.connections; ++i) {
-    const int share = options.count / options.connections +
-                      (i < options.count % options.connections ? 1 : 0);
+    const int share =
+        options.count / options.connections + (i < options.count % options.connections ? 1 : 0);
     threads.emplace_back([&, i, share] {
       const Tally tally = Connection(options, i, share).run();
       const std::lock_guard lock(mutex);

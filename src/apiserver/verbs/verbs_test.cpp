@@ -58,7 +58,8 @@ TEST(Verbs, DeleteOptionsInProtobufMayNameAnyVersion) {
   for (const std::string version : {"v1", "apps/v1", "meta.k8s.io/v1"}) {
     ASSERT_EQ(rig.ask("POST", kMaps, config_map("a"))->status, 201);
     const std::string type = "\x0a" + std::string(1, static_cast<char>(version.size())) + version +
-                             "\x12\x0d" "DeleteOptions";
+                             "\x12\x0d"
+                             "DeleteOptions";
     const std::string body = std::string("k8s\0\x0a", 5) +
                              std::string(1, static_cast<char>(type.size())) + type +
                              std::string("\x12\x00", 2);
