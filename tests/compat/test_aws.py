@@ -62,8 +62,8 @@ def test_cli():
                     "operation: Cluster already exists with name: cli")
         aws.refused("unsigned", ["eks", "list-clusters", "--no-sign-request"],
                     "(MissingAuthenticationTokenException)")
-        aws.refused("operation without effect", ["eks", "list-nodegroups", "--cluster-name", "cli"],
-                    "The operation ListNodegroups of the service eks is not implemented")
+        aws.refused("operation without effect", ["eks", "list-addons", "--cluster-name", "cli"],
+                    "The operation ListAddons of the service eks is not implemented")
         aws.refused("service that is not there", ["iam", "list-users"],
                     "The operation ListUsers of the service iam is not implemented")
         aws("eks", "delete-cluster", "--name", "cli")
