@@ -40,9 +40,9 @@ struct AuthenticatorParts {
   bool allow_anonymous = true;
 };
 
-// Client certificate, then bearer token, then anonymous, which nobody becomes who sent something that
-// is wrong; only a good token makes up for a certificate that did not verify. Everybody who authenticated is in
-// system:authenticated.
+// Client certificate, then bearer token, then anonymous, which nobody becomes who sent something
+// that is wrong; only a good token makes up for a certificate that did not verify. Everybody who
+// authenticated is in system:authenticated.
 std::unique_ptr<Authenticator> make_authenticator(AuthenticatorParts parts);
 
 // CN is the user, each O a group; expiry is checked against `now`.

@@ -108,8 +108,8 @@ void create(const KeyDesk& desk, const Caller& caller, const std::string& text,
     return with->refuse(invalid("accountId must be 12 digits"));
   }
   if (!user.is_null() && !is_user_name(user.as_string())) {
-    return with->refuse(invalid(
-        "userName must be 1 to 64 characters out of letters, digits and _+=,.@-"));
+    return with->refuse(
+        invalid("userName must be 1 to 64 characters out of letters, digits and _+=,.@-"));
   }
   const std::string owner(account.string_or(caller.account_id));
   if (owner != caller.account_id && caller.account_id != desk.operator_account) {
@@ -143,8 +143,8 @@ void remove(const KeyDesk& desk, const Caller& caller, const std::string& id,
             const ConversationPtr& with) {
   const auto key = lookup_in(desk.service->view)(id);
   // Another account's key is as good as none.
-  const bool reachable = key && (key->account_id == caller.account_id ||
-                                 caller.account_id == desk.operator_account);
+  const bool reachable =
+      key && (key->account_id == caller.account_id || caller.account_id == desk.operator_account);
   if (!reachable) return with->refuse(no_key(id));
   if (key->root && key->account_id == desk.operator_account) {
     const auto keys = keys_of(*desk.service, key->account_id);

@@ -24,11 +24,21 @@ struct Suffix {
   int base;
   int exponent;
 };
-constexpr std::array<Suffix, 16> kSuffixes{{{"", 10, 0},   {"n", 10, -9}, {"u", 10, -6},
-                                            {"m", 10, -3}, {"k", 10, 3},  {"M", 10, 6},
-                                            {"G", 10, 9},  {"T", 10, 12}, {"P", 10, 15},
-                                            {"E", 10, 18}, {"Ki", 2, 10}, {"Mi", 2, 20},
-                                            {"Gi", 2, 30}, {"Ti", 2, 40}, {"Pi", 2, 50},
+constexpr std::array<Suffix, 16> kSuffixes{{{"", 10, 0},
+                                            {"n", 10, -9},
+                                            {"u", 10, -6},
+                                            {"m", 10, -3},
+                                            {"k", 10, 3},
+                                            {"M", 10, 6},
+                                            {"G", 10, 9},
+                                            {"T", 10, 12},
+                                            {"P", 10, 15},
+                                            {"E", 10, 18},
+                                            {"Ki", 2, 10},
+                                            {"Mi", 2, 20},
+                                            {"Gi", 2, 30},
+                                            {"Ti", 2, 40},
+                                            {"Pi", 2, 50},
                                             {"Ei", 2, 60}}};
 
 // The parts of a well-formed text.
@@ -40,7 +50,9 @@ struct Parts {
   Quantity::Format format = Quantity::Format::decimal_si;
 };
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::string_view take_digits(std::string_view& text) {
   std::size_t n = 0;
@@ -141,8 +153,10 @@ bool keeps_text(const Parts& parts, __int128 amount) {
   if (amount == 0) return false;
   const std::size_t digits = parts.whole.size() + parts.fraction.size();
   if (parts.base == 2) {
-    if (!parts.fraction.empty() || 15 - static_cast<int>(digits) -
-        static_cast<int>(static_cast<float>(parts.exponent) * 3 / 10) - 1 < 0) {
+    if (!parts.fraction.empty() ||
+        15 - static_cast<int>(digits) -
+                static_cast<int>(static_cast<float>(parts.exponent) * 3 / 10) - 1 <
+            0) {
       return false;
     }
     return ((amount / kNano >> parts.exponent) & 7) != 0;
@@ -201,7 +215,9 @@ Quantity Quantity::parse_or_zero(std::string_view text) {
   return parse(text).value_or(Quantity());
 }
 
-Quantity Quantity::of(std::int64_t units, Format format) { return of_nano(units * kNano, format); }
+Quantity Quantity::of(std::int64_t units, Format format) {
+  return of_nano(units * kNano, format);
+}
 
 Quantity Quantity::of_milli(std::int64_t milli, Format format) {
   return of_nano(static_cast<__int128>(milli) * 1'000'000, format);
@@ -214,9 +230,15 @@ Quantity Quantity::of_nano(__int128 nano, Format format) {
   return q;
 }
 
-std::int64_t Quantity::value() const { return divide_rounding_out(nano_, kNano); }
-std::int64_t Quantity::milli_value() const { return divide_rounding_out(nano_, 1'000'000); }
-double Quantity::as_double() const { return static_cast<double>(nano_) / 1e9; }
+std::int64_t Quantity::value() const {
+  return divide_rounding_out(nano_, kNano);
+}
+std::int64_t Quantity::milli_value() const {
+  return divide_rounding_out(nano_, 1'000'000);
+}
+double Quantity::as_double() const {
+  return static_cast<double>(nano_) / 1e9;
+}
 
 std::string Quantity::to_string() const {
   if (nano_ == 0) return "0";
@@ -248,7 +270,9 @@ Quantity& Quantity::operator+=(const Quantity& other) {
   return *this;
 }
 
-Quantity& Quantity::operator-=(const Quantity& other) { return *this += -other; }
+Quantity& Quantity::operator-=(const Quantity& other) {
+  return *this += -other;
+}
 
 Result<std::string> canonical_quantity(std::string_view text) {
   auto parts = split(text);

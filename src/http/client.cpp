@@ -29,8 +29,8 @@ class ClientCore : public ClientHost, public std::enable_shared_from_this<Client
     job->streamed = streamed;
     jobs_.emplace(job->id, job);
     if (waiting_.size() >= kWaitingMax) {
-      on_end(job, base::Error{base::ErrorCode::exhausted,
-                              "too many requests wait for " + origin_.host});
+      on_end(job,
+             base::Error{base::ErrorCode::exhausted, "too many requests wait for " + origin_.host});
       return job->id;
     }
     job->timer = executor_.after(job->request.timeout, [this, weak = std::weak_ptr(job)] {
@@ -38,8 +38,9 @@ class ClientCore : public ClientHost, public std::enable_shared_from_this<Client
       if (!late) return;
       late->timer = 0;
       abandon(late);
-      on_end(late, base::Error{base::ErrorCode::unavailable, late->request.method + " " +
-                                   origin_.host + late->request.target + ": timed out"});
+      on_end(late,
+             base::Error{base::ErrorCode::unavailable, late->request.method + " " + origin_.host +
+                                                           late->request.target + ": timed out"});
     });
     waiting_.push_back(job);
     on_ready();
@@ -188,16 +189,15 @@ class ClientCore : public ClientHost, public std::enable_shared_from_this<Client
     protocol_known_ = true;
     entry.connection = multiplexed_ ? make_http2_client(*this, id, *entry.stream)
                                     : make_http1_client(*this, id, *entry.stream);
-    entry.stream->start(
-        {[this, id](std::string_view bytes) {
-           if (auto* c = find(id)) c->take(bytes);
-         },
-         [this, id] {
-           if (auto* c = find(id)) c->drained();
-         },
-         [this, id](std::optional<base::Error> error) {
-           if (auto* c = find(id)) c->closed(std::move(error));
-         }});
+    entry.stream->start({[this, id](std::string_view bytes) {
+                           if (auto* c = find(id)) c->take(bytes);
+                         },
+                         [this, id] {
+                           if (auto* c = find(id)) c->drained();
+                         },
+                         [this, id](std::optional<base::Error> error) {
+                           if (auto* c = find(id)) c->closed(std::move(error));
+                         }});
     on_ready();
   }
 
@@ -219,8 +219,8 @@ class ClientCore : public ClientHost, public std::enable_shared_from_this<Client
   const runtime::Address origin_;
   std::optional<runtime::TlsClient> tls_;
   std::uint64_t last_id_ = 0, last_connection_ = 0;
-  std::map<std::uint64_t, JobPtr> jobs_;                 // not ended
-  std::map<std::uint64_t, std::weak_ptr<Job>> ending_;   // their end is posted
+  std::map<std::uint64_t, JobPtr> jobs_;                // not ended
+  std::map<std::uint64_t, std::weak_ptr<Job>> ending_;  // their end is posted
   std::deque<JobPtr> waiting_;
   std::map<std::uint64_t, Entry> entries_;
   std::size_t connecting_ = 0;

@@ -160,11 +160,11 @@ class Http1Connection : public Connection {
   void refuse(int status, const std::string& why) {
     keep_alive_ = false;
     const std::string body = why + '\n';
-    stream_->write(http1::write_response_head(
-        status, {{"content-type", "text/plain"},
-                 {"content-length", std::to_string(body.size())},
-                 {"date", format_http_date(host_.executor().wall_now())},
-                 {"connection", "close"}}));
+    stream_->write(
+        http1::write_response_head(status, {{"content-type", "text/plain"},
+                                            {"content-length", std::to_string(body.size())},
+                                            {"date", format_http_date(host_.executor().wall_now())},
+                                            {"connection", "close"}}));
     stream_->write(body);
     close_kindly();
   }

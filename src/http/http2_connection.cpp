@@ -33,8 +33,7 @@ class Http2Connection : public Connection {
     detach_all();
   }
 
-  void send_head(std::int32_t stream, int status, std::vector<Header> headers,
-                 bool end) override {
+  void send_head(std::int32_t stream, int status, std::vector<Header> headers, bool end) override {
     // These belong to HTTP/1.1's connections and are malformed here.
     std::erase_if(headers, [](const Header& header) {
       return header.first == "connection" || header.first == "transfer-encoding" ||
@@ -117,11 +116,16 @@ class Http2Connection : public Connection {
     request.http2 = true;
     std::string authority;
     for (auto& [name, value] : head.headers) {
-      if (name == ":method") request.method = std::move(value);
-      else if (name == ":path") request.target = std::move(value);
-      else if (name == ":scheme") request.scheme = std::move(value);
-      else if (name == ":authority") authority = std::move(value);
-      else request.headers.emplace_back(std::move(name), std::move(value));
+      if (name == ":method")
+        request.method = std::move(value);
+      else if (name == ":path")
+        request.target = std::move(value);
+      else if (name == ":scheme")
+        request.scheme = std::move(value);
+      else if (name == ":authority")
+        authority = std::move(value);
+      else
+        request.headers.emplace_back(std::move(name), std::move(value));
     }
     if (!authority.empty() && request.header("host").empty()) {
       request.headers.insert(request.headers.begin(), {"host", std::move(authority)});

@@ -94,10 +94,9 @@ struct Setup {
   using Rig = R;
   static constexpr Form form = f;
 };
-using Setups =
-    ::testing::Types<Setup<VirtualRig, Form::plain>, Setup<VirtualRig, Form::http2_tls>,
-                     Setup<LinuxRig, Form::plain>, Setup<LinuxRig, Form::http1_tls>,
-                     Setup<LinuxRig, Form::http2_tls>>;
+using Setups = ::testing::Types<Setup<VirtualRig, Form::plain>, Setup<VirtualRig, Form::http2_tls>,
+                                Setup<LinuxRig, Form::plain>, Setup<LinuxRig, Form::http1_tls>,
+                                Setup<LinuxRig, Form::http2_tls>>;
 TYPED_TEST_SUITE(HttpPair, Setups);
 
 TYPED_TEST(HttpPair, AnswersOnKeptConnections) {
@@ -343,7 +342,8 @@ struct RawTest : ::testing::Test {
       scene.rig.runtime().network().connect(
           scene.rig.executor(), {"127.0.0.1", scene.server->port()}, {}, 5s, [&](auto made) {
             stream = std::move(*made);
-            stream->start({[&](std::string_view bytes) { heard += bytes; }, {},
+            stream->start({[&](std::string_view bytes) { heard += bytes; },
+                           {},
                            [&](std::optional<base::Error>) { closed = true; }});
           });
     });
@@ -360,8 +360,9 @@ struct RawTest : ::testing::Test {
 
 TEST_F(RawTest, PipelinedRequestsAreAnsweredInOrder) {
   dial();
-  send("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n"
-       "GET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  send(
+      "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n"
+      "GET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   ASSERT_TRUE(scene.rig.wait([&] { return closed; }));
   const auto one = heard.find("GET /1"), two = heard.find("GET /2"), three = heard.find("GET /3");
   EXPECT_LT(one, two);
@@ -379,8 +380,9 @@ TEST_F(RawTest, ExpectContinueIsAnsweredFirst) {
 
 TEST_F(RawTest, SmugglingIsRefusedAndTheConnectionCloses) {
   dial();
-  send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
-       "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
+  send(
+      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
   ASSERT_TRUE(scene.rig.wait([&] { return closed; }));
   EXPECT_TRUE(heard.starts_with("HTTP/1.1 400 Bad Request\r\n"));
   EXPECT_EQ(scene.handler.count, 0);

@@ -29,11 +29,9 @@ class ServerCore : public ConnectionHost {
   }
 
   base::Result<void> open(runtime::Runtime& runtime, runtime::ListenOptions options) {
-    auto listener =
-        runtime.network().listen(executor_, std::move(options),
-                                 [this](std::unique_ptr<runtime::Stream> stream) {
-                                   accept(std::move(stream));
-                                 });
+    auto listener = runtime.network().listen(
+        executor_, std::move(options),
+        [this](std::unique_ptr<runtime::Stream> stream) { accept(std::move(stream)); });
     if (!listener) return std::unexpected(listener.error());
     listener_ = std::move(*listener);
     port_ = listener_->port();

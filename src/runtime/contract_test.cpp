@@ -43,12 +43,12 @@ struct Pair {
 
   void open(testing::Rig& rig, bool start_server = true) {
     rig.run([&] {
-      auto made = rig.runtime().network().listen(
-          rig.executor(), {.address = {"127.0.0.1", 0}, .tls = {}},
-          [this, start_server](std::unique_ptr<Stream> stream) {
-            server.stream = std::move(stream);
-            if (start_server) server.listen();
-          });
+      auto made =
+          rig.runtime().network().listen(rig.executor(), {.address = {"127.0.0.1", 0}, .tls = {}},
+                                         [this, start_server](std::unique_ptr<Stream> stream) {
+                                           server.stream = std::move(stream);
+                                           if (start_server) server.listen();
+                                         });
       ASSERT_TRUE(made) << made.error().message;
       listener = std::move(*made);
       rig.runtime().network().connect(rig.executor(), {"127.0.0.1", listener->port()}, {}, 5s,
@@ -193,12 +193,11 @@ TYPED_TEST(RuntimeContract, AStreamMayGoInItsOwnCallback) {
 TYPED_TEST(RuntimeContract, NobodyListensThere) {
   std::optional<base::Error> error;
   this->rig_.run([&] {
-    this->rig_.runtime().network().connect(
-        this->rig_.executor(), {"127.0.0.1", 1}, {}, 5s,
-        [&](base::Result<std::unique_ptr<Stream>> stream) {
-          ASSERT_FALSE(stream);
-          error = stream.error();
-        });
+    this->rig_.runtime().network().connect(this->rig_.executor(), {"127.0.0.1", 1}, {}, 5s,
+                                           [&](base::Result<std::unique_ptr<Stream>> stream) {
+                                             ASSERT_FALSE(stream);
+                                             error = stream.error();
+                                           });
     EXPECT_FALSE(error);
   });
   ASSERT_TRUE(this->rig_.wait([&] { return error.has_value(); }));

@@ -123,15 +123,21 @@ FieldSet FieldSet::from_fields_v1(const Value& v) {
   return set;
 }
 
-std::string field_element(std::string_view name) { return "f:" + std::string(name); }
+std::string field_element(std::string_view name) {
+  return "f:" + std::string(name);
+}
 
 std::string element_text(std::string_view element) {
   const std::string_view rest = element.substr(2);
   switch (element[0]) {
-    case 'f': return "." + std::string(rest);
-    case 'i': return "[" + std::string(rest) + "]";
-    case 'v': return "[=" + std::string(rest) + "]";
-    default: break;
+    case 'f':
+      return "." + std::string(rest);
+    case 'i':
+      return "[" + std::string(rest) + "]";
+    case 'v':
+      return "[=" + std::string(rest) + "]";
+    default:
+      break;
   }
   std::string text;
   const auto keys = value::parse_json(rest);

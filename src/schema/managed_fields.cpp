@@ -24,9 +24,9 @@ void strip_system_fields(FieldSet& set) {
     fields.insert("f:apiVersion");
     fields.insert("f:kind");
     fields.insert("f:metadata");
-    for (const std::string_view name : {"f:name", "f:namespace", "f:creationTimestamp",
-                                        "f:selfLink", "f:uid", "f:clusterName", "f:generation",
-                                        "f:managedFields", "f:resourceVersion"}) {
+    for (const std::string_view name :
+         {"f:name", "f:namespace", "f:creationTimestamp", "f:selfLink", "f:uid", "f:clusterName",
+          "f:generation", "f:managedFields", "f:resourceVersion"}) {
       fields.at("f:metadata").insert(name);
     }
     return fields;
@@ -65,8 +65,10 @@ Value without_managed_fields(const Value& object) {
 
 void set_managed_fields(Value& object, const Owners& owners) {
   Value entries = write_owners(owners);
-  if (!entries.empty()) object.mutate("metadata").set("managedFields", std::move(entries));
-  else if (object["metadata"].is_object()) object.mutate("metadata").erase("managedFields");
+  if (!entries.empty())
+    object.mutate("metadata").set("managedFields", std::move(entries));
+  else if (object["metadata"].is_object())
+    object.mutate("metadata").erase("managedFields");
 }
 
 Value empty_object(const Value& like) {
@@ -117,8 +119,8 @@ Status conflict_status(const std::vector<Conflict>& conflicts) {
   status.code = 409;
   status.reason = "Conflict";
   for (const Conflict& conflict : conflicts) {
-    status.causes.push_back({"FieldManagerConflict",
-                             "conflict with " + owner_text(*conflict.owner), conflict.path});
+    status.causes.push_back(
+        {"FieldManagerConflict", "conflict with " + owner_text(*conflict.owner), conflict.path});
   }
   if (conflicts.size() == 1) {
     status.message = fmt::format("Apply failed with 1 conflict: conflict with {}: {}",
@@ -141,10 +143,10 @@ Status conflict_status(const std::vector<Conflict>& conflicts) {
 Status typing_status(const Kind& kind, const Value& config, std::string_view why) {
   Status status;
   status.code = 500;
-  status.message = fmt::format(
-      "failed to create typed patch object ({}/{}; {}/{}, Kind={}): {}",
-      config.at("metadata", "namespace").as_string(), config.at("metadata", "name").as_string(),
-      kind.group, kind.version, kind.kind, why);
+  status.message = fmt::format("failed to create typed patch object ({}/{}; {}/{}, Kind={}): {}",
+                               config.at("metadata", "namespace").as_string(),
+                               config.at("metadata", "name").as_string(), kind.group, kind.version,
+                               kind.kind, why);
   return status;
 }
 
@@ -152,13 +154,13 @@ Status typing_status(const Kind& kind, const Value& config, std::string_view why
 Value prune(const Shape& root, const Value& merged, const Owners& owners, const FieldSet& last) {
   const FieldSet last_named = with_named_fields(&root, last);
   const FieldSet all = with_named_fields(&root, to_field_set(&root, merged));
-  FieldSet keep = with_named_fields(
-      &root, to_field_set(&root, remove_items(&root, merged, last_named)));
+  FieldSet keep =
+      with_named_fields(&root, to_field_set(&root, remove_items(&root, merged, last_named)));
   for (const auto& [id, owned] : owners) keep.unite(with_named_fields(&root, owned.fields));
   FieldSet unowned = all;
   unowned.subtract(keep);
-  const FieldSet remaining = with_named_fields(
-      &root, to_field_set(&root, remove_items(&root, merged, unowned)));
+  const FieldSet remaining =
+      with_named_fields(&root, to_field_set(&root, remove_items(&root, merged, unowned)));
   FieldSet gone = all;
   gone.subtract(remaining);
   return remove_items(&root, merged, gone.intersect(last_named));
@@ -226,8 +228,7 @@ class Applier {
   void record_first(const Value& live) {
     const Comparison change =
         compare_writes(kind_, root_, empty_object(live), live_, context_.subresource);
-    const ManagerId id{std::string(kBeforeApply), false, kind_.api_version(),
-                       context_.subresource};
+    const ManagerId id{std::string(kBeforeApply), false, kind_.api_version(), context_.subresource};
     record_update(owners_, id, change, kind_.api_version(), context_.now);
   }
 
@@ -318,7 +319,8 @@ Value track_update(const Kind& kind, const Value* old, Value updated,
   Owners owners;
   if (!is_reset(sent)) {
     const auto read = read_owners(sent);
-    if (read && !read->empty()) owners = *read;
+    if (read && !read->empty())
+      owners = *read;
     else if (old != nullptr) {
       owners = read_owners(old->at("metadata", "managedFields")).value_or(Owners());
     }

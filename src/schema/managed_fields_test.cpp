@@ -11,7 +11,9 @@ namespace {
 
 using value::Value;
 
-Value j(std::string_view text) { return value::parse_json(text).value(); }
+Value j(std::string_view text) {
+  return value::parse_json(text).value();
+}
 
 ManagerContext by(std::string manager, std::int64_t second = 0, std::string subresource = "") {
   return {std::move(manager), std::move(subresource), {second * 1'000'000}};
@@ -64,8 +66,8 @@ TEST(FieldSet, does_arithmetic_on_paths) {
 }
 
 TEST(TrackUpdate, create_owns_what_was_set) {
-  const Value v = track_update(testing::config_map(), nullptr,
-                               config_map(R"({"a":"b"})"), by("corpus"));
+  const Value v =
+      track_update(testing::config_map(), nullptr, config_map(R"({"a":"b"})"), by("corpus"));
   EXPECT_EQ(owners(v), j(R"({"corpus/Update":{"f:data":{".":{},"f:a":{}}}})"));
   EXPECT_EQ(v.at("metadata", "managedFields")[0]["time"].as_string(), "1970-01-01T00:00:00Z");
 }
@@ -90,7 +92,8 @@ TEST(TrackUpdate, structs_that_go_always_writes_have_no_owner) {
 
 TEST(TrackUpdate, custom_resources_own_their_structs) {
   const Value v = track_update(testing::widget(), nullptr, j(R"({"apiVersion":"example.com/v1",
-      "kind":"Widget","metadata":{"name":"w"},"spec":{"size":1,"list":["a"]}})"), by("m"));
+      "kind":"Widget","metadata":{"name":"w"},"spec":{"size":1,"list":["a"]}})"),
+                               by("m"));
   EXPECT_EQ(owners(v)["m/Update"], j(R"({"f:spec":{".":{},"f:list":{},"f:size":{}}})"));
 }
 
@@ -240,10 +243,12 @@ TEST(Apply, keyed_lists_merge_in_the_order_of_the_config) {
         std::string(containers) + "}}}}");
   };
   const Kind kind = testing::deployment();
-  const Value live = apply(kind, nullptr, spec(R"([{"name":"a"},{"name":"s"},{"name":"b"}])"),
-                           by("other"), false).value();
-  const Value v = apply(kind, &live, spec(R"([{"name":"b","image":"i"},{"name":"n"}])"), by("me"),
-                        false).value();
+  const Value live =
+      apply(kind, nullptr, spec(R"([{"name":"a"},{"name":"s"},{"name":"b"}])"), by("other"), false)
+          .value();
+  const Value v =
+      apply(kind, &live, spec(R"([{"name":"b","image":"i"},{"name":"n"}])"), by("me"), false)
+          .value();
   std::string names;
   for (const Value& item : v.at("spec", "template", "spec", "containers").items()) {
     names += item["name"].as_string();
@@ -263,7 +268,9 @@ TEST(Apply, going_over_from_client_side_apply_does_not_conflict) {
   const Value v = applied(&live, config_map(R"({"a":"2"})"), by("kubectl"));
   EXPECT_EQ(v.at("data", "a").as_string(), "2");
   EXPECT_NE(v.at("metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration")
-                .as_string().find(R"("a":"2")"), std::string::npos);
+                .as_string()
+                .find(R"("a":"2")"),
+            std::string::npos);
 }
 
 TEST(Apply, refuses_what_cannot_be_typed) {

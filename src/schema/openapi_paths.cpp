@@ -16,9 +16,16 @@ const Names kPatch{"dryRun", "fieldManager", "fieldValidation", "force"};
 const Names kDelete{"dryRun", "gracePeriodSeconds",
                     "ignoreStoreReadErrorWithClusterBreakingPotential", "orphanDependents",
                     "propagationPolicy"};
-const Names kList{"allowWatchBookmarks", "continue",          "fieldSelector",  "labelSelector",
-                  "limit",               "resourceVersion",   "resourceVersionMatch",
-                  "sendInitialEvents",   "timeoutSeconds",    "watch"};
+const Names kList{"allowWatchBookmarks",
+                  "continue",
+                  "fieldSelector",
+                  "labelSelector",
+                  "limit",
+                  "resourceVersion",
+                  "resourceVersionMatch",
+                  "sendInitialEvents",
+                  "timeoutSeconds",
+                  "watch"};
 const Names kDeleteMany{"continue",
                         "dryRun",
                         "fieldSelector",
@@ -35,14 +42,20 @@ const Names kDeleteMany{"continue",
 
 std::string_view type_of_parameter(std::string_view name) {
   constexpr std::array<std::string_view, 6> booleans{
-      "allowWatchBookmarks", "force", "ignoreStoreReadErrorWithClusterBreakingPotential",
-      "orphanDependents",    "sendInitialEvents", "watch"};
+      "allowWatchBookmarks",
+      "force",
+      "ignoreStoreReadErrorWithClusterBreakingPotential",
+      "orphanDependents",
+      "sendInitialEvents",
+      "watch"};
   if (std::find(booleans.begin(), booleans.end(), name) != booleans.end()) return "boolean";
   if (name == "limit" || name == "timeoutSeconds" || name == "gracePeriodSeconds") return "integer";
   return "string";
 }
 
-bool is_path_parameter(std::string_view name) { return name == "name" || name == "namespace"; }
+bool is_path_parameter(std::string_view name) {
+  return name == "name" || name == "namespace";
+}
 
 std::string capital(std::string_view word) {
   std::string out(word);
@@ -69,8 +82,10 @@ std::string tag_of(const Kind& kind) {
   std::string words;  // "rbac.authorization" -> "rbacAuthorization"
   for (std::size_t i = 0; i < tag.size(); ++i) {
     const bool joint = tag[i] == '.' || tag[i] == '-';
-    if (joint && i + 1 < tag.size()) words += capital(tag.substr(++i, 1));
-    else if (!joint) words += tag[i];
+    if (joint && i + 1 < tag.size())
+      words += capital(tag.substr(++i, 1));
+    else if (!joint)
+      words += tag[i];
   }
   return words + "_" + std::string(kind.version);
 }
@@ -219,11 +234,11 @@ class PathMaker {
   };
 
   void add_subresource(const std::string& path, std::string_view name) {
-    constexpr std::array<Other, 4> others{{{"scale", "autoscaling", "v1", "Scale"},
-                                           {"eviction", "policy", "v1", "Eviction"},
-                                           {"binding", "", "v1", "Binding"},
-                                           {"token", "authentication.k8s.io", "v1",
-                                            "TokenRequest"}}};
+    constexpr std::array<Other, 4> others{
+        {{"scale", "autoscaling", "v1", "Scale"},
+         {"eviction", "policy", "v1", "Eviction"},
+         {"binding", "", "v1", "Binding"},
+         {"token", "authentication.k8s.io", "v1", "TokenRequest"}}};
     constexpr std::array<std::string_view, 4> connections{"attach", "exec", "portforward", "proxy"};
     ApiPath entry{path, path_parameters(true), {}};
     const std::string suffix = capital(name);
@@ -236,8 +251,8 @@ class PathMaker {
     if (has(connections, name)) {
       for (const char* method : {"get", "post"}) {
         ApiOperation o = operation(method, "connect", "connect", suffix);
-        o.id = "connect" + group_words(kind_) + capital(method) + scope_ +
-               std::string(kind_.kind) + suffix;
+        o.id = "connect" + group_words(kind_) + capital(method) + scope_ + std::string(kind_.kind) +
+               suffix;
         o.answers = {{"200", ""}};
         entry.operations.push_back(std::move(o));
       }
@@ -297,10 +312,10 @@ Array patch_types(const ApiOperation& o) {
 
 Value parameter_v3(std::string_view name) {
   const bool in_path = is_path_parameter(name);
-  Value v = Value::object({{"name", name},
-                           {"in", in_path ? "path" : "query"},
-                           {"schema", Value::object({{"type", type_of_parameter(name)},
-                                                     {"uniqueItems", true}})}});
+  Value v = Value::object(
+      {{"name", name},
+       {"in", in_path ? "path" : "query"},
+       {"schema", Value::object({{"type", type_of_parameter(name)}, {"uniqueItems", true}})}});
   if (in_path) v.set("required", true);
   return v;
 }
@@ -372,8 +387,8 @@ Value operation_v2(const ApiOperation& o, const OpenApiSchemas& schemas) {
   }
   if (!parameter_list.empty()) v.set("parameters", std::move(parameter_list));
   v.set("consumes", Value(o.is_patch ? patch_types(o) : Array{"*/*"}));
-  v.set("produces", Value(o.answers.empty() || o.answers[0].second.empty() ? Array{"*/*"}
-                                                                             : media_types(o)));
+  v.set("produces",
+        Value(o.answers.empty() || o.answers[0].second.empty() ? Array{"*/*"} : media_types(o)));
   v.set("schemes", Value::array({"https"}));
   Value responses = Value::object();
   for (const auto& [code, definition] : o.answers) {

@@ -12,17 +12,17 @@
 namespace keelway::schema {
 
 struct ApiOperation {
-  std::string method;      // "get" ... "patch"
-  std::string action;      // x-kubernetes-action: "list", "deletecollection", "connect" ...
-  std::string id;          // "listAppsV1NamespacedDeployment"
+  std::string method;  // "get" ... "patch"
+  std::string action;  // x-kubernetes-action: "list", "deletecollection", "connect" ...
+  std::string id;      // "listAppsV1NamespacedDeployment"
   std::string group, version, kind;
-  std::vector<std::string_view> query;     // names of query parameters
-  std::string body;                        // definition; empty: none
+  std::vector<std::string_view> query;  // names of query parameters
+  std::string body;                     // definition; empty: none
   bool body_required = true;
   bool is_patch = false, strategic = false;
   bool has_protobuf = false, streams = false;
   std::vector<std::pair<std::string_view, std::string>> answers;  // code, definition or empty
-  std::string tag;         // "apps_v1"
+  std::string tag;                                                // "apps_v1"
 };
 
 struct ApiPath {

@@ -44,10 +44,9 @@ Value without_v3_features(const Value& schema) {
   if (!schema.is_object()) return schema;
   Value result = Value::object();
   const bool open = schema["x-kubernetes-preserve-unknown-fields"].as_bool() ||
-                    schema["x-kubernetes-int-or-string"].as_bool() ||
-                    schema["nullable"].as_bool();
+                    schema["x-kubernetes-int-or-string"].as_bool() || schema["nullable"].as_bool();
   constexpr std::array<std::string_view, 9> gone{
-      "allOf", "anyOf", "oneOf", "not", "nullable", "default", "x-kubernetes-validations",
+      "allOf",   "anyOf",       "oneOf", "not", "nullable", "default", "x-kubernetes-validations",
       "example", "externalDocs"};
   for (const auto& [key, member] : schema.members()) {
     if (std::find(gone.begin(), gone.end(), key) != gone.end()) continue;
@@ -253,11 +252,16 @@ Value OpenApiSchemas::plain_schema(const Shape& shape) {
         schema.set("additionalProperties", shape_schema(*shape.element));
       return schema;
     }
-    case FieldType::string: return typed("string");
-    case FieldType::integer: return typed("integer", shape.format_int32 ? "int32" : "int64");
-    case FieldType::number: return typed("number", "double");
-    case FieldType::boolean: return typed("boolean");
-    case FieldType::bytes: return typed("string", "byte");
+    case FieldType::string:
+      return typed("string");
+    case FieldType::integer:
+      return typed("integer", shape.format_int32 ? "int32" : "int64");
+    case FieldType::number:
+      return typed("number", "double");
+    case FieldType::boolean:
+      return typed("boolean");
+    case FieldType::bytes:
+      return typed("string", "byte");
     case FieldType::time:
       return ref(add_leaf(std::string(kMeta) + "Time", typed("string", "date-time")));
     case FieldType::micro_time:
@@ -265,8 +269,7 @@ Value OpenApiSchemas::plain_schema(const Shape& shape) {
     case FieldType::duration:
       return ref(add_leaf(std::string(kMeta) + "Duration", typed("string")));
     case FieldType::quantity: {
-      Value either = Value::object(
-          {{"oneOf", Value::array({typed("string"), typed("number")})}});
+      Value either = Value::object({{"oneOf", Value::array({typed("string"), typed("number")})}});
       return ref(add_leaf(kQuantity, v3 ? std::move(either) : typed("string")));
     }
     case FieldType::int_or_string: {
@@ -274,7 +277,8 @@ Value OpenApiSchemas::plain_schema(const Shape& shape) {
                                     {"format", "int-or-string"}});
       return ref(add_leaf(kIntOrString, v3 ? std::move(either) : typed("string", "int-or-string")));
     }
-    case FieldType::any: break;
+    case FieldType::any:
+      break;
   }
   // Without a type, clients take anything.
   Value schema = Value::object();

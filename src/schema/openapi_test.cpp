@@ -30,8 +30,7 @@ TEST(OpenApiV3, schemas_carry_what_clients_merge_by) {
             R"([{"group":"apps","kind":"Deployment","version":"v1"}])");
   EXPECT_EQ(value::to_json(root.at("properties", "spec")),
             R"({"allOf":[{"$ref":"#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec"}]})");
-  const Value& containers =
-      schemas.at("io.k8s.api.core.v1.PodSpec", "properties", "containers");
+  const Value& containers = schemas.at("io.k8s.api.core.v1.PodSpec", "properties", "containers");
   EXPECT_EQ(containers["x-kubernetes-list-type"].as_string(), "map");
   EXPECT_EQ(value::to_json(containers["x-kubernetes-list-map-keys"]), R"(["name"])");
   EXPECT_EQ(containers["x-kubernetes-patch-strategy"].as_string(), "merge");
@@ -39,7 +38,8 @@ TEST(OpenApiV3, schemas_carry_what_clients_merge_by) {
   EXPECT_EQ(value::to_json(schemas.at("io.k8s.api.core.v1.PodSpec", "required")),
             R"(["containers"])");
   EXPECT_EQ(schemas.at("io.k8s.api.core.v1.ContainerPort", "properties", "protocol", "default")
-                .as_string(), "TCP");
+                .as_string(),
+            "TCP");
   EXPECT_TRUE(schemas.contains("io.k8s.api.apps.v1.DeploymentList"));
 }
 
@@ -64,8 +64,10 @@ TEST(OpenApiV3, patch_decides_how_kubectl_applies) {
 }
 
 TEST(OpenApiV3, custom_kinds_show_their_own_schema) {
-  const Value schema = value::parse_json(
-      R"({"type":"object","properties":{"spec":{"type":"object","nullable":true}}})").value();
+  const Value schema =
+      value::parse_json(
+          R"({"type":"object","properties":{"spec":{"type":"object","nullable":true}}})")
+          .value();
   Kind kind = testing::widget();
   kind.json_schema = &schema;
   const testing::Kinds set({kind});
@@ -100,7 +102,9 @@ TEST(OpenApiV2, json_and_protobuf_hold_the_same_names) {
   for (const auto& [name, schema] : swagger["definitions"].members()) {
     EXPECT_NE(bytes.find(name), std::string::npos) << name;
   }
-  EXPECT_EQ(bytes.substr(0, 5), "\n\x03" "2.0");
+  EXPECT_EQ(bytes.substr(0, 5),
+            "\n\x03"
+            "2.0");
   EXPECT_NE(bytes.find("x-kubernetes-group-version-kind"), std::string::npos);
 }
 

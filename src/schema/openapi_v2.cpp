@@ -124,8 +124,10 @@ class Gnostic {
   static void structure(std::string& out, const Value& v) {
     if (const Value* more = v.find("additionalProperties")) {
       std::string item;
-      if (more->is_object()) proto::put_bytes(item, 1, schema(*more));
-      else proto::put_integer(item, 2, more->as_bool() ? 1 : 0);
+      if (more->is_object())
+        proto::put_bytes(item, 1, schema(*more));
+      else
+        proto::put_integer(item, 2, more->as_bool() ? 1 : 0);
       proto::put_bytes(out, 21, item);
     }
     if (v["type"].is_string()) {
@@ -236,6 +238,8 @@ Value openapi_v2(const KindSet& kinds) {
                                                       {"description", "Bearer token"}})}})}});
 }
 
-std::string openapi_v2_protobuf(const Value& swagger) { return Gnostic::document(swagger); }
+std::string openapi_v2_protobuf(const Value& swagger) {
+  return Gnostic::document(swagger);
+}
 
 }  // namespace keelway::schema

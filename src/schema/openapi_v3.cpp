@@ -92,8 +92,7 @@ struct OpenApiDocuments::Cache {
   }
 
   std::shared_ptr<const Document> v3_locked(const GroupVersion& at) {
-    return get_locked(document_key(at),
-                      [&] { return openapi_v3(*kinds, at.first, at.second); });
+    return get_locked(document_key(at), [&] { return openapi_v3(*kinds, at.first, at.second); });
   }
 
   std::string index() {

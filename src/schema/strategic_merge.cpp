@@ -33,13 +33,13 @@ std::unexpected<Status> unfit(int code, std::string message) {
 }
 
 std::unexpected<Status> no_merge_key(const Value& item, std::string_view key) {
-  return unfit(500, fmt::format("map: {} does not contain declared merge key: {}", go_print(item),
-                                key));
+  return unfit(500,
+               fmt::format("map: {} does not contain declared merge key: {}", go_print(item), key));
 }
 
 std::unexpected<Status> unknown_directive(const Value& directive, const Value& map) {
-  return unfit(500, fmt::format("unknown patch type: {} in map: {}", go_print(directive),
-                                go_print(map)));
+  return unfit(
+      500, fmt::format("unknown patch type: {} in map: {}", go_print(directive), go_print(map)));
 }
 
 // What the tables say about one member.
@@ -97,8 +97,7 @@ Value without_directives(const Value& v) {
 // The position of `item` in `list`: by its merge key, or by value where there is none.
 std::optional<std::size_t> position(const Array& list, const Value& item, std::string_view key) {
   for (std::size_t i = 0; i < list.size(); ++i) {
-    if (key.empty() ? list[i] == item
-                    : list[i].contains(key) && list[i][key] == item[key]) {
+    if (key.empty() ? list[i] == item : list[i].contains(key) && list[i][key] == item[key]) {
       return i;
     }
   }
@@ -180,7 +179,7 @@ class Merger {
     }
     const Target target = target_of(shape, key);
     const Value live = *before;
-    Merged merged = change.is_array()    ? list(target, live, change)
+    Merged merged = change.is_array()      ? list(target, live, change)
                     : target.patch.replace ? Merged(without_directives(change))
                                            : map(target.shape, live, change);
     if (!merged) return std::move(merged.error());
@@ -311,12 +310,16 @@ class Merger {
         continue;
       }
       const std::string& word = directive->as_string();
-      if (word == "replace") replace = true;
+      if (word == "replace")
+        replace = true;
       else if (word == "merge")
         return unfit(500, "merging lists cannot yet be specified in the patch");
-      else if (word != "delete") return unknown_directive(*directive, item);
-      else if (!item.contains(key)) return no_merge_key(item, key);
-      else std::erase_if(merged, [&](const Value& v) { return v[key] == item[key]; });
+      else if (word != "delete")
+        return unknown_directive(*directive, item);
+      else if (!item.contains(key))
+        return no_merge_key(item, key);
+      else
+        std::erase_if(merged, [&](const Value& v) { return v[key] == item[key]; });
     }
     if (replace) return without_directives(Value(std::move(plain)));
     const Shape* element = target.shape != nullptr ? target.shape->element : nullptr;

@@ -8,7 +8,9 @@
 namespace keelway::schema {
 namespace {
 
-value::Value j(std::string_view text) { return value::parse_json(text).value(); }
+value::Value j(std::string_view text) {
+  return value::parse_json(text).value();
+}
 
 // Patches the pod spec of a Deployment.
 std::string pod(std::string_view spec, std::string_view patch) {

@@ -15,7 +15,9 @@ using value::Value;
 constexpr Column kPlainColumns[] = {{"Name", "string", "name", 0, ".metadata.name"},
                                     {"Created At", "date", "", 0, ".metadata.creationTimestamp"}};
 
-bool has_printer(const Kind& kind) { return kind.hooks != nullptr && kind.hooks->print != nullptr; }
+bool has_printer(const Kind& kind) {
+  return kind.hooks != nullptr && kind.hooks->print != nullptr;
+}
 
 std::span<const Column> columns_of(const Kind& kind) {
   const bool own = !kind.columns.empty() && (kind.custom || has_printer(kind));
@@ -59,8 +61,12 @@ class Rows {
       case IncludeObject::metadata:
         row.set("object", partial_metadata(object, options_.api_version));
         break;
-      case IncludeObject::object: row.set("object", object); break;
-      case IncludeObject::none: row.set("object", Value()); break;
+      case IncludeObject::object:
+        row.set("object", object);
+        break;
+      case IncludeObject::none:
+        row.set("object", Value());
+        break;
     }
     return row;
   }
@@ -99,9 +105,12 @@ class Rows {
     Array cells;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       const Value* found = paths_[i] ? paths_[i]->find(object) : nullptr;
-      if (found == nullptr) cells.emplace_back();
-      else if (columns_[i].name == "Created At" && !kind_.custom) cells.push_back(*found);
-      else cells.push_back(cell(columns_[i].type, *found, options_.now));
+      if (found == nullptr)
+        cells.emplace_back();
+      else if (columns_[i].name == "Created At" && !kind_.custom)
+        cells.push_back(*found);
+      else
+        cells.push_back(cell(columns_[i].type, *found, options_.now));
     }
     return cells;
   }
@@ -143,8 +152,8 @@ Value bookmark_table(const Kind& kind, std::string_view resource_version,
   const Value object = Value::object(
       {{"apiVersion", kind.api_version()},
        {"kind", kind.kind},
-       {"metadata", Value::object({{"resourceVersion", resource_version},
-                                   {"creationTimestamp", Value()}})}});
+       {"metadata",
+        Value::object({{"resourceVersion", resource_version}, {"creationTimestamp", Value()}})}});
   Value row = Value::object({{"cells", Value(Array(rows.width(), Value("")))}});
   row.set("object", options.include_object == IncludeObject::object
                         ? object
@@ -153,10 +162,10 @@ Value bookmark_table(const Kind& kind, std::string_view resource_version,
 }
 
 Value partial_metadata(const Value& object, std::string_view api_version) {
-  return Value::object({{"kind", "PartialObjectMetadata"},
-                        {"apiVersion", api_version},
-                        {"metadata", object["metadata"].is_object() ? object["metadata"]
-                                                                    : Value::object()}});
+  return Value::object(
+      {{"kind", "PartialObjectMetadata"},
+       {"apiVersion", api_version},
+       {"metadata", object["metadata"].is_object() ? object["metadata"] : Value::object()}});
 }
 
 }  // namespace keelway::schema

@@ -21,10 +21,10 @@ std::optional<IncludeObject> parse_include_object(std::string_view text);
 struct TableOptions {
   IncludeObject include_object = IncludeObject::metadata;
   base::WallTime now;
-  std::string resource_version;        // list metadata; empty: left out
+  std::string resource_version;  // list metadata; empty: left out
   std::string continue_token;
   std::optional<std::int64_t> remaining;
-  bool no_headers = false;             // a later event of a watch: no columnDefinitions
+  bool no_headers = false;                     // a later event of a watch: no columnDefinitions
   std::string api_version = "meta.k8s.io/v1";  // or meta.k8s.io/v1beta1
 };
 

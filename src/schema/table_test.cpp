@@ -10,7 +10,9 @@ namespace {
 
 using value::Value;
 
-Value j(std::string_view text) { return value::parse_json(text).value(); }
+Value j(std::string_view text) {
+  return value::parse_json(text).value();
+}
 
 const Value kWidget = j(R"({"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w",
     "creationTimestamp":"1970-01-01T00:00:00Z"},"spec":{"size":3}})");

@@ -167,7 +167,7 @@ inline const Field custom_fields[] = {field("apiVersion", text), field("kind", t
 inline const Struct custom_root{"example.com.v1.Widget", custom_fields};
 
 inline constexpr std::string_view all_verbs[] = {"create", "delete", "deletecollection", "get",
-                                                 "list",   "patch",  "update", "watch"};
+                                                 "list",   "patch",  "update",           "watch"};
 inline constexpr std::string_view status_and_scale[] = {"scale", "status"};
 inline constexpr Column widget_columns[] = {
     {.name = "Name", .type = "string", .format = "name", .json_path = ".metadata.name"},

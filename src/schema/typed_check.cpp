@@ -19,7 +19,8 @@ class Checker {
   void walk(const Shape* shape, const Value& v) {
     if (shape == nullptr || v.is_null() || errors_.size() >= kErrorsMax) return;
     switch (shape->type) {
-      case FieldType::any: return;
+      case FieldType::any:
+        return;
       case FieldType::object:
       case FieldType::map:
         if (!v.is_object()) return fail(fmt::format("expected map, got &{{{}}}", go_print(v)));
@@ -40,8 +41,8 @@ class Checker {
         return fail(fmt::format("expected any scalar, got &{{{}}}", go_print(v)));
       default:
         if (v.is_string()) return;
-        return fail(fmt::format("expected string, got &value.valueUnstructured{{Value:{}}}",
-                                go_print(v)));
+        return fail(
+            fmt::format("expected string, got &value.valueUnstructured{{Value:{}}}", go_print(v)));
     }
   }
 
@@ -72,8 +73,10 @@ class Checker {
       const Shape* inner = member_shape(&shape, name, &field);
       const bool declared = field != nullptr || shape.type == FieldType::map ||
                             shape.preserve_unknown || shape.element != nullptr;
-      if (!declared) fail("field not declared in schema");
-      else walk(inner, member);
+      if (!declared)
+        fail("field not declared in schema");
+      else
+        walk(inner, member);
       path_.resize(mark);
     }
   }
@@ -106,11 +109,14 @@ class Checker {
     std::string why;
     std::string element;
     if (ownership == Ownership::list_set) {
-      if (item.is_null()) why = "associative list without keys has an element that's null";
+      if (item.is_null())
+        why = "associative list without keys has an element that's null";
       else if (item.is_object())
         why = "associative list without keys has an element that's a map type";
-      else if (item.is_array()) why = "not supporting list of lists";
-      else return item_element(shape, item, ownership);
+      else if (item.is_array())
+        why = "not supporting list of lists";
+      else
+        return item_element(shape, item, ownership);
     } else if (item.is_null()) {
       why = "associative list with keys may not have a null element";
     } else if (!item.is_object()) {
@@ -122,9 +128,10 @@ class Checker {
       for (const std::string_view key : shape.list_keys) {
         keys += (keys.empty() ? "\"" : " \"") + std::string(key) + "\"";
       }
-      why = fmt::format("associative list with keys has an element that omits all key fields [{}] "
-                        "(and doesn't have default values for any key fields)",
-                        keys);
+      why = fmt::format(
+          "associative list with keys has an element that omits all key fields [{}] "
+          "(and doesn't have default values for any key fields)",
+          keys);
     }
     fail(fmt::format("element {}: {}", position, why));
     return "";

@@ -17,21 +17,27 @@ const Shape* element_shape(const Shape* shape) {
   return shape != nullptr ? shape->element : nullptr;
 }
 
-bool is_empty(const Value* v) { return v == nullptr || v->empty(); }
+bool is_empty(const Value* v) {
+  return v == nullptr || v->empty();
+}
 
 // What Go writes for a field that nobody set; null pointer if it writes nothing.
 const Value* go_unset(const Field& field) {
   static const Value text(""), zero(0), no(false);
-  const bool plain_struct = field.shape.type == FieldType::object && field.proto.number != 0 &&
-                            !field.proto.pointer;
+  const bool plain_struct =
+      field.shape.type == FieldType::object && field.proto.number != 0 && !field.proto.pointer;
   if (plain_struct) return &kEmptyObject;
   if (!field.proto.always) return nullptr;
   switch (field.shape.type) {
-    case FieldType::string: return &text;
+    case FieldType::string:
+      return &text;
     case FieldType::integer:
-    case FieldType::number: return &zero;
-    case FieldType::boolean: return &no;
-    default: return &kNull;
+    case FieldType::number:
+      return &zero;
+    case FieldType::boolean:
+      return &no;
+    default:
+      return &kNull;
   }
 }
 
@@ -51,9 +57,14 @@ class Comparer {
                        ownership_of(shape, *before) != ownership_of(shape, *after);
     if (mixed || (is_empty(before) && is_empty(after))) ownership = Ownership::leaf;
     switch (ownership) {
-      case Ownership::leaf: return note(before, after, true);
-      case Ownership::map: members(shape, before, after); break;
-      default: items(*shape, ownership, before, after); break;
+      case Ownership::leaf:
+        return note(before, after, true);
+      case Ownership::map:
+        members(shape, before, after);
+        break;
+      default:
+        items(*shape, ownership, before, after);
+        break;
     }
     note(before, after, false);
   }
@@ -61,9 +72,12 @@ class Comparer {
  private:
   void note(const Value* before, const Value* after, bool leaf) {
     if (path_.empty()) return;
-    if (before == nullptr) mark(out_.added);
-    else if (after == nullptr) mark(out_.removed);
-    else if (leaf) mark(out_.modified);
+    if (before == nullptr)
+      mark(out_.added);
+    else if (after == nullptr)
+      mark(out_.removed);
+    else if (leaf)
+      mark(out_.modified);
   }
 
   void mark(FieldSet& set) {
@@ -79,8 +93,8 @@ class Comparer {
   }
 
   // `in_before`, `in_after`: is there a struct at all that Go could write a field of?
-  void member(const Shape* shape, const std::string& name, const Value* before,
-              const Value* after, bool in_before, bool in_after) {
+  void member(const Shape* shape, const std::string& name, const Value* before, const Value* after,
+              bool in_before, bool in_after) {
     const Field* field = nullptr;
     const Shape* inner = member_shape(shape, name, &field);
     if (go_ && field != nullptr) {
@@ -266,7 +280,8 @@ Value remove_members(const Shape* shape, const Value& v, const FieldSet& set) {
   value::Members kept;
   for (const auto& [name, member] : v.members()) {
     const FieldSet* node = set.find(field_element(name));
-    if (node == nullptr) kept.emplace_back(name, member);
+    if (node == nullptr)
+      kept.emplace_back(name, member);
     else if (!node->member) {
       kept.emplace_back(name, remove_items(member_shape(shape, name), member, *node));
     }
@@ -278,8 +293,10 @@ Value remove_list_items(const Shape& shape, const Value& v, const FieldSet& set)
   Array kept;
   for (const Value& item : v.items()) {
     const FieldSet* node = set.find(item_element(shape, item, ownership_of(&shape, v)));
-    if (node == nullptr) kept.push_back(item);
-    else if (!node->member) kept.push_back(remove_items(shape.element, item, *node));
+    if (node == nullptr)
+      kept.push_back(item);
+    else if (!node->member)
+      kept.push_back(remove_items(shape.element, item, *node));
   }
   return kept.empty() ? Value() : Value(std::move(kept));
 }
@@ -299,7 +316,8 @@ Ownership ownership_of(const Shape* shape, const Value& v) {
     case FieldType::array:
       if (!v.is_array() || shape->list_type == ListType::atomic) return Ownership::leaf;
       return shape->list_type == ListType::set ? Ownership::list_set : Ownership::list_map;
-    default: return Ownership::leaf;
+    default:
+      return Ownership::leaf;
   }
 }
 
@@ -366,18 +384,20 @@ Value merge_typed(const Shape* shape, const Value& live, const Value& config) {
   for (const auto& [name, member] : config.members()) {
     const Value* before = live.find(name);
     if (before != nullptr && *before == member) continue;
-    result.set(name, before == nullptr
-                         ? member
-                         : merge_typed(member_shape(shape, name), *before, member));
+    result.set(
+        name, before == nullptr ? member : merge_typed(member_shape(shape, name), *before, member));
   }
   return result;
 }
 
 Value remove_items(const Shape* shape, const Value& v, const FieldSet& set) {
   switch (ownership_of(shape, v)) {
-    case Ownership::leaf: return v;
-    case Ownership::map: return v.empty() ? v : remove_members(shape, v, set);
-    default: return v.empty() ? v : remove_list_items(*shape, v, set);
+    case Ownership::leaf:
+      return v;
+    case Ownership::map:
+      return v.empty() ? v : remove_members(shape, v, set);
+    default:
+      return v.empty() ? v : remove_list_items(*shape, v, set);
   }
 }
 

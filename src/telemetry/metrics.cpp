@@ -134,8 +134,7 @@ std::string Metrics::prometheus_text() const {
     out += "\n# TYPE " + name + ' ' + kTypeNames[family->type] + '\n';
     for (const auto& [labels, one] : family->series) {
       if (family->type != histogram_type) {
-        const double value =
-            family->type == counter_type ? one.counter.value() : one.gauge.value();
+        const double value = family->type == counter_type ? one.counter.value() : one.gauge.value();
         out += name + labels + ' ' + number(value) + '\n';
         continue;
       }

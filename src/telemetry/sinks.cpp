@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <memory>
 
-
 namespace keelway::telemetry {
 namespace {
 
@@ -17,10 +16,14 @@ constexpr std::size_t kOldFiles = 3;
 
 spdlog::level::level_enum to_native(Level level) {
   switch (level) {
-    case Level::debug: return spdlog::level::debug;
-    case Level::info: return spdlog::level::info;
-    case Level::warning: return spdlog::level::warn;
-    case Level::error: return spdlog::level::err;
+    case Level::debug:
+      return spdlog::level::debug;
+    case Level::info:
+      return spdlog::level::info;
+    case Level::warning:
+      return spdlog::level::warn;
+    case Level::error:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
@@ -37,10 +40,14 @@ void append_value(std::string& line, std::string_view value) {
   line += '"';
   for (const char c : value) {
     if (c == '"' || c == '\\') line += '\\';
-    if (c == '\n') line += "\\n";
-    else if (c == '\r') line += "\\r";
-    else if (static_cast<unsigned char>(c) < ' ') line += ' ';
-    else line += c;
+    if (c == '\n')
+      line += "\\n";
+    else if (c == '\r')
+      line += "\\r";
+    else if (static_cast<unsigned char>(c) < ' ')
+      line += ' ';
+    else
+      line += c;
   }
   line += '"';
 }
@@ -80,9 +87,9 @@ Log::Sink make_stderr_sink(Level minimum) {
 
 base::Result<Log::Sink> make_file_sink(const std::string& path, Level minimum) {
   try {
-    return to_sink(std::make_shared<spdlog::sinks::rotating_file_sink_mt>(path, kFileBytesMax,
-                                                                          kOldFiles),
-                   minimum);
+    return to_sink(
+        std::make_shared<spdlog::sinks::rotating_file_sink_mt>(path, kFileBytesMax, kOldFiles),
+        minimum);
   } catch (const spdlog::spdlog_ex& error) {
     return base::fail(base::ErrorCode::internal,
                       "cannot log to " + path + ": " + error.what() + "; choose another file");

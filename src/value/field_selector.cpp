@@ -20,9 +20,9 @@ base::Result<std::string> unescape(std::string_view text) {
                           "invalid field selector: invalid escape sequence: \\");
       }
       if (text[i] != '\\' && text[i] != ',' && text[i] != '=') {
-        return base::fail(base::ErrorCode::invalid,
-                          fmt::format("invalid field selector: invalid escape sequence: \\{}",
-                                      text[i]));
+        return base::fail(
+            base::ErrorCode::invalid,
+            fmt::format("invalid field selector: invalid escape sequence: \\{}", text[i]));
       }
       out += text[i];
     } else if (c == ',' || c == '=') {

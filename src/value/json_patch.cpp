@@ -88,8 +88,8 @@ Done add(Value& root, const Operation& o, const Value& v) {
       return {};
     }
     Array& items = parent.mutable_items();
-    const auto index = token == "-" ? std::optional(items.size())
-                                    : index_of(token, items.size() + 1);
+    const auto index =
+        token == "-" ? std::optional(items.size()) : index_of(token, items.size() + 1);
     if (!index || *index > items.size()) {
       return fail(ErrorCode::conflict,
                   fmt::format("{} operation does not apply: unable to access invalid index: {}: "
@@ -153,8 +153,7 @@ Done test(const Value& root, const Operation& o) {
   const Value* found = find(root, o.tokens);
   const bool holds = found == nullptr ? o.value->is_null() : *found == *o.value;
   if (holds) return {};
-  return fail(ErrorCode::conflict,
-              fmt::format("testing value {} failed: test failed", o.path));
+  return fail(ErrorCode::conflict, fmt::format("testing value {} failed: test failed", o.path));
 }
 
 Done move_or_copy(Value& root, const Operation& o, std::size_t& copied,
@@ -194,9 +193,10 @@ base::Result<Operation> read_operation(const Value& v) {
   if (!known) return broken(fmt::format("Unexpected kind: {}", o.op.empty() ? "unknown" : o.op));
   auto tokens = v["path"].is_string() ? parse_pointer(o.path) : std::nullopt;
   if (!tokens) {
-    return broken(fmt::format("{} operation does not apply: doc is missing path: \"{}\": missing "
-                              "value",
-                              o.op, o.path));
+    return broken(
+        fmt::format("{} operation does not apply: doc is missing path: \"{}\": missing "
+                    "value",
+                    o.op, o.path));
   }
   o.tokens = std::move(*tokens);
   if (o.op == "move" || o.op == "copy") {
@@ -235,11 +235,16 @@ base::Result<Value> apply_json_patch(const Value& document, const Value& patch,
     auto o = read_operation(item);
     if (!o) return std::unexpected(std::move(o.error()));
     Done done;
-    if (o->op == "add") done = add(result, *o, *o->value);
-    else if (o->op == "remove") done = remove(result, *o, o->tokens);
-    else if (o->op == "replace") done = replace(result, *o);
-    else if (o->op == "test") done = test(result, *o);
-    else done = move_or_copy(result, *o, copied, limits);
+    if (o->op == "add")
+      done = add(result, *o, *o->value);
+    else if (o->op == "remove")
+      done = remove(result, *o, o->tokens);
+    else if (o->op == "replace")
+      done = replace(result, *o);
+    else if (o->op == "test")
+      done = test(result, *o);
+    else
+      done = move_or_copy(result, *o, copied, limits);
     if (!done) return std::unexpected(std::move(done.error()));
   }
   return result;

@@ -10,16 +10,34 @@
 namespace keelway::value {
 namespace {
 
-enum class TokenKind { end, identifier, open, close, comma, bang, equals, double_equals, not_equals,
-                       greater, less, in, not_in, broken };
+enum class TokenKind {
+  end,
+  identifier,
+  open,
+  close,
+  comma,
+  bang,
+  equals,
+  double_equals,
+  not_equals,
+  greater,
+  less,
+  in,
+  not_in,
+  broken
+};
 
 struct Token {
   TokenKind kind = TokenKind::end;
   std::string text;
 };
 
-bool is_special(char c) { return std::string_view("=!(),><").find(c) != std::string_view::npos; }
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool is_special(char c) {
+  return std::string_view("=!(),><").find(c) != std::string_view::npos;
+}
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 TokenKind special_kind(std::string_view text) {
   if (text == ")") return TokenKind::close;
@@ -43,8 +61,10 @@ std::vector<Token> scan(std::string_view text) {
     const std::size_t from = at;
     if (is_special(text[at])) {
       // The longest symbol: "!=" before "!".
-      const std::size_t length = special_kind(text.substr(at, 2)) != TokenKind::broken &&
-                                         text.substr(at, 2).size() == 2 ? 2 : 1;
+      const std::size_t length =
+          special_kind(text.substr(at, 2)) != TokenKind::broken && text.substr(at, 2).size() == 2
+              ? 2
+              : 1;
       tokens.push_back(
           {special_kind(text.substr(at, length)), std::string(text.substr(at, length))});
       at += length;
@@ -78,8 +98,8 @@ class Parser {
       const Token& token = look_value();
       if (token.kind == TokenKind::end) return selector;
       if (token.kind != TokenKind::identifier && token.kind != TokenKind::bang) {
-        return wrong(fmt::format("found '{}', expected: !, identifier, or 'end of string'",
-                                 token.text));
+        return wrong(
+            fmt::format("found '{}', expected: !, identifier, or 'end of string'", token.text));
       }
       auto requirement = parse_requirement();
       if (!requirement) {
@@ -108,8 +128,10 @@ class Parser {
   // Where a value may stand, "in" and "notin" are words like any other.
   const Token& look_value() {
     Token& token = tokens_[at_];
-    if (token.kind == TokenKind::in || token.kind == TokenKind::not_in) value_ = token;
-    else return token;
+    if (token.kind == TokenKind::in || token.kind == TokenKind::not_in)
+      value_ = token;
+    else
+      return token;
     value_.kind = TokenKind::identifier;
     return value_;
   }
@@ -153,13 +175,27 @@ class Parser {
   base::Result<std::monostate> parse_operator_and_values(Requirement& r) {
     const Token token = take();
     switch (token.kind) {
-      case TokenKind::in: r.op = Operator::in; return parse_set(r);
-      case TokenKind::not_in: r.op = Operator::not_in; return parse_set(r);
+      case TokenKind::in:
+        r.op = Operator::in;
+        return parse_set(r);
+      case TokenKind::not_in:
+        r.op = Operator::not_in;
+        return parse_set(r);
       case TokenKind::equals:
-      case TokenKind::double_equals: r.op = Operator::in; r.equality = true; break;
-      case TokenKind::not_equals: r.op = Operator::not_in; r.equality = true; break;
-      case TokenKind::greater: r.op = Operator::greater_than; break;
-      case TokenKind::less: r.op = Operator::less_than; break;
+      case TokenKind::double_equals:
+        r.op = Operator::in;
+        r.equality = true;
+        break;
+      case TokenKind::not_equals:
+        r.op = Operator::not_in;
+        r.equality = true;
+        break;
+      case TokenKind::greater:
+        r.op = Operator::greater_than;
+        break;
+      case TokenKind::less:
+        r.op = Operator::less_than;
+        break;
       default:
         return wrong(fmt::format("found '{}', expected: in, notin, =, ==, !=, gt, lt", token.text));
     }
@@ -215,8 +251,9 @@ class Parser {
   static base::Result<Requirement> check(Requirement r) {
     const bool is_set = !r.equality && (r.op == Operator::in || r.op == Operator::not_in);
     if (is_set && r.values.empty()) {
-      return wrong("values: Invalid value: []: for 'in', 'notin' operators, values set can't be "
-                   "empty");
+      return wrong(
+          "values: Invalid value: []: for 'in', 'notin' operators, values set can't be "
+          "empty");
     }
     std::sort(r.values.begin(), r.values.end());
     for (std::size_t i = 0; i < r.values.size(); ++i) {
@@ -225,13 +262,14 @@ class Parser {
       const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
       if ((r.op == Operator::greater_than || r.op == Operator::less_than) &&
           (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())) {
-        return wrong(fmt::format("values[{}]: Invalid value: {}: for 'Gt', 'Lt' operators, the "
-                                 "value must be an integer",
-                                 i, quote(text)));
+        return wrong(
+            fmt::format("values[{}]: Invalid value: {}: for 'Gt', 'Lt' operators, the "
+                        "value must be an integer",
+                        i, quote(text)));
       }
       if (const std::string error = label_value_error(text); !error.empty()) {
-        return wrong(fmt::format("values[{}][{}]: Invalid value: {}: {}", i, r.key, quote(text),
-                                 error));
+        return wrong(
+            fmt::format("values[{}][{}]: Invalid value: {}: {}", i, r.key, quote(text), error));
       }
     }
     return r;

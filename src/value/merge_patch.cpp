@@ -29,8 +29,10 @@ Value diff_merge_patch(const Value& from, const Value& to) {
   }
   for (const auto& [key, after] : to.members()) {
     const Value* before = from.find(key);
-    if (before == nullptr) patch.set(key, after);
-    else if (!(*before == after)) patch.set(key, diff_merge_patch(*before, after));
+    if (before == nullptr)
+      patch.set(key, after);
+    else if (!(*before == after))
+      patch.set(key, diff_merge_patch(*before, after));
   }
   return patch;
 }

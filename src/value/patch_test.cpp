@@ -8,7 +8,9 @@
 namespace keelway::value {
 namespace {
 
-Value j(std::string_view text) { return parse_json(text).value(); }
+Value j(std::string_view text) {
+  return parse_json(text).value();
+}
 
 std::string patched(std::string_view document, std::string_view patch) {
   const auto v = apply_json_patch(j(document), j(patch));
@@ -61,8 +63,7 @@ TEST(JsonPatch, has_limits) {
   const auto many = apply_json_patch(j("{}"), two, limits);
   ASSERT_FALSE(many);
   EXPECT_EQ(many.error().code, base::ErrorCode::exhausted);
-  EXPECT_EQ(many.error().message,
-            "The allowed maximum operations in a JSON patch is 1, got 2");
+  EXPECT_EQ(many.error().message, "The allowed maximum operations in a JSON patch is 1, got 2");
   limits = {};
   limits.copied_bytes_max = 3;
   const auto big = apply_json_patch(j(R"({"a":"long"})"),

@@ -140,7 +140,9 @@ class PathParser {
   std::size_t at_ = 0;
 };
 
-base::Result<Path> Path::parse(std::string_view text) { return PathParser(text).parse(); }
+base::Result<Path> Path::parse(std::string_view text) {
+  return PathParser(text).parse();
+}
 
 std::vector<const Value*> Path::find_all(const Value& root) const {
   std::vector<const Value*> found{&root};

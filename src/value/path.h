@@ -34,8 +34,8 @@ class Path {
     enum class Kind { member, index, all, filter };
     Kind kind = Kind::member;
     std::string name;
-    std::int64_t index = 0;             // negative: from the end
-    std::vector<std::string> operand;   // filter: members below @
+    std::int64_t index = 0;            // negative: from the end
+    std::vector<std::string> operand;  // filter: members below @
     bool equal = true;
     Value literal;
   };

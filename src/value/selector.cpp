@@ -18,9 +18,8 @@ bool is_alphanumeric(char c) {
 // ([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]
 bool is_name(std::string_view text) {
   if (text.empty() || !is_alphanumeric(text.front()) || !is_alphanumeric(text.back())) return false;
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 bool is_dns_subdomain(std::string_view text) {
@@ -60,9 +59,10 @@ std::string label_key_error(std::string_view key) {
   std::string_view name = key;
   if (const auto slash = key.find('/'); slash != key.npos) {
     if (key.find('/', slash + 1) != key.npos) {
-      return fmt::format("a qualified name {} with an optional DNS subdomain prefix and '/' (e.g. "
-                         "'example.com/MyName')",
-                         kNameRule);
+      return fmt::format(
+          "a qualified name {} with an optional DNS subdomain prefix and '/' (e.g. "
+          "'example.com/MyName')",
+          kNameRule);
     }
     const std::string_view prefix = key.substr(0, slash);
     name = key.substr(slash + 1);
@@ -78,8 +78,10 @@ std::string label_key_error(std::string_view key) {
           "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')");
     }
   }
-  if (name.empty()) errors.emplace_back("name part must be non-empty");
-  else if (name.size() > 63) errors.emplace_back("name part must be no more than 63 characters");
+  if (name.empty())
+    errors.emplace_back("name part must be non-empty");
+  else if (name.size() > 63)
+    errors.emplace_back("name part must be no more than 63 characters");
   if (!is_name(name)) errors.push_back(fmt::format("name part {}", kNameRule));
   std::string text;
   for (const std::string& error : errors) text += (text.empty() ? "" : "; ") + error;
@@ -105,10 +107,14 @@ bool Requirement::matches(const std::string_view* text) const {
     return std::find(values.begin(), values.end(), *text) != values.end();
   };
   switch (op) {
-    case Operator::in: return text != nullptr && listed();
-    case Operator::not_in: return text == nullptr || !listed();
-    case Operator::exists: return text != nullptr;
-    case Operator::does_not_exist: return text == nullptr;
+    case Operator::in:
+      return text != nullptr && listed();
+    case Operator::not_in:
+      return text == nullptr || !listed();
+    case Operator::exists:
+      return text != nullptr;
+    case Operator::does_not_exist:
+      return text == nullptr;
     case Operator::greater_than:
     case Operator::less_than: {
       if (text == nullptr || values.size() != 1) return false;
@@ -177,10 +183,14 @@ base::Result<LabelSelector> LabelSelector::from_value(const Value& v) {
   for (const Value& item : v["matchExpressions"].items()) {
     Requirement r{item["key"].as_string(), Requirement::Operator::exists, {}, false};
     const std::string& op = item["operator"].as_string();
-    if (op == "In") r.op = Requirement::Operator::in;
-    else if (op == "NotIn") r.op = Requirement::Operator::not_in;
-    else if (op == "Exists") r.op = Requirement::Operator::exists;
-    else if (op == "DoesNotExist") r.op = Requirement::Operator::does_not_exist;
+    if (op == "In")
+      r.op = Requirement::Operator::in;
+    else if (op == "NotIn")
+      r.op = Requirement::Operator::not_in;
+    else if (op == "Exists")
+      r.op = Requirement::Operator::exists;
+    else if (op == "DoesNotExist")
+      r.op = Requirement::Operator::does_not_exist;
     else {
       return base::fail(base::ErrorCode::invalid,
                         fmt::format("\"{}\" is not a valid label selector operator", op));
@@ -199,14 +209,24 @@ std::string LabelSelector::to_string() const {
     for (const std::string& text : r.values) list += (list.empty() ? "" : ",") + text;
     using enum Requirement::Operator;
     switch (r.op) {
-      case in: out += r.equality ? r.key + "=" + list : r.key + " in (" + list + ")"; break;
+      case in:
+        out += r.equality ? r.key + "=" + list : r.key + " in (" + list + ")";
+        break;
       case not_in:
         out += r.equality ? r.key + "!=" + list : r.key + " notin (" + list + ")";
         break;
-      case exists: out += r.key; break;
-      case does_not_exist: out += "!" + r.key; break;
-      case greater_than: out += r.key + ">" + list; break;
-      case less_than: out += r.key + "<" + list; break;
+      case exists:
+        out += r.key;
+        break;
+      case does_not_exist:
+        out += "!" + r.key;
+        break;
+      case greater_than:
+        out += r.key + ">" + list;
+        break;
+      case less_than:
+        out += r.key + "<" + list;
+        break;
     }
   }
   return out;

@@ -8,7 +8,9 @@
 namespace keelway::value {
 namespace {
 
-Value j(std::string_view text) { return parse_json(text).value(); }
+Value j(std::string_view text) {
+  return parse_json(text).value();
+}
 
 bool matches(std::string_view selector, const Labels& labels) {
   return LabelSelector::parse(selector).value().matches(labels);
@@ -50,9 +52,8 @@ TEST(LabelSelector, errors_read_as_upstream) {
 
 TEST(LabelSelector, reads_the_object_form) {
   const auto selector =
-      LabelSelector::from_value(
-          j(
-              R"({"matchLabels":{"a":"b"},"matchExpressions":[
+      LabelSelector::from_value(j(
+                                    R"({"matchLabels":{"a":"b"},"matchExpressions":[
       {"key":"c","operator":"In","values":["y","x"]},
       {"key":"d","operator":"DoesNotExist"}]})"))
           .value();
@@ -62,7 +63,8 @@ TEST(LabelSelector, reads_the_object_form) {
   EXPECT_FALSE(LabelSelector::from_value(Value()).value().matches(Labels{}));
   EXPECT_TRUE(LabelSelector::from_value(Value::object()).value().matches(Labels{}));
   EXPECT_EQ(LabelSelector::from_value(j(R"({"matchExpressions":[{"key":"a","operator":"Is"}]})"))
-                .error().message,
+                .error()
+                .message,
             "\"Is\" is not a valid label selector operator");
 }
 

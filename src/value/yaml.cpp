@@ -80,9 +80,7 @@ class Builder final : public YAML::EventHandler {
     if (!refusal_) refusal_ = base::Error{code, std::move(message)};
   }
 
-  bool expecting_key() const {
-    return !stack_.empty() && stack_.back().map && !stack_.back().key;
-  }
+  bool expecting_key() const { return !stack_.empty() && stack_.back().map && !stack_.back().key; }
 
   Value scalar(const YAML::Mark& mark, const std::string& tag, const std::string& text) {
     if (tag == "?" || tag.empty()) return resolve_yaml_scalar(text);
@@ -200,8 +198,10 @@ class Builder final : public YAML::EventHandler {
     std::string path;
     for (std::size_t i = 0; i + 1 < stack_.size(); ++i) {
       const Frame& frame = stack_[i];
-      if (frame.map) path += (path.empty() ? "" : ".") + frame.key.value_or("");
-      else path += fmt::format("[{}]", frame.items.size());
+      if (frame.map)
+        path += (path.empty() ? "" : ".") + frame.key.value_or("");
+      else
+        path += fmt::format("[{}]", frame.items.size());
     }
     return path.empty() ? key : path + "." + key;
   }
@@ -240,8 +240,10 @@ std::size_t json_extent(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (quoted) {
-      if (c == '\\') ++i;
-      else if (c == '"') quoted = false;
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        quoted = false;
     } else if (c == '"') {
       quoted = true;
     } else if (c == '{' || c == '[') {
@@ -259,8 +261,8 @@ base::Result<Value> parse_yaml(std::string_view text, const YamlLimits& limits,
                                std::vector<std::string>* duplicates) {
   if (text.size() > limits.bytes_max) {
     return base::fail(base::ErrorCode::exhausted,
-                      fmt::format("document of {} bytes exceeds the limit of {} bytes",
-                                  text.size(), limits.bytes_max));
+                      fmt::format("document of {} bytes exceeds the limit of {} bytes", text.size(),
+                                  limits.bytes_max));
   }
   if (looks_like_json(text)) {
     std::vector<std::string> found;

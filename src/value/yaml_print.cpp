@@ -57,13 +57,19 @@ void append_node(std::string& out, const Value& v, std::size_t indent);
 
 // What stands after "key:" or "-"; ends with a newline.
 void append_value(std::string& out, const Value& v, std::size_t indent) {
-  if (v.is_object() && v.empty()) out += "{}\n";
-  else if (v.is_array() && v.empty()) out += "[]\n";
-  else if (v.is_string()) append_scalar(out, v.as_string(), indent), out += '\n';
-  else out += to_json(v) + '\n';
+  if (v.is_object() && v.empty())
+    out += "{}\n";
+  else if (v.is_array() && v.empty())
+    out += "[]\n";
+  else if (v.is_string())
+    append_scalar(out, v.as_string(), indent), out += '\n';
+  else
+    out += to_json(v) + '\n';
 }
 
-bool is_block(const Value& v) { return (v.is_object() || v.is_array()) && !v.empty(); }
+bool is_block(const Value& v) {
+  return (v.is_object() || v.is_array()) && !v.empty();
+}
 
 void append_node(std::string& out, const Value& v, std::size_t indent) {
   // The first line of an item of a list stands after its dash already.
@@ -75,13 +81,17 @@ void append_node(std::string& out, const Value& v, std::size_t indent) {
   for (const Value& item : v.items()) {
     start_line();
     out += "- ";
-    if (is_block(item)) append_node(out, item, indent + 2);
-    else append_value(out, item, indent + 2);
+    if (is_block(item))
+      append_node(out, item, indent + 2);
+    else
+      append_value(out, item, indent + 2);
   }
   for (const auto& [key, member] : v.members()) {
     start_line();
-    if (is_plain_safe(key)) out += key;
-    else append_json_string(out, key);
+    if (is_plain_safe(key))
+      out += key;
+    else
+      append_json_string(out, key);
     out += ':';
     if (is_block(member)) {
       out += '\n';
@@ -97,8 +107,10 @@ void append_node(std::string& out, const Value& v, std::size_t indent) {
 
 std::string to_yaml(const Value& v) {
   std::string out;
-  if (is_block(v)) append_node(out, v, 0);
-  else append_value(out, v, 2);
+  if (is_block(v))
+    append_node(out, v, 0);
+  else
+    append_value(out, v, 2);
   return out;
 }
 

@@ -21,7 +21,9 @@ constexpr std::array<std::string_view, 11> kTrue{"y",    "Y",    "yes", "Yes", "
 constexpr std::array<std::string_view, 11> kFalse{"n",     "N",     "no",  "No",  "NO", "false",
                                                   "False", "FALSE", "off", "Off", "OFF"};
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::optional<Value> as_integer(std::string_view digits) {
   bool negative = false;

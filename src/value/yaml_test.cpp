@@ -77,10 +77,12 @@ TEST(Yaml, splits_streams) {
 }
 
 TEST(ToYaml, prints_block_style_that_reads_back) {
-  const Value v = parse_json(
-      R"({"a":[{"x":1,"y":[]},"s",[1,[2]]],"b":{},"c":"yes","d":"two\nlines\n","e":null,)"
-      R"("f":"a: b","g":"10","h":"- x","i":"","j":" pad ","k":{"l":{"m":true}},"n":"#x",)"
-      R"("o":"trail \nx","p":"x\n\n","q":"2020-01-01","r":"--flag","y":1.5})").value();
+  const Value v =
+      parse_json(
+          R"({"a":[{"x":1,"y":[]},"s",[1,[2]]],"b":{},"c":"yes","d":"two\nlines\n","e":null,)"
+          R"("f":"a: b","g":"10","h":"- x","i":"","j":" pad ","k":{"l":{"m":true}},"n":"#x",)"
+          R"("o":"trail \nx","p":"x\n\n","q":"2020-01-01","r":"--flag","y":1.5})")
+          .value();
   const std::string text = to_yaml(v);
   const auto back = parse_yaml(text);
   ASSERT_TRUE(back) << text;

@@ -33,7 +33,9 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+std::string_view view(beast::string_view text) {
+  return {text.data(), text.size()};
+}
 
 // Shapes that two programs may read in two ways are refused before the parser sees them.
 struct Shape {
@@ -183,8 +185,8 @@ class BeastParser : public Parser {
     ErrorCode error;
     std::size_t used = 0;
     while (used < buffer_.size() && !message_->is_done() && !error) {
-      used += message_->put(
-          boost::asio::const_buffer(buffer_.data() + used, buffer_.size() - used), error);
+      used += message_->put(boost::asio::const_buffer(buffer_.data() + used, buffer_.size() - used),
+                            error);
       if (!events_.empty()) break;
     }
     buffer_.erase(0, used);

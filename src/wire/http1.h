@@ -24,7 +24,9 @@ struct Head {
   std::optional<std::uint64_t> content_length;  // absent: chunked, until the end, or no body
 };
 struct NeedMore {};
-struct Body { std::string bytes; };
+struct Body {
+  std::string bytes;
+};
 struct End {};  // of this message; the next one may follow
 // What is wrong and the status that says so. The parser is finished.
 struct Refused {
@@ -61,6 +63,8 @@ std::string write_request_head(std::string_view method, std::string_view target,
 std::string write_chunk(std::string_view bytes);  // not empty
 inline constexpr std::string_view last_chunk = "0\r\n\r\n";
 // Whether a message of this status may carry a body at all.
-inline bool status_has_body(int status) { return status >= 200 && status != 204 && status != 304; }
+inline bool status_has_body(int status) {
+  return status >= 200 && status != 204 && status != 304;
+}
 
 }  // namespace keelway::wire::http1

@@ -216,7 +216,9 @@ class NativeSession : public Session {
     const auto stream = frame->hd.stream_id;
     const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     switch (frame->hd.type) {
-      case NGHTTP2_HEADERS: me.tell_head(stream); break;
+      case NGHTTP2_HEADERS:
+        me.tell_head(stream);
+        break;
       case NGHTTP2_DATA:
         if (frame->hd.length == 0 && !end) me.work_left_ -= 1;
         break;
@@ -227,8 +229,11 @@ class NativeSession : public Session {
       case NGHTTP2_RST_STREAM:
       case NGHTTP2_PING:
       case NGHTTP2_SETTINGS:
-      case NGHTTP2_PRIORITY: me.work_left_ -= 1; break;
-      default: break;
+      case NGHTTP2_PRIORITY:
+        me.work_left_ -= 1;
+        break;
+      default:
+        break;
     }
     if (end && (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)) {
       me.events_.push_back(EndReceived{stream});

@@ -20,7 +20,11 @@ inline constexpr std::string_view client_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n
 
 // RFC 9113 7.
 enum class Code : std::uint32_t {
-  none = 0, protocol_error = 1, internal_error = 2, refused_stream = 7, cancel = 8,
+  none = 0,
+  protocol_error = 1,
+  internal_error = 2,
+  refused_stream = 7,
+  cancel = 8,
   enhance_your_calm = 11
 };
 
@@ -33,16 +37,22 @@ struct DataReceived {
   StreamId stream = 0;
   std::string bytes;
 };
-struct EndReceived { StreamId stream = 0; };  // the peer's side is complete
+struct EndReceived {
+  StreamId stream = 0;
+};  // the peer's side is complete
 // The stream is gone. Code::none: both sides are complete.
 struct StreamClosed {
   StreamId stream = 0;
   Code code = Code::none;
 };
-struct StreamDrained { StreamId stream = 0; };  // all that was written is framed
-struct GoneAway { StreamId last_stream = 0; };  // the peer takes no stream above this one
-using Event = std::variant<HeadReceived, DataReceived, EndReceived, StreamClosed, StreamDrained,
-                           GoneAway>;
+struct StreamDrained {
+  StreamId stream = 0;
+};  // all that was written is framed
+struct GoneAway {
+  StreamId last_stream = 0;
+};  // the peer takes no stream above this one
+using Event =
+    std::variant<HeadReceived, DataReceived, EndReceived, StreamClosed, StreamDrained, GoneAway>;
 
 struct Limits {
   std::uint32_t streams_max = 250;

@@ -121,9 +121,12 @@ std::string join(const std::vector<std::string>& names) {
 
 std::string payload_hash(const SignedRequest& request, const Authorization& authorization) {
   switch (authorization.payload_hash) {
-    case PayloadHash::unsigned_: return std::string(kUnsigned);
-    case PayloadHash::empty: return base::hex_encode(base::sha256(""));
-    case PayloadHash::of_body: break;
+    case PayloadHash::unsigned_:
+      return std::string(kUnsigned);
+    case PayloadHash::empty:
+      return base::hex_encode(base::sha256(""));
+    case PayloadHash::of_body:
+      break;
   }
   return base::hex_encode(base::sha256(request.body));
 }
@@ -139,8 +142,10 @@ std::unexpected<base::Error> incomplete(std::string message) {
 base::Result<void> take_credential(std::string_view credential, Authorization& into) {
   const auto parts = split(credential, '/');
   if (parts.size() != 5 || parts[4] != "aws4_request") {
-    return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. "
-                      "keyid/date/region/service/term, got '" + std::string(credential) + "'");
+    return incomplete(
+        "Credential must have exactly 5 slash-delimited elements, e.g. "
+        "keyid/date/region/service/term, got '" +
+        std::string(credential) + "'");
   }
   into.access_key = parts[0];
   into.date = parts[1];
@@ -167,10 +172,11 @@ base::Result<void> check_date(const Authorization& authorization) {
                       "'. See http://en.wikipedia.org/wiki/ISO_8601");
   }
   if (!std::string_view(authorization.amz_date).starts_with(authorization.date)) {
-    return incomplete("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of "
-                      "date from HTTP: '" + authorization.date + "' != '" +
-                      authorization.amz_date.substr(0, 8) + "', from '" +
-                      authorization.amz_date + "'.");
+    return incomplete(
+        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of "
+        "date from HTTP: '" +
+        authorization.date + "' != '" + authorization.amz_date.substr(0, 8) + "', from '" +
+        authorization.amz_date + "'.");
   }
   return {};
 }
@@ -191,9 +197,12 @@ base::Result<std::optional<Authorization>> parse_header(const SignedRequest& req
     if (equals == std::string_view::npos) continue;
     const auto name = part.substr(0, equals);
     const auto text = part.substr(equals + 1);
-    if (name == "Credential") credential = text;
-    else if (name == "SignedHeaders") signed_headers = text;
-    else if (name == "Signature") made.signature = text;
+    if (name == "Credential")
+      credential = text;
+    else if (name == "SignedHeaders")
+      signed_headers = text;
+    else if (name == "Signature")
+      made.signature = text;
   }
   made.amz_date = header_of(request, "x-amz-date");
   std::string missing;
@@ -203,8 +212,9 @@ base::Result<std::optional<Authorization>> parse_header(const SignedRequest& req
     missing += "Authorization header requires 'SignedHeaders' parameter. ";
   }
   if (made.amz_date.empty()) {
-    missing += "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' "
-               "header. ";
+    missing +=
+        "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' "
+        "header. ";
   }
   if (!missing.empty()) return incomplete(missing + "Authorization=" + std::string(value));
   made.session_token = header_of(request, "x-amz-security-token");
@@ -226,18 +236,25 @@ base::Result<std::optional<Authorization>> parse_query(const SignedRequest& requ
     if (equals == std::string_view::npos) continue;
     const auto name = part.substr(0, equals);
     auto value = base::percent_decode(part.substr(equals + 1)).value_or("");
-    if (name == "X-Amz-Algorithm") algorithm = std::move(value);
-    else if (name == "X-Amz-Credential") credential = std::move(value);
-    else if (name == "X-Amz-SignedHeaders") signed_headers = std::move(value);
-    else if (name == "X-Amz-Signature") made.signature = std::move(value);
-    else if (name == "X-Amz-Date") made.amz_date = std::move(value);
-    else if (name == "X-Amz-Expires") expires = std::move(value);
-    else if (name == "X-Amz-Security-Token") made.session_token = std::move(value);
+    if (name == "X-Amz-Algorithm")
+      algorithm = std::move(value);
+    else if (name == "X-Amz-Credential")
+      credential = std::move(value);
+    else if (name == "X-Amz-SignedHeaders")
+      signed_headers = std::move(value);
+    else if (name == "X-Amz-Signature")
+      made.signature = std::move(value);
+    else if (name == "X-Amz-Date")
+      made.amz_date = std::move(value);
+    else if (name == "X-Amz-Expires")
+      expires = std::move(value);
+    else if (name == "X-Amz-Security-Token")
+      made.session_token = std::move(value);
   }
-  for (const auto& [name, value] : {std::pair("X-Amz-Credential", &credential),
-                                    std::pair("X-Amz-Signature", &made.signature),
-                                    std::pair("X-Amz-SignedHeaders", &signed_headers),
-                                    std::pair("X-Amz-Date", &made.amz_date)}) {
+  for (const auto& [name, value] :
+       {std::pair("X-Amz-Credential", &credential), std::pair("X-Amz-Signature", &made.signature),
+        std::pair("X-Amz-SignedHeaders", &signed_headers),
+        std::pair("X-Amz-Date", &made.amz_date)}) {
     if (value->empty()) {
       return incomplete(std::string("AWS query-string parameters must include '") + name +
                         "'. Re-examine the query-string parameters.");
@@ -356,8 +373,8 @@ std::string presign(std::string_view method, std::string_view target,
   made.presigned = true;
   std::string url(target);
   url += target.find('?') == std::string_view::npos ? '?' : '&';
-  url += "X-Amz-Algorithm=" + std::string(kAlgorithm) + "&X-Amz-Credential=" +
-         base::percent_encode(made.access_key + '/' + scope_of(made)) +
+  url += "X-Amz-Algorithm=" + std::string(kAlgorithm) +
+         "&X-Amz-Credential=" + base::percent_encode(made.access_key + '/' + scope_of(made)) +
          "&X-Amz-Date=" + made.amz_date + "&X-Amz-Expires=" +
          std::to_string(std::chrono::duration_cast<std::chrono::seconds>(expires).count()) +
          "&X-Amz-SignedHeaders=" + base::percent_encode(join(made.signed_headers));

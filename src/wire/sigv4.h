@@ -19,7 +19,7 @@ using Header = std::pair<std::string, std::string>;
 
 struct SignedRequest {
   std::string_view method;
-  std::string_view target;  // as on the wire: path and query, percent-encoded
+  std::string_view target;                       // as on the wire: path and query, percent-encoded
   const std::vector<Header>* headers = nullptr;  // lower-case names, `host` among them
   std::string_view body;
 };
@@ -33,7 +33,7 @@ enum class PayloadHash {
 // What a request says about its signature.
 struct Authorization {
   std::string access_key;
-  std::string date;     // "20260102"
+  std::string date;  // "20260102"
   std::string region;
   std::string service;
   std::vector<std::string> signed_headers;  // lower-case, in the order of the request

@@ -30,18 +30,29 @@ struct Vector {
 
 std::vector<Vector> vectors() {
   return {
-      {"GET", "/", {{"host", kHost}}, "", kKeys,
+      {"GET",
+       "/",
+       {{"host", kHost}},
+       "",
+       kKeys,
        "e633f4fc06c82c732377f482e43401c799fcb26f5bc610ac0975b70a1841e847"},
       {"GET",
        "/clusters/my%20name/a%2Fb/../c//d/?maxResults=2&name=%C3%A9&b=&a=x%20y",
-       {{"host", kHost}}, "", kKeys,
+       {{"host", kHost}},
+       "",
+       kKeys,
        "4e3a1534ad72c3ddc46ba6514d494788c7cdfd8f8e3c2ff8ff76d70607053ccd"},
-      {"POST", "/clusters",
+      {"POST",
+       "/clusters",
        {{"host", kHost}, {"content-type", "application/json"}, {"x-two", "  a   b  "}},
-       R"({"name":"one"})", {"AKIDEXAMPLE", kSecret, "TOKEN/with+odd=chars"},
+       R"({"name":"one"})",
+       {"AKIDEXAMPLE", kSecret, "TOKEN/with+odd=chars"},
        "861f1c036ee68f48f377d5ec3b9ae18bde238eaa1dc2c939f631013be1c5499b"},
-      {"GET", "/tags/arn%3Aaws%3Aeks%3Aus-east-1%3A111122223333%3Acluster%2Fone",
-       {{"host", kHost}}, "", kKeys,
+      {"GET",
+       "/tags/arn%3Aaws%3Aeks%3Aus-east-1%3A111122223333%3Acluster%2Fone",
+       {{"host", kHost}},
+       "",
+       kKeys,
        "cfcbaced5047c9893a2b2d96070508d024cbfaf18075cd891a8f0950a1e08bdc"},
   };
 }
@@ -51,7 +62,8 @@ TEST(SigV4, SignsAsBotocoreDoes) {
     sign_headers(vector.method, vector.target, vector.headers, vector.body, vector.credentials,
                  {"us-east-1", "eks"}, kNow);
     EXPECT_TRUE(value_of(vector.headers, "authorization").ends_with(vector.signature))
-        << vector.target << '\n' << value_of(vector.headers, "authorization");
+        << vector.target << '\n'
+        << value_of(vector.headers, "authorization");
   }
 }
 
@@ -91,8 +103,9 @@ TEST(SigV4, PresignsAsBotocoreDoes) {
   const auto with_token =
       presign("GET", kIdentity, {kStsHeaders[0]}, {"AKIDEXAMPLE", kSecret, "TOKEN/with+odd=chars"},
               {"us-east-1", "sts"}, kNow, 60s);
-  EXPECT_TRUE(with_token.ends_with(
-      "272957fd621727216845214ad78ce7ccbe454b32d1be4b9ebe42744b7da8755d")) << with_token;
+  EXPECT_TRUE(
+      with_token.ends_with("272957fd621727216845214ad78ce7ccbe454b32d1be4b9ebe42744b7da8755d"))
+      << with_token;
 }
 
 TEST(SigV4, AQuerySignatureHoldsUntilItExpires) {
@@ -117,11 +130,11 @@ TEST(SigV4, BrokenSignaturesSayWhatIsMissing) {
   parsed = parse({"GET", "/", &empty, ""});
   ASSERT_FALSE(parsed);
   EXPECT_NE(parsed.error().message.find("requires 'Credential' parameter"), std::string::npos);
-  const std::vector<Header> wrong{
-      {"host", kHost},
-      {"x-amz-date", "20150830T123600Z"},
-      {"authorization", "AWS4-HMAC-SHA256 Credential=A/20150831/r/s/aws4_request, "
-                        "SignedHeaders=host, Signature=00"}};
+  const std::vector<Header> wrong{{"host", kHost},
+                                  {"x-amz-date", "20150830T123600Z"},
+                                  {"authorization",
+                                   "AWS4-HMAC-SHA256 Credential=A/20150831/r/s/aws4_request, "
+                                   "SignedHeaders=host, Signature=00"}};
   parsed = parse({"GET", "/", &wrong, ""});
   ASSERT_FALSE(parsed);
   EXPECT_NE(parsed.error().message.find("Date in Credential scope"), std::string::npos);

@@ -107,8 +107,7 @@ Answer<void> choose_address(Core& core, Value& object) {
         range && address && *address > range->base && *address <= range->base + range->count;
     if (!inside) {
       return std::unexpected(refused(
-          object,
-          not_allotted(wanted, "the provided network does not match the current range")));
+          object, not_allotted(wanted, "the provided network does not match the current range")));
     }
     return {};
   }

@@ -29,9 +29,8 @@ AccessKey draw_access_key(const std::function<std::string(std::size_t)>& random_
                           std::string account, std::string user_name) {
   AccessKey key;
   key.access_key_id = "AKIA" + characters(random_bytes(16), "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
-  key.secret_access_key =
-      characters(random_bytes(40),
-                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+  key.secret_access_key = characters(
+      random_bytes(40), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
   key.account_id = std::move(account);
   key.root = user_name.empty();
   key.user_name = std::move(user_name);

@@ -103,9 +103,8 @@ std::expected<Caller, Refusal> verify_request(const http::Request& request, cons
   if (!base::equal_in_constant_time(expected, authorization.signature)) {
     return refuse_with(mismatch(std::string(mismatch_text)));
   }
-  return Caller{key->arn(),         key->account_id,      key->user_id(),
-                key->access_key_id, authorization.region, authorization.service,
-                key->root};
+  return Caller{key->arn(),           key->account_id,       key->user_id(), key->access_key_id,
+                authorization.region, authorization.service, key->root};
 }
 
 }  // namespace keelway::aws

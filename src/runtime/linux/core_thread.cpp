@@ -22,8 +22,12 @@ std::int64_t read_clock(clockid_t clock) {
 
 }  // namespace
 
-base::Instant read_monotonic_clock() { return {read_clock(CLOCK_MONOTONIC)}; }
-base::WallTime read_wall_clock() { return {read_clock(CLOCK_REALTIME) / 1000}; }
+base::Instant read_monotonic_clock() {
+  return {read_clock(CLOCK_MONOTONIC)};
+}
+base::WallTime read_wall_clock() {
+  return {read_clock(CLOCK_REALTIME) / 1000};
+}
 
 ExecutorCore::ExecutorCore(CoreThread& thread, std::string name, std::uint64_t seed)
     : thread_(thread),
@@ -255,8 +259,9 @@ void CoreThread::poll(base::Duration timeout) {
       epoll_pwait2(epoll_, events.data(), events.size(), forever ? nullptr : &wait, nullptr);
   if (count < 0 && (errno == ENOSYS || errno == EPERM)) {
     // A sandbox without the precise call: milliseconds, rounded up.
-    const auto ms = forever ? -1 : static_cast<int>(std::min<std::int64_t>(
-                                       (timeout.count() + 999'999) / 1'000'000, 3'600'000));
+    const auto ms = forever ? -1
+                            : static_cast<int>(std::min<std::int64_t>(
+                                  (timeout.count() + 999'999) / 1'000'000, 3'600'000));
     count = epoll_wait(epoll_, events.data(), events.size(), ms);
   }
   {

@@ -29,10 +29,10 @@ class Descriptor {
 };
 
 std::unexpected<base::Error> refuse(const std::string& what, const std::string& path, int error) {
-  const auto code = error == ENOENT                      ? base::ErrorCode::not_found
+  const auto code = error == ENOENT                     ? base::ErrorCode::not_found
                     : error == EACCES || error == EPERM ? base::ErrorCode::unauthorized
-                    : error == ENOSPC                    ? base::ErrorCode::exhausted
-                                                         : base::ErrorCode::internal;
+                    : error == ENOSPC                   ? base::ErrorCode::exhausted
+                                                        : base::ErrorCode::internal;
   return base::fail(code, "cannot " + what + " " + path + ": " + std::strerror(error));
 }
 
@@ -108,7 +108,7 @@ base::Result<void> LinuxFiles::make_folders(const std::string& path) {
     if (part.empty() || part == "/") continue;
     if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) return refuse("make", part, errno);
   }
-  struct stat found {};
+  struct stat found{};
   if (::stat(path.c_str(), &found) != 0) return refuse("make", path, errno);
   if (!S_ISDIR(found.st_mode)) return refuse("make", path, ENOTDIR);
   return {};

@@ -22,8 +22,8 @@ namespace {
 
 std::string strong_bytes(std::size_t count) {
   std::string bytes(count, '\0');
-  const int ok = RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()),
-                            static_cast<int>(bytes.size()));
+  const int ok =
+      RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
   KEELWAY_INVARIANT(ok == 1, "the OS gives randomness");
   return bytes;
 }

@@ -201,7 +201,7 @@ TEST(LinuxFiles, WritePrivateAndLock) {
   ASSERT_TRUE(files.write_private(folder + "/a/b/key", "one"));
   ASSERT_TRUE(files.write_private(folder + "/a/b/key", "two"));
   EXPECT_EQ(*files.read(folder + "/a/b/key"), "two");
-  struct stat found {};
+  struct stat found{};
   ASSERT_EQ(stat((folder + "/a/b/key").c_str(), &found), 0);
   EXPECT_EQ(found.st_mode & 0777, 0600u);
   EXPECT_EQ(files.read(folder + "/absent").error().code, base::ErrorCode::not_found);

@@ -16,7 +16,9 @@ namespace {
 constexpr int kAcceptsPerTurn = 64;
 constexpr base::Duration kExhaustedPause = std::chrono::milliseconds(100);
 
-int open_spare() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+int open_spare() {
+  return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
 
 Address describe(const sockaddr_storage& from) {
   std::array<char, INET6_ADDRSTRLEN> text{};
@@ -43,11 +45,17 @@ ListenerCore::ListenerCore(std::shared_ptr<ExecutorCore> executor, int fd, Liste
       spare_fd_(open_spare()),
       on_accept_(std::move(on_accept)) {}
 
-ListenerCore::~ListenerCore() { close(); }
+ListenerCore::~ListenerCore() {
+  close();
+}
 
-void ListenerCore::begin() { token_ = executor_->thread().watch(fd_, weak_from_this()); }
+void ListenerCore::begin() {
+  token_ = executor_->thread().watch(fd_, weak_from_this());
+}
 
-void ListenerCore::on_ready(std::uint32_t) { schedule_accept(); }
+void ListenerCore::on_ready(std::uint32_t) {
+  schedule_accept();
+}
 
 void ListenerCore::schedule_accept() {
   if (accept_queued_.exchange(true)) return;
@@ -64,8 +72,8 @@ void ListenerCore::accept_some() {
     if (full_) return;  // the kernel's backlog holds the rest; release_one() goes on
     sockaddr_storage from{};
     socklen_t size = sizeof from;
-    const int fd = accept4(fd_, reinterpret_cast<sockaddr*>(&from), &size,
-                           SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd =
+        accept4(fd_, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       take(fd, describe(from));
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
@@ -111,8 +119,8 @@ void ListenerCore::take(int fd, Address peer) {
   }
   opening_.insert(core);
   Opening opening;
-  opening.step = options_.tls_mode == TlsMode::detect ? Opening::Step::peeking
-                                                      : Opening::Step::handshaking;
+  opening.step =
+      options_.tls_mode == TlsMode::detect ? Opening::Step::peeking : Opening::Step::handshaking;
   opening.is_server = true;
   opening.tls = tls_;
   core->open(std::move(opening), options_.handshake_timeout,

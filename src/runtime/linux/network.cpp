@@ -34,8 +34,8 @@ base::Result<std::vector<Resolved>> resolve(const Address& address, int flags) {
   const int code = getaddrinfo(address.host.empty() ? nullptr : address.host.c_str(),
                                std::to_string(address.port).c_str(), &hints, &found);
   if (code != 0) {
-    return base::fail(base::ErrorCode::unavailable, "address " + address.host +
-                                                        " does not resolve: " + gai_strerror(code));
+    return base::fail(base::ErrorCode::unavailable,
+                      "address " + address.host + " does not resolve: " + gai_strerror(code));
   }
   std::vector<Resolved> all;
   for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
@@ -108,8 +108,7 @@ struct Attempt : std::enable_shared_from_this<Attempt> {
 
   void fail() {
     done(base::fail(last_error.code, "cannot connect to " + address.host + ":" +
-                                         std::to_string(address.port) + ": " +
-                                         last_error.message));
+                                         std::to_string(address.port) + ": " + last_error.message));
   }
 
   void try_next() {
@@ -170,8 +169,8 @@ base::Result<std::unique_ptr<Listener>> LinuxNetwork::listen(Executor& executor,
 }
 
 base::Result<std::shared_ptr<TlsContext>> LinuxNetwork::client_context(const TlsClient& options) {
-  std::string key = options.ca_pem + '\n' + options.certificate_chain_pem + '\n' +
-                    options.private_key_pem;
+  std::string key =
+      options.ca_pem + '\n' + options.certificate_chain_pem + '\n' + options.private_key_pem;
   for (const auto& protocol : options.alpn) key += '\n' + protocol;
   {
     const std::lock_guard lock(mutex_);

@@ -33,7 +33,9 @@ base::Error broken_errno(const char* what, int error) {
 StreamCore::StreamCore(std::shared_ptr<ExecutorCore> executor, int fd, Address peer)
     : executor_(std::move(executor)), peer_(std::move(peer)), fd_(fd) {}
 
-StreamCore::~StreamCore() { release_socket(); }
+StreamCore::~StreamCore() {
+  release_socket();
+}
 
 void StreamCore::open(Opening opening, base::Duration timeout, Opened opened) {
   opening_ = std::move(opening);
@@ -82,8 +84,10 @@ void StreamCore::pump() {
 void StreamCore::pump_opening() {
   while (opening_.step != Opening::Step::none) {
     switch (advance_opening()) {
-      case Step::done: break;
-      case Step::wait: return;
+      case Step::done:
+        break;
+      case Step::wait:
+        return;
       case Step::failed:
         opened(base::fail(base::ErrorCode::unavailable,
                           "connection with " + peer_.host + " failed: " +
@@ -96,10 +100,14 @@ void StreamCore::pump_opening() {
 
 StreamCore::Step StreamCore::advance_opening() {
   switch (opening_.step) {
-    case Opening::Step::connecting: return take_connect_result();
-    case Opening::Step::peeking: return peek();
-    case Opening::Step::handshaking: return handshake();
-    case Opening::Step::none: break;
+    case Opening::Step::connecting:
+      return take_connect_result();
+    case Opening::Step::peeking:
+      return peek();
+    case Opening::Step::handshaking:
+      return handshake();
+    case Opening::Step::none:
+      break;
   }
   return Step::done;
 }
@@ -307,9 +315,11 @@ ssize_t StreamCore::receive(char* buffer, std::size_t size) {
   const int result = SSL_read_ex(ssl_.get(), buffer, size, &got);
   if (result == 1) return static_cast<ssize_t>(got);
   switch (SSL_get_error(ssl_.get(), result)) {
-    case SSL_ERROR_ZERO_RETURN: return 0;
+    case SSL_ERROR_ZERO_RETURN:
+      return 0;
     case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE: return -1;
+    case SSL_ERROR_WANT_WRITE:
+      return -1;
     default:
       closed(errno != 0 ? broken_errno("receiving over TLS", errno)
                         : broken("receiving over TLS: " + take_tls_errors()));

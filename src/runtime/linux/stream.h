@@ -91,11 +91,11 @@ class StreamCore : public Watcher, public std::enable_shared_from_this<StreamCor
   std::size_t pending_bytes_ = 0;
   bool can_read_ = true, can_write_ = true;
   bool started_ = false, paused_ = false;
-  bool ended_ = false;      // the peer sent its end
+  bool ended_ = false;  // the peer sent its end
   bool finishing_ = false, lingering_ = false;
   bool drained_due_ = false;
-  bool dead_ = false;       // no callback any more
-  int dispatching_ = 0;     // callbacks on the stack: they must not be destroyed under themselves
+  bool dead_ = false;    // no callback any more
+  int dispatching_ = 0;  // callbacks on the stack: they must not be destroyed under themselves
 };
 
 class LinuxStream : public Stream {

@@ -125,7 +125,9 @@ std::string take_tls_errors() {
   return text.empty() ? "no detail" : text;
 }
 
-TlsContext::~TlsContext() { SSL_CTX_free(context_); }
+TlsContext::~TlsContext() {
+  SSL_CTX_free(context_);
+}
 
 base::Result<std::shared_ptr<TlsContext>> TlsContext::for_server(const TlsServer& options) {
   const std::shared_ptr<TlsContext> self(new TlsContext(new_context(TLS_server_method())));
@@ -177,9 +179,9 @@ int TlsContext::choose_alpn(SSL*, const unsigned char** out, unsigned char* out_
                             const unsigned char* offered, unsigned int offered_size, void* self) {
   const auto& ours = static_cast<TlsContext*>(self)->alpn_;
   unsigned char* chosen = nullptr;
-  const int verdict = SSL_select_next_proto(
-      &chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()),
-      static_cast<unsigned int>(ours.size()), offered, offered_size);
+  const int verdict =
+      SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()),
+                            static_cast<unsigned int>(ours.size()), offered, offered_size);
   if (verdict != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;

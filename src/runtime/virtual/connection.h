@@ -54,9 +54,9 @@ class ConnectionEnd : public std::enable_shared_from_this<ConnectionEnd> {
   const std::string& host() const { return host_; }
   const LifePtr& life() const { return executor_->life(); }
   std::shared_ptr<ConnectionEnd> other() const { return other_.lock(); }
-  void break_now(const std::string& why);    // this end hears an error
-  void die();                                // its process died: the other end hears of it
-  void release_stalled();                    // after a partition healed
+  void break_now(const std::string& why);  // this end hears an error
+  void die();                              // its process died: the other end hears of it
+  void release_stalled();                  // after a partition healed
 
   void set_tls(TlsPeer tls) { tls_ = std::move(tls); }
   void on_release(Task release) { release_ = std::move(release); }
@@ -87,16 +87,16 @@ class ConnectionEnd : public std::enable_shared_from_this<ConnectionEnd> {
   StreamEvents events_;
   Task release_;
 
-  std::deque<std::string> out_;        // not sent yet
-  std::size_t out_offset_ = 0;         // into out_.front()
-  std::size_t pending_bytes_ = 0;      // of out_
-  std::size_t in_flight_ = 0;          // sent, not yet consumed by the other end
-  std::deque<Segment> on_wire_;        // under way to this end
-  std::size_t stalled_ = 0;            // of those: arrivals held by a partition
-  base::Instant last_arrival_;         // at this end; segments do not overtake
-  std::deque<Segment> inbox_;          // arrived here, not yet heard
+  std::deque<std::string> out_;    // not sent yet
+  std::size_t out_offset_ = 0;     // into out_.front()
+  std::size_t pending_bytes_ = 0;  // of out_
+  std::size_t in_flight_ = 0;      // sent, not yet consumed by the other end
+  std::deque<Segment> on_wire_;    // under way to this end
+  std::size_t stalled_ = 0;        // of those: arrivals held by a partition
+  base::Instant last_arrival_;     // at this end; segments do not overtake
+  std::deque<Segment> inbox_;      // arrived here, not yet heard
   bool started_ = false, paused_ = false, finishing_ = false, end_sent_ = false;
-  bool ended_ = false;                 // heard the other's end
+  bool ended_ = false;  // heard the other's end
   bool dead_ = false;
   int dispatching_ = 0;
 };

@@ -44,13 +44,13 @@ void VirtualExecutorCore::close() {
 
 void VirtualWorkers::run(Executor& executor, Task work, Task done) {
   const auto core = virtual_core_of(executor);
-  queue_.schedule(core->life(), queue_.draw(options_.work_min, options_.work_max),
-                  [weak = std::weak_ptr(core), work = std::move(work),
-                   done = std::move(done)]() mutable {
-                    work();
-                    work = nullptr;
-                    if (const auto self = weak.lock()) self->post(std::move(done));
-                  });
+  queue_.schedule(
+      core->life(), queue_.draw(options_.work_min, options_.work_max),
+      [weak = std::weak_ptr(core), work = std::move(work), done = std::move(done)]() mutable {
+        work();
+        work = nullptr;
+        if (const auto self = weak.lock()) self->post(std::move(done));
+      });
 }
 
 }  // namespace keelway::runtime

@@ -130,10 +130,9 @@ void VirtualNetwork::connect(Executor& executor, Address address, std::optional<
 // At the target: is there a door? The answer travels back with a delay of its own.
 void VirtualNetwork::knock(const std::shared_ptr<Request>& request) {
   const auto answer = [this, request](base::Duration delay, Task task) {
-    town_.queue.schedule(request->executor->life(), delay,
-                         [request, task = std::move(task)]() mutable {
-                           request->executor->post(std::move(task));
-                         });
+    town_.queue.schedule(
+        request->executor->life(), delay,
+        [request, task = std::move(task)]() mutable { request->executor->post(std::move(task)); });
   };
   const auto refuse = [&](base::Duration delay, std::string why) {
     answer(delay, [request, why = std::move(why)] { request->fail(why); });
@@ -167,8 +166,8 @@ void VirtualNetwork::knock(const std::shared_ptr<Request>& request) {
     const TlsServer& tls = binding->options.tls;
     TlsPeer peer{choose_alpn(tls.alpn, request->tls->alpn), request->tls->server_name, {}};
     client->set_tls(peer);
-    peer.certificates = verified_chain(request->tls->certificate_chain_pem, tls.client_ca_pem,
-                                       target->wall_now());
+    peer.certificates =
+        verified_chain(request->tls->certificate_chain_pem, tls.client_ca_pem, target->wall_now());
     server->set_tls(std::move(peer));
   }
   binding->executor->post([binding, server] {

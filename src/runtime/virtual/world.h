@@ -15,9 +15,9 @@ namespace keelway::runtime {
 
 struct WorldOptions {
   base::WallTime epoch{1'767'225'600'000'000};  // 2026-01-01T00:00:00Z, wall time of instant 0
-  base::Duration latency_min = std::chrono::microseconds(50);   // one way, each segment
+  base::Duration latency_min = std::chrono::microseconds(50);  // one way, each segment
   base::Duration latency_max = std::chrono::microseconds(500);
-  base::Duration work_min = std::chrono::microseconds(10);      // of a worker's job
+  base::Duration work_min = std::chrono::microseconds(10);  // of a worker's job
   base::Duration work_max = std::chrono::milliseconds(1);
 };
 
