@@ -302,7 +302,8 @@ TEST(Solver, LimitsPodsPerNode) {
 TEST(Solver, KeepsPodsApartThatRepelEachOther) {
   const char* away_from_db =
       R"({"affinity":{"podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[
-         {"topologyKey":"kubernetes.io/hostname","labelSelector":{"matchLabels":{"app":"db"}}}]}}})";
+         {"topologyKey":"kubernetes.io/hostname",
+          "labelSelector":{"matchLabels":{"app":"db"}}}]}}})";
   Market market({pool("default", on_demand)});
   market.add(2, "100m", "100Mi", away_from_db, R"({"app":"web"})", "web");
   market.add(2, "200m", "100Mi", "{}", R"({"app":"db"})", "db");
