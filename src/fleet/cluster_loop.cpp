@@ -83,7 +83,10 @@ class ClusterLoop final : public reconcile::KeyedLoop {
 
  private:
   base::Duration time_left(const Value& document, base::WallTime now) const {
-    if (document.at("status", "status").as_string() != "CREATING") return base::Duration(0);
+    // A cluster that was just asked for has no status yet.
+    if (document.at("status", "status").string_or("CREATING") != "CREATING") {
+      return base::Duration(0);
+    }
     const auto created =
         base::parse_rfc3339(document.at("metadata", "creationTimestamp").as_string());
     return created ? *created + options_.create_delay - now : base::Duration(0);
