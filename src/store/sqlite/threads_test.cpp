@@ -40,6 +40,7 @@ struct Client {
       keyspace->transact(std::move(change), [this](base::Result<TransactionResult> result) {
         if (result && result->committed) ++won;
         if (won < target) step();
+        tell_if_done();
       });
     });
   }
@@ -50,10 +51,14 @@ struct Client {
       in_order = in_order && std::stoi(*event.entry.value) == heard + 1;
       heard = std::stoi(*event.entry.value);
     }
-    if (heard >= target && !told) {
-      told = true;
-      done.set_value();
-    }
+    tell_if_done();
+  }
+
+  // An event may be heard before the answer to the write that made it, and the other way round.
+  void tell_if_done() {
+    if (told || heard < target || won < target) return;
+    told = true;
+    done.set_value();
   }
 
   void close() {
