@@ -154,9 +154,7 @@ void ClusterPlane::assemble(Up up) {
 
 void ClusterPlane::start_loops() {
   parts_.connections.announce(spec_.id, [this](runtime::Executor& executor, access::Identity who) {
-    auto client = server_->make_client(executor, std::move(who));
-    return parts_.seams.decorate ? parts_.seams.decorate(std::move(client), executor)
-                                 : std::move(client);
+    return parts_.seams.decorated(server_->make_client(executor, std::move(who)), executor);
   });
   loops_executor_->post([this] {
     loops_ = start_cluster_loops({.runtime = parts_.seams.runtime,

@@ -122,8 +122,7 @@ void HouseImpl::start_hub() {
     if (!ready) return fail(ready.error());
     connections_.announce(
         std::string(hub_id), [this](runtime::Executor& executor, access::Identity who) {
-          auto client = hub_->make_client(executor, std::move(who));
-          return seams_.decorate ? seams_.decorate(std::move(client), executor) : std::move(client);
+          return seams_.decorated(hub_->make_client(executor, std::move(who)), executor);
         });
     door_executor_->post([this] { start_door(); });
   });

@@ -21,6 +21,11 @@ struct Seams {
   std::function<std::unique_ptr<client::Client>(std::unique_ptr<client::Client>,
                                                 runtime::Executor&)>
       decorate;
+
+  std::unique_ptr<client::Client> decorated(std::unique_ptr<client::Client> client,
+                                            runtime::Executor& executor) const {
+    return decorate ? decorate(std::move(client), executor) : std::move(client);
+  }
 };
 
 }  // namespace keelway::app

@@ -27,6 +27,15 @@ int minor_of(std::string_view version) {
                                        : std::atoi(std::string(version.substr(dot + 1)).c_str());
 }
 
+// 32 hexadecimal digits, in upper case as EKS prints them.
+std::string issuer_id(const std::string& cluster_uid) {
+  std::string id = base::hex_encode(base::sha256(cluster_uid)).substr(0, 32);
+  for (char& c : id) {
+    if (c >= 'a') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return id;
+}
+
 ControlPlaneSpec spec_of(const Value& cluster) {
   const Value& spec = cluster["spec"];
   ControlPlaneSpec wanted;
@@ -41,13 +50,8 @@ ControlPlaneSpec spec_of(const Value& cluster) {
   wanted.service_cidr =
       spec.at("kubernetesNetworkConfig", "serviceIpv4Cidr").string_or(default_service_cidr);
   wanted.port = static_cast<std::uint16_t>(cluster.at("status", "port").as_int());
-  wanted.oidc_issuer = fmt::format(
-      "https://oidc.eks.{}.amazonaws.com/id/{}", wanted.region,
-      base::hex_encode(base::sha256(cluster.at("metadata", "uid").as_string())).substr(0, 32));
-  for (char& c : wanted.oidc_issuer) {
-    // EKS prints the identifier in upper case; the host has no hexadecimal of its own to spoil.
-    if (&c >= wanted.oidc_issuer.data() + wanted.oidc_issuer.size() - 32 && c >= 'a') c -= 32;
-  }
+  wanted.oidc_issuer = fmt::format("https://oidc.eks.{}.amazonaws.com/id/{}", wanted.region,
+                                   issuer_id(cluster.at("metadata", "uid").as_string()));
   return wanted;
 }
 
