@@ -1,6 +1,10 @@
 // What both runtimes promise, run against both.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdlib>
+
+#include "runtime/files.h"
 #include "runtime/testing/rig.h"
 
 namespace keelway::runtime {
@@ -222,6 +226,41 @@ TYPED_TEST(RuntimeContract, RandomBytesHaveTheAskedSizeAndDiffer) {
   const auto a = this->rig_.runtime().random_bytes(32);
   EXPECT_EQ(a.size(), 32u);
   EXPECT_NE(a, this->rig_.runtime().random_bytes(32));
+}
+
+TYPED_TEST(RuntimeContract, OpenFilesReadWhatWasWrittenWhereItWasWritten) {
+  char folder[] = "/tmp/keelway-files-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  Files& files = this->rig_.runtime().files();
+  const std::string path = std::string(folder) + "/file";
+  EXPECT_FALSE(files.open(path, FileAccess::write)) << "nothing there";
+  EXPECT_FALSE(*files.exists(path));
+  {
+    const auto file = files.open(path, FileAccess::create);
+    ASSERT_TRUE(file);
+    ASSERT_TRUE((*file)->write_at(3, "def"));
+    ASSERT_TRUE((*file)->write_at(0, "abc"));
+    ASSERT_TRUE((*file)->sync());
+    EXPECT_EQ(*(*file)->size(), 6u);
+    std::string read(10, '.');
+    EXPECT_EQ(*(*file)->read_at(4, read), 2u);
+    EXPECT_EQ(read.substr(0, 3), "ef.");
+    EXPECT_EQ(*(*file)->read_at(6, read), 0u);
+    ASSERT_TRUE((*file)->truncate(2));
+    ASSERT_TRUE((*file)->truncate(4));
+  }
+  EXPECT_EQ(*files.read(path), std::string("ab\0\0", 4));
+  const auto reader = files.open(path, FileAccess::read);
+  ASSERT_TRUE(reader);
+  EXPECT_FALSE((*reader)->write_at(0, "x"));
+  ASSERT_TRUE(files.write_private(std::string(folder) + "/another", "x"));
+  EXPECT_EQ(*files.list(folder), (std::vector<std::string>{"another", "file"}));
+  ASSERT_TRUE(files.remove(path));
+  ASSERT_TRUE(files.sync_folder(folder));
+  EXPECT_FALSE(*files.exists(path));
+  EXPECT_EQ(*(*reader)->size(), 4u) << "an open file lives without its name";
+  ASSERT_TRUE(files.remove(std::string(folder) + "/another"));
+  rmdir(folder);
 }
 
 }  // namespace

@@ -27,6 +27,18 @@ std::unique_ptr<store::Engine> sqlite(runtime::Runtime& runtime, const std::stri
   return engine ? std::move(*engine) : nullptr;
 }
 
+// Over the runtime's own files: a simulated disk in the virtual world.
+std::unique_ptr<store::Engine> vfs_sqlite(runtime::Runtime& runtime, const std::string& folder) {
+  store::SqliteOptions options;
+  options.path = folder + "/vfs.db";
+  options.in_runtime_files = true;
+  options.checkpoint_pages = 4;
+  options.reclaim_step = 3;
+  auto engine = store::open_sqlite(runtime, options);
+  EXPECT_TRUE(engine) << engine.error().message;
+  return engine ? std::move(*engine) : nullptr;
+}
+
 std::unique_ptr<store::Engine> memory_sqlite(runtime::Runtime& runtime, const std::string&) {
   store::SqliteOptions options;
   options.path = ":memory:";
@@ -53,6 +65,7 @@ std::vector<StoreSubject> store_subjects() {
   return {{"memory", false, memory},
           {"delayed_memory", false, delayed_memory},
           {"sqlite", true, sqlite},
+          {"vfs_sqlite", true, vfs_sqlite},
           {"memory_sqlite", false, memory_sqlite},
           {"sealed_memory", false, sealed<memory>},
           {"sealed_sqlite", true, sealed<sqlite>}};

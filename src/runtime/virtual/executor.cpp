@@ -1,5 +1,7 @@
 #include "runtime/virtual/executor.h"
 
+#include "runtime/virtual/disk.h"
+
 namespace keelway::runtime {
 
 void VirtualExecutorCore::post(Task task) {
@@ -45,7 +47,7 @@ void VirtualExecutorCore::close() {
 void VirtualWorkers::run(Executor& executor, Task work, Task done) {
   const auto core = virtual_core_of(executor);
   queue_.schedule(
-      core->life(), queue_.draw(options_.work_min, options_.work_max),
+      core->life(), queue_.draw(options_.work_min, options_.work_max) + disk_.take_owed(),
       [weak = std::weak_ptr(core), work = std::move(work), done = std::move(done)]() mutable {
         work();
         work = nullptr;

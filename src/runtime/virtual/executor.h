@@ -70,16 +70,20 @@ inline const std::shared_ptr<VirtualExecutorCore>& virtual_core_of(Executor& exe
   return static_cast<VirtualExecutor&>(executor).core();
 }
 
-// Work happens at one point of virtual time, a random delay after it was asked for.
+class VirtualDisk;
+
+// Work happens at one point of virtual time, a random delay after it was asked for, and after
+// what earlier work has waited for the disk.
 class VirtualWorkers : public Workers {
  public:
-  VirtualWorkers(EventQueue& queue, const WorldOptions& options)
-      : queue_(queue), options_(options) {}
+  VirtualWorkers(EventQueue& queue, const WorldOptions& options, VirtualDisk& disk)
+      : queue_(queue), options_(options), disk_(disk) {}
   void run(Executor& executor, Task work, Task done) override;
 
  private:
   EventQueue& queue_;
   const WorldOptions& options_;
+  VirtualDisk& disk_;
 };
 
 }  // namespace keelway::runtime

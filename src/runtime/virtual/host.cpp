@@ -19,9 +19,10 @@ VirtualHost::VirtualHost(Town& town, std::string name)
       address_(draw_address(town.last_address)),
       clock_{town.options.epoch},
       random_(town.queue.random().fork()),
-      workers_(town.queue, town.options),
-      network_(town, *this),
-      files_(*this) {
+      disk_(random_.fork()),
+      workers_(town.queue, town.options, disk_),
+      network_(town, *this) {
+  files_.push_back(disk_.files(life_, name_));
   const bool added = town_.hosts.emplace(name_, this).second;
   KEELWAY_INVARIANT(added, "two hosts named " + name_);
   town_.hosts.emplace(address_, this);
@@ -44,12 +45,17 @@ void VirtualHost::kill() {
   for (const auto& end : mine) end->die();
   life_->alive = false;
   town_.queue.drop_life(*life_);
-  files_.forget_locks();
+}
+
+void VirtualHost::lose_power() {
+  kill();
+  disk_.lose_power();
 }
 
 void VirtualHost::restart() {
   kill();
   life_ = std::make_shared<Life>();
+  files_.push_back(disk_.files(life_, name_));
 }
 
 std::unique_ptr<Executor> VirtualHost::make_executor(std::string) {
@@ -68,41 +74,6 @@ std::uint16_t VirtualHost::draw_port() {
     last_port_ = last_port_ < UINT16_MAX ? last_port_ + 1 : kFirstPort;
   } while (ports_.contains(last_port_));
   return last_port_;
-}
-
-base::Result<std::string> VirtualFiles::read(const std::string& path) {
-  const auto found = files_.find(path);
-  if (found != files_.end()) return found->second;
-  return base::fail(base::ErrorCode::not_found,
-                    "cannot open " + path + " on " + host_.name() + ": no such file");
-}
-
-base::Result<void> VirtualFiles::write_private(const std::string& path, std::string bytes) {
-  files_.insert_or_assign(path, std::move(bytes));
-  return {};
-}
-
-base::Result<void> VirtualFiles::remove(const std::string& path) {
-  if (files_.erase(path) > 0) return {};
-  return base::fail(base::ErrorCode::not_found, "cannot remove " + path + ": no such file");
-}
-
-base::Result<std::unique_ptr<FolderLock>> VirtualFiles::lock_folder(const std::string& path) {
-  class Lock : public FolderLock {
-   public:
-    Lock(std::shared_ptr<std::set<std::string>> locks, std::string path)
-        : locks_(std::move(locks)), path_(std::move(path)) {}
-    ~Lock() override { locks_->erase(path_); }
-
-   private:
-    const std::shared_ptr<std::set<std::string>> locks_;
-    const std::string path_;
-  };
-  if (!locks_->insert(path).second) {
-    return base::fail(base::ErrorCode::conflict,
-                      "folder " + path + " is in use by another process of " + host_.name());
-  }
-  return std::make_unique<Lock>(locks_, path);
 }
 
 }  // namespace keelway::runtime

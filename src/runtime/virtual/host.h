@@ -5,6 +5,7 @@
 #include <set>
 
 #include "runtime/virtual/connection.h"
+#include "runtime/virtual/disk.h"
 
 namespace keelway::runtime {
 
@@ -47,22 +48,6 @@ class VirtualNetwork : public Network {
   VirtualHost& host_;
 };
 
-class VirtualFiles : public Files {
- public:
-  explicit VirtualFiles(VirtualHost& host) : host_(host) {}
-  base::Result<std::string> read(const std::string& path) override;
-  base::Result<void> write_private(const std::string& path, std::string bytes) override;
-  base::Result<void> remove(const std::string& path) override;
-  base::Result<void> make_folders(const std::string&) override { return {}; }
-  base::Result<std::unique_ptr<FolderLock>> lock_folder(const std::string& path) override;
-  void forget_locks() { locks_ = std::make_shared<std::set<std::string>>(); }
-
- private:
-  VirtualHost& host_;
-  std::map<std::string, std::string> files_;
-  std::shared_ptr<std::set<std::string>> locks_ = std::make_shared<std::set<std::string>>();
-};
-
 class VirtualHost : public Host, public Runtime {
  public:
   VirtualHost(Town& town, std::string name);
@@ -73,13 +58,15 @@ class VirtualHost : public Host, public Runtime {
   Runtime& runtime() override { return *this; }
   bool alive() const override { return life_->alive; }
   void kill() override;
+  void lose_power() override;
   void restart() override;
+  VirtualDisk& disk() override { return disk_; }
   void set_wall_skew(base::Duration skew) override { clock_.skew = skew; }
 
   std::unique_ptr<Executor> make_executor(std::string name) override;
   Workers& workers() override { return workers_; }
   Network& network() override { return network_; }
-  Files& files() override { return files_; }
+  Files& files() override { return *files_.back(); }
   std::string random_bytes(std::size_t count) override;
 
   const std::string& address() const { return address_; }
@@ -99,9 +86,10 @@ class VirtualHost : public Host, public Runtime {
   base::Random random_;
   std::map<std::uint16_t, std::shared_ptr<PortBinding>> ports_;
   std::uint16_t last_port_ = 20000;
+  VirtualDisk disk_;
   VirtualWorkers workers_;
   VirtualNetwork network_;
-  VirtualFiles files_;
+  std::vector<std::unique_ptr<Files>> files_;  // of each life; objects of earlier ones may be left
 };
 
 }  // namespace keelway::runtime

@@ -13,6 +13,8 @@
 
 namespace keelway::runtime {
 
+class VirtualDisk;
+
 struct WorldOptions {
   base::WallTime epoch{1'767'225'600'000'000};  // 2026-01-01T00:00:00Z, wall time of instant 0
   base::Duration latency_min = std::chrono::microseconds(50);  // one way, each segment
@@ -31,12 +33,15 @@ class Host {
   virtual Runtime& runtime() = 0;
   virtual bool alive() const = 0;
   // The process dies: its tasks, timers and callbacks never run, its listeners and connections
-  // are gone (peers hear it after the network's delay). Files survive. Objects of the old life may
-  // still be destroyed.
+  // are gone (peers hear it after the network's delay). Files survive, also what was not synced.
+  // Objects of the old life may still be destroyed, at any time; they reach no file any more.
   virtual void kill() = 0;
+  // The machine under it dies: a kill, after which files hold what disk() has kept of them.
+  virtual void lose_power() = 0;
   // A new life under the same name; nothing of the old one comes back but the files.
   virtual void restart() = 0;
   virtual void set_wall_skew(base::Duration skew) = 0;
+  virtual VirtualDisk& disk() = 0;  // runtime/virtual/disk.h; survives every life
 };
 
 class World {

@@ -26,12 +26,14 @@ Core::Core(runtime::Runtime& runtime, runtime::Executor& executor, SqliteOptions
       own_mailbox_(std::make_shared<Mailbox>(executor)) {}
 
 base::Result<void> Core::start() {
-  base::Result<std::unique_ptr<LogTable>> writer = LogTable::open(options_.path, true);
+  if (options_.in_runtime_files) vfs_ = Vfs::make(runtime_);
+  const std::string vfs = vfs_ ? vfs_->name() : system_vfs;
+  base::Result<std::unique_ptr<LogTable>> writer = LogTable::open(options_.path, true, vfs);
   if (!writer) return std::unexpected(writer.error());
   writer_ = std::move(*writer);
   reader_ = writer_.get();
   if (options_.path != ":memory:") {
-    base::Result<std::unique_ptr<LogTable>> reader = LogTable::open(options_.path, false);
+    base::Result<std::unique_ptr<LogTable>> reader = LogTable::open(options_.path, false, vfs);
     if (!reader) return std::unexpected(reader.error());
     file_reader_ = std::move(*reader);
     reader_ = file_reader_.get();

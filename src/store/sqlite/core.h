@@ -16,6 +16,7 @@
 #include "store/sqlite/key_index.h"
 #include "store/sqlite/log_table.h"
 #include "store/sqlite/sqlite.h"
+#include "store/sqlite/vfs.h"
 
 namespace keelway::store {
 
@@ -121,6 +122,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const SqliteOptions options_;
   runtime::Executor& executor_;
   const std::shared_ptr<Mailbox> own_mailbox_;
+  std::unique_ptr<Vfs> vfs_;          // null: the operating system's files
   std::unique_ptr<LogTable> writer_;  // used under its database's mutex
   std::unique_ptr<LogTable> file_reader_;
   LogTable* reader_ = nullptr;  // the writer itself where the database is in memory

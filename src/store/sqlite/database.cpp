@@ -74,11 +74,12 @@ bool Statement::is_null(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
 
-base::Result<std::unique_ptr<Database>> Database::open(const std::string& path, bool writable) {
+base::Result<std::unique_ptr<Database>> Database::open(const std::string& path, bool writable,
+                                                       const std::string& vfs) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= writable ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, vfs.c_str());
   // The handle exists even where opening failed, and closes itself.
   std::unique_ptr<Database> database(new Database(path, handle));
   if (code != SQLITE_OK) return std::unexpected(database->error("open"));

@@ -43,10 +43,15 @@ class Statement {
   sqlite3_stmt* statement_ = nullptr;
 };
 
+// The operating system's files. Named, because the default may be a simulated one.
+inline constexpr const char* system_vfs = "unix";
+
 class Database {
  public:
-  // Creates the file where `writable`; ":memory:" is a database of its own.
-  static base::Result<std::unique_ptr<Database>> open(const std::string& path, bool writable);
+  // Creates the file where `writable`; ":memory:" is a database of its own. `vfs`: SQLite's name of
+  // what the file lies on.
+  static base::Result<std::unique_ptr<Database>> open(const std::string& path, bool writable,
+                                                      const std::string& vfs = system_vfs);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

@@ -48,9 +48,10 @@ LogRow read_row(const Statement& statement) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<LogTable>> LogTable::open(const std::string& path, bool writable) {
+base::Result<std::unique_ptr<LogTable>> LogTable::open(const std::string& path, bool writable,
+                                                       const std::string& vfs) {
   auto table = std::make_unique<LogTable>();
-  base::Result<std::unique_ptr<Database>> database = Database::open(path, writable);
+  base::Result<std::unique_ptr<Database>> database = Database::open(path, writable, vfs);
   if (!database) return std::unexpected(database.error());
   table->database_ = std::move(*database);
   Database& db = *table->database_;

@@ -42,7 +42,8 @@ struct KeyspaceRow {
 class LogTable {
  public:
   // Opens the database; the writer makes or checks its tables.
-  static base::Result<std::unique_ptr<LogTable>> open(const std::string& path, bool writable);
+  static base::Result<std::unique_ptr<LogTable>> open(const std::string& path, bool writable,
+                                                      const std::string& vfs = system_vfs);
 
   Database& database() { return *database_; }
   base::Result<void> begin() { return database_->execute("BEGIN IMMEDIATE"); }
