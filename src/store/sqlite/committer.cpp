@@ -10,6 +10,19 @@ namespace {
 constexpr std::size_t batch_max = 4096;  // units a SQLite transaction
 constexpr int batches_per_job = 8;       // before the worker is left to others
 
+base::Error refusal(const std::string& since, const base::Error& cause) {
+  return {base::ErrorCode::unavailable, "the store refuses writes since " + since + ": " +
+                                            cause.message +
+                                            "; mend the disk, then start the server again"};
+}
+
+// Whether there is anything to write; else the batch only waited for what came before it.
+bool wrote(const std::vector<CommitOp>& batch) {
+  return std::any_of(batch.begin(), batch.end(), [](const CommitOp& op) {
+    return !op.rows.empty() || op.kind != CommitOp::Kind::write;
+  });
+}
+
 }  // namespace
 
 void Core::enqueue(CommitOp op) {
@@ -35,14 +48,14 @@ void Core::commit_job() {
   reclaim_some(std::max(static_cast<std::size_t>(options_.reclaim_step), 2 * committed));
   std::lock_guard lock(mutex_);
   committing_ = false;
-  const bool reclaims = !failed_ && (!reclaimable_.empty() || !purged_.empty());
+  const bool reclaims = !failed_ && !full_ && (!reclaimable_.empty() || !purged_.empty());
   if (!pending_.empty() || reclaims) wake_committer();
 }
 
 std::size_t Core::commit_pending() {
   std::lock_guard committing(commit_mutex_);
   std::vector<CommitOp> batch;
-  std::optional<base::Error> failure;
+  std::optional<base::Error> failure, full;
   {
     std::lock_guard lock(mutex_);
     while (!pending_.empty() && batch.size() < batch_max) {
@@ -59,10 +72,14 @@ std::size_t Core::commit_pending() {
     const base::Result<void> written = write_batch(batch);
     if (!written) {
       writer_->roll_back();
-      failure =
-          base::Error{base::ErrorCode::unavailable,
-                      "the store refuses writes since a commit failed: " + written.error().message};
+      if (written.error().code == base::ErrorCode::exhausted) full = written.error();
+      failure = refusal("a commit failed", written.error());
     }
+  }
+  if (full) {
+    const std::size_t units = batch.size();
+    take_back(std::move(batch), *full);
+    return units;
   }
   settle_batch(batch, failure ? &*failure : nullptr);
   if (!failure) checkpoint();
@@ -70,11 +87,9 @@ std::size_t Core::commit_pending() {
 }
 
 base::Result<void> Core::write_batch(std::vector<CommitOp>& batch) {
-  const bool writes = std::any_of(batch.begin(), batch.end(), [](const CommitOp& op) {
-    return !op.rows.empty() || op.kind != CommitOp::Kind::write;
-  });
-  if (!writes) return {};
+  if (!wrote(batch)) return {};
   if (auto begun = writer_->begin(); !begun) return begun;
+  if (auto dropped = write_owed_drops(); !dropped) return dropped;
   for (CommitOp& op : batch) {
     if (auto written = write_op(op); !written) return written;
   }
@@ -120,6 +135,10 @@ void Core::settle_batch(std::vector<CommitOp>& batch, const base::Error* failure
     std::lock_guard lock(mutex_);
     in_flight_ = false;
     if (failure != nullptr && !failed_) failed_ = *failure;
+    if (failure == nullptr && wrote(batch)) {
+      full_ = false;
+      for (const SpacePtr& space : std::exchange(owed_drops_, {})) purged_.insert(space->id);
+    }
     for (CommitOp& op : batch) {
       if (failure != nullptr) break;
       Space& space = *op.space;
@@ -167,13 +186,15 @@ void Core::compact_automatically(const SpacePtr& space) {
 // One small step of erasing rows that nobody can read any more.
 void Core::reclaim_some(std::size_t count) {
   std::lock_guard committing(commit_mutex_);
-  std::vector<Position> positions;
+  std::vector<Position> positions;  // with what a full disk has left over
   SpacePtr clean;
   KeyspaceId purge = 0;
   {
     std::lock_guard lock(mutex_);
-    if (stopped_ || failed_) return;
-    if (!reclaimable_.empty()) {
+    if (stopped_ || failed_ || full_) return;
+    positions = std::exchange(unerased_, {});
+    const bool leftover = !positions.empty();
+    if (!leftover && !reclaimable_.empty()) {
       const KeyspaceId id = *reclaimable_.begin();
       const SpacePtr& space = by_id_.at(id);
       positions = space->index.reclaim(space->compacted_durable, count);
@@ -181,9 +202,9 @@ void Core::reclaim_some(std::size_t count) {
         reclaimable_.erase(id);
         clean = space;
       }
-    } else if (!purged_.empty()) {
+    } else if (!leftover && !purged_.empty()) {
       purge = *purged_.begin();
-    } else {
+    } else if (!leftover) {
       return;
     }
   }
@@ -195,9 +216,9 @@ void Core::reclaim_some(std::size_t count) {
   }
   if (!written) {
     std::lock_guard lock(mutex_);
-    failed_ =
-        base::Error{base::ErrorCode::unavailable,
-                    "the store refuses writes since compaction failed: " + written.error().message};
+    full_ = written.error().code == base::ErrorCode::exhausted;
+    unerased_ = std::move(positions);
+    if (!full_) failed_ = refusal("compaction failed", written.error());
     return;
   }
   if (!*written) {
@@ -221,11 +242,18 @@ base::Result<bool> Core::write_reclaimed(const std::vector<Position>& positions,
   return left;
 }
 
-void Core::checkpoint() {
-  std::lock_guard lock(writer_->database().mutex);
-  if (writer_->database().wal_pages() < options_.checkpoint_pages) return;
-  // The log keeps growing where this fails; the next commit will tell if the disk is broken.
-  static_cast<void>(writer_->database().checkpoint());
+void Core::checkpoint(bool now) {
+  base::Result<void> done;
+  {
+    std::lock_guard lock(writer_->database().mutex);
+    if (!now && writer_->database().wal_pages() < options_.checkpoint_pages) return;
+    done = writer_->database().checkpoint();
+  }
+  // A full disk keeps the write-ahead log as it is. After any other failure nobody knows what
+  // has reached the disk, so the log must not be trusted to be copied another time.
+  if (done || done.error().code == base::ErrorCode::exhausted) return;
+  std::lock_guard lock(mutex_);
+  if (!failed_) failed_ = refusal("a checkpoint failed", done.error());
 }
 
 void Core::stop() {

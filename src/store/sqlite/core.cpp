@@ -6,6 +6,8 @@
 namespace keelway::store {
 namespace {
 
+constexpr base::Duration full_disk_pause = std::chrono::seconds(1);  // between two tries to expire
+
 base::Error dropped_error(const Space& space) {
   return {base::ErrorCode::not_found, "keyspace " + space.name + " was dropped"};
 }
@@ -192,6 +194,8 @@ void Core::add_row(CommitOp& op, std::string key, Bytes value, std::int64_t expi
   Event event;
   event.type = value ? Event::Type::put : Event::Type::deletion;
   event.entry = {key, value, row.created, op.revision};
+  const auto expiry = space.expires_us.find(key);
+  op.expiries_before.push_back(expiry == space.expires_us.end() ? 0 : expiry->second);
   if (before) {
     row.previous = before->version.position;
     event.previous = Entry{key, before->value, before->version.created, before->version.modified};
@@ -221,9 +225,11 @@ void Core::set_expiry(Space& space, const std::string& key, std::int64_t expires
 // One timer for the earliest key; none when no key has a time to live.
 void Core::arm() {
   std::int64_t earliest = 0;
+  base::Duration pause(0);
   {
     std::lock_guard lock(mutex_);
     if (!expiries_.empty() && !stopped_ && !failed_) earliest = std::get<0>(*expiries_.begin());
+    if (full_) pause = full_disk_pause;
   }
   if (earliest == armed_us_ && timer_ != 0) return;
   if (timer_ != 0) executor_.cancel(timer_);
@@ -231,7 +237,7 @@ void Core::arm() {
   armed_us_ = earliest;
   if (earliest == 0) return;
   const base::Duration wait = base::WallTime{earliest} - executor_.wall_now();
-  timer_ = executor_.after(std::max(wait, base::Duration(0)), [self = weak_from_this()] {
+  timer_ = executor_.after(std::max(wait, pause), [self = weak_from_this()] {
     if (const auto core = self.lock()) core->expire();
   });
 }
@@ -242,13 +248,12 @@ void Core::expire() {
   std::vector<std::pair<SpacePtr, Transaction>> due;
   {
     std::lock_guard lock(mutex_);
-    while (!expiries_.empty() && std::get<0>(*expiries_.begin()) <= now) {
-      const auto [at, id, key] = *expiries_.begin();
-      expiries_.erase(expiries_.begin());
+    // They stay listed until the deletion is validated; one that fails puts them back.
+    for (const auto& [at, id, key] : expiries_) {
+      if (at > now) break;
       const SpacePtr& space = by_id_.at(id);
-      space->expires_us.erase(key);
       const auto found = space->index.find(key);
-      if (!found) continue;
+      KEELWAY_INVARIANT(found, "a key that is not there has a time to live: " + key);
       Transaction transaction;
       transaction.compares.push_back({key, found->version.modified});
       transaction.deletes.push_back({key});
@@ -404,7 +409,8 @@ void Core::drop(const std::string& name, std::shared_ptr<Mailbox> mailbox,
                 std::move_only_function<void(base::Result<void>)> done) {
   std::lock_guard lock(mutex_);
   const auto found = spaces_.find(name);
-  if (found == spaces_.end()) {
+  const SpacePtr space = found == spaces_.end() ? owed_drop(name) : found->second;
+  if (!space) {
     return answer(mailbox, std::move(done), base::Result<void>());
   }
   if (failed_ || stopped_) {
@@ -412,15 +418,6 @@ void Core::drop(const std::string& name, std::shared_ptr<Mailbox> mailbox,
         failed_ ? *failed_ : base::Error{base::ErrorCode::unavailable, "the store is closed"};
     return answer(mailbox, std::move(done), base::Result<void>(std::unexpected(error)));
   }
-  const SpacePtr space = found->second;
-  spaces_.erase(found);
-  by_id_.erase(space->id);
-  reclaimable_.erase(space->id);
-  for (const auto& [key, at] : space->expires_us) expiries_.erase({at, space->id, key});
-  space->expires_us.clear();
-  space->dropped = true;
-  space->feed->close(dropped_error(*space));
-  if (!space->created) return answer(mailbox, std::move(done), base::Result<void>());
   CommitOp op;
   op.kind = CommitOp::Kind::drop;
   op.space = space;
@@ -429,6 +426,15 @@ void Core::drop(const std::string& name, std::shared_ptr<Mailbox> mailbox,
     answer(mailbox, std::move(done),
            failure == nullptr ? base::Result<void>() : std::unexpected(*failure));
   };
+  if (space->dropped) return enqueue(std::move(op));  // as before, on a disk that was full then
+  spaces_.erase(found);
+  by_id_.erase(space->id);
+  reclaimable_.erase(space->id);
+  for (const auto& [key, at] : space->expires_us) expiries_.erase({at, space->id, key});
+  space->expires_us.clear();
+  space->dropped = true;
+  space->feed->close(dropped_error(*space));
+  if (!space->created) return op.settle(nullptr);
   enqueue(std::move(op));
 }
 

@@ -46,6 +46,7 @@ struct CommitOp {
   Revision revision = 0;  // of the write; of the compaction
   bool create = false;    // the keyspace's row goes first
   std::vector<LogRow> rows;
+  std::vector<std::int64_t> expiries_before;  // of the rows' keys, to take them back
   std::vector<Event> events;
   bool with_previous = false;  // events have the values before
   std::size_t bytes = 0;
@@ -105,11 +106,17 @@ class Core : public std::enable_shared_from_this<Core> {
   std::size_t commit_pending();  // units; 0: nothing waited
   base::Result<void> write_batch(std::vector<CommitOp>& batch);
   base::Result<void> write_op(CommitOp& op);
+  base::Result<void> write_owed_drops();
+  SpacePtr owed_drop(const std::string& name) const;  // null: none. Under mutex_
   bool complete_values(CommitOp& op);
   void settle_batch(std::vector<CommitOp>& batch, const base::Error* failure);
+  // A full disk. Nothing of the batch was written: what was validated is taken back, that which
+  // waits too, and the next write tries again.
+  void take_back(std::vector<CommitOp> batch, const base::Error& cause);
+  void take_back(CommitOp& op);
   void reclaim_some(std::size_t count);
   base::Result<bool> write_reclaimed(const std::vector<Position>& positions, KeyspaceId purged);
-  void checkpoint();
+  void checkpoint(bool now = false);
 
   void restore(LogRow row);
   void make_feed(const SpacePtr& space);
@@ -141,6 +148,9 @@ class Core : public std::enable_shared_from_this<Core> {
   bool in_flight_ = false;   // a batch is being written
   bool stopped_ = false;
   std::optional<base::Error> failed_;
+  bool full_ = false;                 // the last batch found no space
+  std::vector<SpacePtr> owed_drops_;  // dropped, their rows in `keyspaces` are still there
+  std::vector<Position> unerased_;    // gone from the index, their rows are still there
   std::set<KeyspaceId> reclaimable_;  // with rows that may be erased
   std::set<KeyspaceId> purged_;       // dropped, rows left
   std::set<std::tuple<std::int64_t, KeyspaceId, std::string>> expiries_;

@@ -142,7 +142,7 @@ base::Error Database::error(std::string_view doing) const {
     case SQLITE_NOTADB:
       return {base::ErrorCode::internal, std::move(message) + "; restore the file from a backup"};
     case SQLITE_FULL:
-      return {base::ErrorCode::unavailable, std::move(message) + "; free space and start again"};
+      return {base::ErrorCode::exhausted, std::move(message) + "; free space"};
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:

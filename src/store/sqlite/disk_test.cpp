@@ -2,6 +2,7 @@
 // is full. What was acknowledged is there afterwards, and nothing is there by half.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "runtime/virtual/disk.h"
@@ -75,6 +76,51 @@ class DiskRig {
         [&] { keyspace_->range({}, [&](auto answer) { result = std::move(answer); }); });
     EXPECT_TRUE(world_->run_while_waiting([&] { return result.has_value(); }));
     return std::move(*result);
+  }
+
+  base::Result<void> drop(const std::string& name) {
+    std::optional<base::Result<void>> result;
+    executor_->post(
+        [&] { engine_->drop(name, *executor_, [&](auto answer) { result = std::move(answer); }); });
+    EXPECT_TRUE(world_->run_while_waiting([&] { return result.has_value(); }));
+    return std::move(*result);
+  }
+  void reopen_keyspace() {
+    keyspace_.reset();
+    keyspace_ = engine_->open("c", *executor_);
+  }
+
+  // One pair of keys is written or removed; 1 where the disk was full.
+  int write_or_remove(base::Random& random) {
+    const int key = static_cast<int>(random.below(keys));
+    const bool remove = random.chance(0.3);
+    const std::string value = std::to_string(random.below(1000)) +
+                              std::string(random.below(2) * random.below(60'000), 'w');
+    base::Result<TransactionResult> result;
+    if (remove) {
+      Transaction transaction;
+      transaction.deletes.push_back({"a" + std::to_string(key)});
+      transaction.deletes.push_back({"b" + std::to_string(key)});
+      result = transact(std::move(transaction));
+    } else {
+      result = write(value, key);
+    }
+    if (!result) return 1;
+    if (remove)
+      acknowledged_.erase(key);
+    else
+      acknowledged_[key] = value;
+    return 0;
+  }
+  void verify_exactly(const std::string& story) {
+    std::map<std::string, std::string> wanted, found;
+    for (const auto& [key, value] : acknowledged_) {
+      wanted["a" + std::to_string(key)] = wanted["b" + std::to_string(key)] = value;
+    }
+    const auto entries = range();
+    ASSERT_TRUE(entries) << story << ": " << entries.error().message;
+    for (const Entry& entry : entries->entries) found[entry.key] = *entry.value;
+    EXPECT_TRUE(wanted == found) << story;
   }
 
   // A story of writes; notes what was acknowledged and what was only asked for.
@@ -212,6 +258,92 @@ TEST(Disk, OneSeedIsOneDisk) {
   }
   EXPECT_EQ(disks[0], disks[1]);
   EXPECT_NE(disks[0], disks[2]);
+}
+
+// A disk whose size changes all the time. What a full disk refuses has not happened: memory, disk
+// and what was answered agree after every step, without a restart.
+TEST(Disk, AFullDiskRefusesWritesAndRecovers) {
+  int refused = 0;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    DiskRig rig(seed);
+    ASSERT_TRUE(rig.open());
+    rig.work(5);
+    base::Random& random = rig.world().random();
+    for (int i = 0; i < 60; ++i) {
+      runtime::DiskFaults faults;
+      if (random.chance(0.7)) faults.capacity = rig.disk().used() + random.below(3'000);
+      rig.disk().set_faults(faults);
+      refused += rig.write_or_remove(random);
+      rig.verify_exactly("seed " + std::to_string(seed) + ", step " + std::to_string(i));
+      if (HasFailure()) return;
+    }
+    rig.disk().set_faults({});
+    rig.lose_power();
+    ASSERT_TRUE(rig.open());
+    rig.verify_exactly("seed " + std::to_string(seed) + " after the loss of power");
+  }
+  EXPECT_GT(refused, 100);
+}
+
+TEST(Disk, AFullDiskSaysWhatToDo) {
+  DiskRig rig(1);
+  ASSERT_TRUE(rig.open());
+  rig.work(3);
+  runtime::DiskFaults full;
+  full.capacity = rig.disk().used();
+  rig.disk().set_faults(full);
+  // More than what is left in the files themselves.
+  const auto refused = rig.write(std::string(200'000, 'v'), 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::unavailable);
+  EXPECT_NE(refused.error().message.find("full"), std::string::npos) << refused.error().message;
+  EXPECT_NE(refused.error().message.find("free space"), std::string::npos);
+  EXPECT_EQ(rig.range()->entries.size(), 6u) << "reads go on";
+  rig.disk().set_faults({});
+  EXPECT_TRUE(rig.write("there is space", 0)) << "by itself";
+}
+
+TEST(Disk, TimesToLiveAndDropsOutliveAFullDisk) {
+  DiskRig rig(2);
+  ASSERT_TRUE(rig.open());
+  Transaction transaction;
+  transaction.puts.push_back(
+      {"mortal", std::make_shared<const std::string>("x"), std::chrono::seconds(5)});
+  ASSERT_TRUE(rig.transact(std::move(transaction)));
+  // No page of the write-ahead log is free, so not even a deletion finds space.
+  runtime::DiskFaults full;
+  full.capacity = rig.disk().used();
+  rig.disk().set_faults(full);
+  rig.world().run_for(std::chrono::seconds(20));
+  EXPECT_EQ(rig.range()->entries.size(), 1u) << "not deleted, for want of space";
+  EXPECT_FALSE(rig.drop("c"));
+  rig.disk().set_faults({});
+  rig.world().run_for(std::chrono::seconds(20));
+  EXPECT_TRUE(rig.drop("c")) << "asked again";
+  rig.reopen_keyspace();
+  EXPECT_TRUE(rig.write("new", 1));
+  rig.lose_power();
+  ASSERT_TRUE(rig.open());
+  ASSERT_EQ(rig.range()->entries.size(), 2u) << "what was dropped does not come back";
+}
+
+TEST(Disk, AFailedSyncStopsWritesUntilARestart) {
+  for (const int calls : {1, 2, 5, 9, 14}) {
+    DiskRig rig(7);
+    ASSERT_TRUE(rig.open());
+    rig.work(3);
+    rig.disk().fail_nth(static_cast<std::uint64_t>(calls), {DiskCall::sync});
+    rig.work(40);
+    ASSERT_TRUE(rig.disk().fault_fired());
+    const auto refused = rig.write("later", 0);
+    ASSERT_FALSE(refused) << "the disk is well again, the failure stays";
+    EXPECT_NE(refused.error().message.find("start the server again"), std::string::npos);
+    EXPECT_TRUE(rig.range()) << "reads go on";
+    rig.close();
+    ASSERT_TRUE(rig.open());
+    rig.verify("after a failed sync");
+    EXPECT_TRUE(rig.write("later", 0));
+  }
 }
 
 }  // namespace

@@ -49,6 +49,28 @@ void KeyIndex::supersede(Nodes::iterator node, VersionRef version) {
   live_ += static_cast<std::size_t>(is_live) - static_cast<std::size_t>(was_live);
 }
 
+void KeyIndex::undo(const std::string& key, Position position) {
+  const auto at = nodes_.find(key);
+  KEELWAY_INVARIANT(at != nodes_.end() && at->second.current.position == position,
+                    "only the newest version can be taken back: " + key);
+  Node& node = at->second;
+  if (node.current.created != 0)
+    --live_;
+  else
+    garbage_.pop_back();
+  if (!node.older) {
+    nodes_.erase(at);
+    return;
+  }
+  node.current = node.older->back();
+  node.value.reset();
+  node.older->pop_back();
+  if (node.older->empty()) node.older.reset();
+  if (node.current.created == 0) return;
+  ++live_;
+  garbage_.pop_back();
+}
+
 const VersionRef* KeyIndex::at(const Node& node, Revision revision) {
   if (node.current.modified <= revision) return &node.current;
   if (!node.older) return nullptr;

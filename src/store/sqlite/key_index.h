@@ -39,6 +39,8 @@ class KeyIndex {
   // Adds a version; null deletes. `version.created` is filled in for puts of existing keys.
   VersionRef write(const std::string& key, const Bytes& value, Revision revision,
                    Position position);
+  // Takes back the newest version of a key, the one at `position`. Of several the last one first.
+  void undo(const std::string& key, Position position);
   // As read from the log at opening, in the log's order.
   void restore(const std::string& key, VersionRef version);
 
