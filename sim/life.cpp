@@ -24,14 +24,15 @@ Life::Life(runtime::Host& host, const std::string& database, const Losses& losse
       user_(runtime_.make_executor("user")) {
   watchers_.hub.begin_life();
   watchers_.cluster.begin_life();
-  seams_ = std::make_unique<app::Seams>(app::Seams{
-      .runtime = runtime_,
-      .engine = *engine_,
-      .log = log,
-      .audit = log.with("audit"),
-      .decorate = [this](std::unique_ptr<client::Client> client, runtime::Executor& executor) {
-        return make_lossy(std::move(client), executor, losses_);
-      }});
+  seams_ = std::make_unique<app::Seams>(
+      app::Seams{.runtime = runtime_,
+                 .engine = *engine_,
+                 .log = log,
+                 .audit = log.with("audit"),
+                 .decorate = [this](std::unique_ptr<client::Client> client,
+                                    runtime::Executor& executor, const access::Identity&) {
+                   return make_lossy(std::move(client), executor, losses_);
+                 }});
   app::Config config;
   config.listen_port = 0;
   house_ = app::assemble(*seams_, config);

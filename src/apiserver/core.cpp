@@ -24,7 +24,7 @@ Core::Core(Config given)
     : config(std::move(given)),
       executor(*config.executor),
       keyspace(*config.keyspace),
-      cache(executor, keyspace),
+      cache(executor, keyspace, config.cache),
       view(cache),
       custom_kinds(config.kinds, cache),
       node_authorizer(view),

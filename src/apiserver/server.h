@@ -22,6 +22,7 @@
 #include "store/store.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
+#include "watch/cache.h"
 
 namespace keelway::apiserver {
 
@@ -56,6 +57,7 @@ struct Config {
   runtime::Runtime* runtime = nullptr;
   runtime::Executor* executor = nullptr;
   std::unique_ptr<store::Keyspace> keyspace;  // opened on `executor`
+  watch::CacheLimits cache = {};
   // Other servers write to the same keyspace: reads that must be current ask the store.
   bool shared_store = false;
 

@@ -21,6 +21,14 @@ namespace {
 // never restarted.
 constexpr auto serving_certificate_life = std::chrono::hours(24 * 825);
 
+auto cache_limits(const Knobs& knobs) {
+  decltype(apiserver::Config::cache) limits;
+  limits.events_max = knobs.watch_window;
+  limits.page = knobs.store_page;
+  limits.replayed_max = knobs.replayed;
+  return limits;
+}
+
 }  // namespace
 
 // Tasks hold a bare `this`: the plane is kept by Planes until stop() has called back.
@@ -131,6 +139,7 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
   config.token_signer = std::make_shared<const access::TokenSigner>(std::move(*signer));
   config.token_verifier = std::make_shared<const access::TokenVerifier>(std::move(*verifier));
   config.aws_tokens = aws_token_check();
+  config.cache = cache_limits(parts_.config.knobs);
   config.bootstrap = cluster_bootstrap(spec_.minor, parts_.config.default_pools);
   config.log = parts_.seams.log.with("apiserver");
   config.audit = audit_to(parts_.seams.audit, spec_.arn);
@@ -154,7 +163,7 @@ void ClusterPlane::assemble(Up up) {
 
 void ClusterPlane::start_loops() {
   parts_.connections.announce(spec_.id, [this](runtime::Executor& executor, access::Identity who) {
-    return parts_.seams.decorated(server_->make_client(executor, std::move(who)), executor);
+    return parts_.seams.decorated(server_->make_client(executor, who), executor, who);
   });
   loops_executor_->post([this] {
     loops_ = start_cluster_loops({.runtime = parts_.seams.runtime,
@@ -164,7 +173,8 @@ void ClusterPlane::start_loops() {
                                   .kinds = kinds_,
                                   .catalogue = catalogue_,
                                   .config = parts_.config,
-                                  .log = parts_.seams.log});
+                                  .log = parts_.seams.log,
+                                  .decorate_cloud = parts_.seams.decorate_cloud});
     answer(std::nullopt);
   });
 }

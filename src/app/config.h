@@ -11,6 +11,13 @@ enum class Pace {
   real,  // EKS's minutes, to rehearse waiting
 };
 
+// Sizes that the simulator makes small. The defaults are production's.
+struct Knobs {
+  std::size_t watch_window = 10'000;  // events that a watch can be resumed from
+  std::size_t store_page = 2'000;     // entries a read of the store at start
+  std::size_t replayed = 1'000;       // revisions of the server before that can be resumed from
+};
+
 struct Config {
   std::string listen_host = "127.0.0.1";
   std::uint16_t listen_port = 4566;
@@ -21,6 +28,7 @@ struct Config {
   std::string default_account = "000000000000";
   bool test_credentials = false;  // the well-known key "test"/"test", loopback only
   std::string product_version;
+  Knobs knobs = {};
 
   bool on_loopback() const {
     return listen_host == "::1" || listen_host == "localhost" || listen_host.starts_with("127.");

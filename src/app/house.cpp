@@ -122,7 +122,7 @@ void HouseImpl::start_hub() {
     if (!ready) return fail(ready.error());
     connections_.announce(
         std::string(hub_id), [this](runtime::Executor& executor, access::Identity who) {
-          return seams_.decorated(hub_->make_client(executor, std::move(who)), executor);
+          return seams_.decorated(hub_->make_client(executor, who), executor, who);
         });
     door_executor_->post([this] { start_door(); });
   });

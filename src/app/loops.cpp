@@ -62,6 +62,7 @@ class ClusterLoopsImpl final : public ClusterLoops {
                                                  .name_space = parts.cluster.name_space,
                                                  .region = parts.cluster.region,
                                                  .catalogue = catalogue_});
+    if (parts.decorate_cloud) cloud_ = parts.decorate_cloud(std::move(cloud_), parts.executor);
     launcher_ = std::make_unique<provisioner::Launcher>(
         provisioner::LauncherParts{.executor = parts.executor,
                                    .client = *client_,

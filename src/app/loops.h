@@ -5,6 +5,7 @@
 
 #include "app/config.h"
 #include "app/connections.h"
+#include "app/seams.h"
 #include "cloud/cloud.h"
 #include "fleet/control_plane.h"
 #include "schema/kind.h"
@@ -21,6 +22,7 @@ struct LoopParts {
   cloud::CataloguePtr catalogue;  // of the cluster's region, shared
   const Config& config;
   telemetry::Log log;
+  decltype(Seams::decorate_cloud) decorate_cloud;
 };
 
 // Destroying it stops the loops. Belongs to the executor.

@@ -5,7 +5,9 @@
 #include <functional>
 #include <memory>
 
+#include "access/identity.h"
 #include "client/client.h"
+#include "cloud/cloud.h"
 #include "runtime/runtime.h"
 #include "store/store.h"
 #include "telemetry/log.h"
@@ -18,13 +20,17 @@ struct Seams {
   telemetry::Log log;
   telemetry::Log audit = {};  // one line for each mutating call of every cluster and the hub
   // Wraps each in-process client of a loop or node; the simulator loses and doubles answers here.
-  std::function<std::unique_ptr<client::Client>(std::unique_ptr<client::Client>,
-                                                runtime::Executor&)>
-      decorate;
+  std::function<std::unique_ptr<client::Client>(std::unique_ptr<client::Client>, runtime::Executor&,
+                                                const access::Identity& who)>
+      decorate = {};
+  // Wraps each cluster's cloud; the simulator runs out of capacity here.
+  std::function<std::unique_ptr<cloud::Cloud>(std::unique_ptr<cloud::Cloud>, runtime::Executor&)>
+      decorate_cloud = {};
 
   std::unique_ptr<client::Client> decorated(std::unique_ptr<client::Client> client,
-                                            runtime::Executor& executor) const {
-    return decorate ? decorate(std::move(client), executor) : std::move(client);
+                                            runtime::Executor& executor,
+                                            const access::Identity& who) const {
+    return decorate ? decorate(std::move(client), executor, who) : std::move(client);
   }
 };
 

@@ -118,8 +118,7 @@ base::Result<void> up(UpOptions options) {
   const Seams seams{.runtime = *runtime,
                     .engine = **engine,
                     .log = telemetry::Log("keelway", telemetry::make_stderr_sink(level)),
-                    .audit = telemetry::Log("audit", std::move(*audit)),
-                    .decorate = {}};
+                    .audit = telemetry::Log("audit", std::move(*audit))};
   auto house = assemble(seams, options.config);
   const auto facts = start_and_wait(*house);
   if (!facts) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -31,6 +32,11 @@ class Executor {
   virtual base::Instant now() const = 0;
   virtual base::WallTime wall_now() const = 0;
   virtual base::Random& random() = 0;
+
+  // Marks of the simulator: constant false and nothing in production. `sometimes` names a place
+  // where a rare but lawful turn may be taken, `reached` a place that a night of runs must come by.
+  virtual bool sometimes(std::string_view /*site*/) { return false; }
+  virtual void reached(std::string_view /*mark*/) {}
 };
 
 // Threads for work on immutable inputs: codecs, compression, fsync, keys, solving.

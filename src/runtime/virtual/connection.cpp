@@ -98,7 +98,8 @@ void ConnectionEnd::announce_drained() {
 void ConnectionEnd::send(Segment segment) {
   const auto other = other_.lock();
   if (!other) return;
-  const base::Instant at = std::max(wire_.queue.now() + wire_.latency(), other->last_arrival_);
+  const base::Instant at =
+      std::max(wire_.queue.now() + wire_.latency(host_, other->host_), other->last_arrival_);
   other->last_arrival_ = at;
   other->on_wire_.push_back(std::move(segment));
   wire_.queue.schedule(other->life(), at - wire_.queue.now(), [weak = std::weak_ptr(other)] {
@@ -108,7 +109,7 @@ void ConnectionEnd::send(Segment segment) {
 
 void ConnectionEnd::arrive() {
   const auto other = other_.lock();
-  if (stalled_ > 0 || (other && wire_.partitioned(host_, other->host_))) {
+  if (stalled_ > 0 || (other && wire_.silent(other->host_, host_))) {
     ++stalled_;
     return;
   }
@@ -122,7 +123,7 @@ void ConnectionEnd::arrive() {
 
 void ConnectionEnd::release_stalled() {
   for (auto count = std::exchange(stalled_, 0); count > 0; --count) {
-    wire_.queue.schedule(life(), wire_.latency(), [weak = weak_from_this()] {
+    wire_.queue.schedule(life(), wire_.options.latency_min, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->arrive();
     });
   }
@@ -143,7 +144,7 @@ void ConnectionEnd::deliver() {
       return;
     }
     if (const auto other = other_.lock()) {
-      wire_.queue.schedule(other->life(), wire_.latency(),
+      wire_.queue.schedule(other->life(), wire_.latency(host_, other->host_),
                            [weak = std::weak_ptr(other), size = segment.bytes.size()] {
                              if (const auto sender = weak.lock()) sender->credit(size);
                            });
@@ -171,8 +172,8 @@ void ConnectionEnd::break_now(const std::string& why) {
   post(&ConnectionEnd::deliver);
 }
 
-void ConnectionEnd::die() {
-  if (!dead_) send({Segment::Kind::reset, {}});
+void ConnectionEnd::die(bool heard) {
+  if (!dead_ && heard) send({Segment::Kind::reset, {}});
   dead_ = true;
   release();
 }

@@ -24,12 +24,19 @@ struct Wire {
   std::uint64_t last_end = 0;
   // Raw pointers: an end removes itself when it goes. Ordered, because faults walk over it.
   std::map<std::uint64_t, ConnectionEnd*> ends;
-  std::set<std::pair<std::string, std::string>> partitions;  // names in order
+  using Pair = std::pair<std::string, std::string>;
+  std::set<Pair> silences;                // from, to
+  std::map<Pair, base::Duration> slowed;  // by names in order
 
-  bool partitioned(const std::string& a, const std::string& b) const {
-    return partitions.contains(std::minmax(a, b));
+  bool silent(const std::string& from, const std::string& to) const {
+    return silences.contains({from, to});
   }
-  base::Duration latency() { return queue.draw(options.latency_min, options.latency_max); }
+  base::Duration latency(const std::string& a, const std::string& b) {
+    const base::Duration usual = queue.draw(options.latency_min, options.latency_max);
+    if (slowed.empty()) return usual;
+    const auto found = slowed.find(std::minmax(a, b));
+    return found == slowed.end() ? usual : usual + queue.draw({}, found->second);
+  }
 };
 
 class ConnectionEnd : public std::enable_shared_from_this<ConnectionEnd> {
@@ -55,7 +62,7 @@ class ConnectionEnd : public std::enable_shared_from_this<ConnectionEnd> {
   const LifePtr& life() const { return executor_->life(); }
   std::shared_ptr<ConnectionEnd> other() const { return other_.lock(); }
   void break_now(const std::string& why);  // this end hears an error
-  void die();                              // its process died: the other end hears of it
+  void die(bool heard);                    // its process died; the other end may hear of it
   void release_stalled();                  // after a partition healed
 
   void set_tls(TlsPeer tls) { tls_ = std::move(tls); }

@@ -30,6 +30,12 @@ class VirtualExecutorCore : public std::enable_shared_from_this<VirtualExecutorC
   }
   base::Random& random() { return random_; }
   const LifePtr& life() const { return life_; }
+  bool sometimes(std::string_view site) {
+    return queue_.marks != nullptr && queue_.marks->sometimes(site);
+  }
+  void reached(std::string_view mark) {
+    if (queue_.marks != nullptr) queue_.marks->reached(mark);
+  }
 
  private:
   struct Timer {
@@ -59,6 +65,8 @@ class VirtualExecutor : public Executor {
   base::Instant now() const override { return core_->now(); }
   base::WallTime wall_now() const override { return core_->wall_now(); }
   base::Random& random() override { return core_->random(); }
+  bool sometimes(std::string_view site) override { return core_->sometimes(site); }
+  void reached(std::string_view mark) override { core_->reached(mark); }
   const std::shared_ptr<VirtualExecutorCore>& core() const { return core_; }
 
  private:

@@ -34,7 +34,11 @@ VirtualHost::~VirtualHost() {
   town_.hosts.erase(address_);
 }
 
-void VirtualHost::kill() {
+void VirtualHost::pause(base::Duration duration) {
+  life_->paused_until = std::max(life_->paused_until, town_.queue.now() + duration);
+}
+
+void VirtualHost::end_life(bool heard) {
   if (!life_->alive) return;
   for (const auto& [port, binding] : std::exchange(ports_, {})) binding->closed = true;
   // Ends may go while others are told: walk over a copy that holds them.
@@ -42,13 +46,13 @@ void VirtualHost::kill() {
   for (const auto& [id, end] : town_.wire.ends) {
     if (end->life() == life_) mine.push_back(end->shared_from_this());
   }
-  for (const auto& end : mine) end->die();
+  for (const auto& end : mine) end->die(heard);
   life_->alive = false;
   town_.queue.drop_life(*life_);
 }
 
 void VirtualHost::lose_power() {
-  kill();
+  end_life(false);
   disk_.lose_power();
 }
 

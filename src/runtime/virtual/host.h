@@ -57,8 +57,9 @@ class VirtualHost : public Host, public Runtime {
   const std::string& name() const override { return name_; }
   Runtime& runtime() override { return *this; }
   bool alive() const override { return life_->alive; }
-  void kill() override;
+  void kill() override { end_life(true); }
   void lose_power() override;
+  void pause(base::Duration duration) override;
   void restart() override;
   VirtualDisk& disk() override { return disk_; }
   void set_wall_skew(base::Duration skew) override { clock_.skew = skew; }
@@ -78,6 +79,8 @@ class VirtualHost : public Host, public Runtime {
   std::uint16_t draw_port();
 
  private:
+  void end_life(bool heard);
+
   Town& town_;
   const std::string name_;
   const std::string address_;

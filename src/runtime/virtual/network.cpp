@@ -123,7 +123,8 @@ void VirtualNetwork::connect(Executor& executor, Address address, std::optional<
   request->tls = std::move(tls);
   request->timeout = timeout;
   request->done = std::move(done);
-  town_.queue.schedule(request->executor->life(), town_.wire.latency(),
+  town_.queue.schedule(request->executor->life(),
+                       town_.wire.latency(host_.name(), request->address.host),
                        [this, request] { knock(request); });
 }
 
@@ -140,16 +141,19 @@ void VirtualNetwork::knock(const std::shared_ptr<Request>& request) {
   const bool local = is_loopback(request->address.host);
   const auto found = town_.hosts.find(request->address.host);
   VirtualHost* target = local ? &host_ : found == town_.hosts.end() ? nullptr : found->second;
-  if (target == nullptr) return refuse(town_.wire.latency(), "the name does not resolve");
-  if (!target->alive() || town_.wire.partitioned(host_.name(), target->name())) {
+  const base::Duration way_back =
+      town_.wire.latency(host_.name(), target != nullptr ? target->name() : std::string());
+  if (target == nullptr) return refuse(way_back, "the name does not resolve");
+  if (!target->alive() || town_.wire.silent(host_.name(), target->name()) ||
+      town_.wire.silent(target->name(), host_.name())) {
     return refuse(request->timeout, "timed out while opening");
   }
   const auto port = target->ports().find(request->address.port);
-  if (port == target->ports().end()) return refuse(town_.wire.latency(), "connection refused");
+  if (port == target->ports().end()) return refuse(way_back, "connection refused");
   const auto binding = port->second;
   const auto mode = binding->options.tls_mode;
   if ((mode == TlsMode::plain && request->tls) || (mode == TlsMode::tls && !request->tls)) {
-    return refuse(town_.wire.latency(), "one side speaks TLS, the other does not");
+    return refuse(way_back, "one side speaks TLS, the other does not");
   }
   if (binding->open >= binding->options.connections_max) {
     return refuse(request->timeout, "timed out while opening");
@@ -174,8 +178,7 @@ void VirtualNetwork::knock(const std::shared_ptr<Request>& request) {
     auto stream = std::make_unique<VirtualStream>(server);
     if (!binding->closed) binding->on_accept(std::move(stream));
   });
-  answer(town_.wire.latency(),
-         [request, client] { request->done(std::make_unique<VirtualStream>(client)); });
+  answer(way_back, [request, client] { request->done(std::make_unique<VirtualStream>(client)); });
 }
 
 }  // namespace keelway::runtime

@@ -25,6 +25,13 @@ bool EventQueue::step(base::Instant limit) {
   auto node = events_.extract(events_.begin());
   now_ = std::max(now_, node.key().at);
   if (!node.mapped().life->alive) return true;
+  if (node.mapped().life->paused_until > now_) {
+    // In the order in which it was due, and before what becomes due at the awakening.
+    node.key().at = node.mapped().life->paused_until;
+    node.key().tie = ++postponed_;
+    events_.insert(std::move(node));
+    return true;
+  }
   trace_ = (trace_ ^ node.key().serial) * 0x9e3779b97f4a7c15ULL;
   trace_ ^= trace_ >> 29;
   node.mapped().run();

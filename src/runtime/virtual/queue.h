@@ -14,6 +14,7 @@ namespace keelway::runtime {
 // One life of a host. Events of a life that has ended never run.
 struct Life {
   bool alive = true;
+  base::Instant paused_until;  // what is due before waits
 };
 using LifePtr = std::shared_ptr<Life>;
 
@@ -37,9 +38,11 @@ class EventQueue {
   void stand_at(base::Instant at) { now_ = std::max(now_, at); }
 
   base::Instant now() const { return now_; }
+  std::size_t size() const { return events_.size(); }
   std::uint64_t trace_hash() const { return trace_; }
   base::Random& random() { return order_; }
   base::Duration draw(base::Duration min, base::Duration max);
+  Marks* marks = nullptr;
 
  private:
   struct Event {
@@ -49,6 +52,7 @@ class EventQueue {
   base::Random order_;
   base::Instant now_;
   std::uint64_t last_serial_ = 0;
+  std::uint64_t postponed_ = 0;
   std::uint64_t trace_ = 0x6b65656c77617921ULL;
   std::map<Key, Event> events_;
 };

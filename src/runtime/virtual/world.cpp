@@ -21,18 +21,30 @@ class SeededWorld : public World {
   }
   base::Instant now() const override { return town_.queue.now(); }
   std::uint64_t trace_hash() const override { return town_.queue.trace_hash(); }
+  std::size_t pending() const override { return town_.queue.size(); }
   base::Random& random() override { return random_; }
 
   void partition(const Host& a, const Host& b) override {
-    town_.wire.partitions.insert(std::minmax(a.name(), b.name()));
+    silence(a, b);
+    silence(b, a);
+  }
+  void silence(const Host& from, const Host& to) override {
+    town_.wire.silences.emplace(from.name(), to.name());
   }
   void heal(const Host& a, const Host& b) override {
-    town_.wire.partitions.erase(std::minmax(a.name(), b.name()));
+    town_.wire.silences.erase({a.name(), b.name()});
+    town_.wire.silences.erase({b.name(), a.name()});
     for (const auto& end : ends_between(a, b)) end->release_stalled();
   }
   void cut_connections(const Host& a, const Host& b) override {
     for (const auto& end : ends_between(a, b)) end->break_now("cut");
   }
+  void slow(const Host& a, const Host& b, base::Duration extra_max) override {
+    const Wire::Pair names = std::minmax(a.name(), b.name());
+    town_.wire.slowed.erase(names);
+    if (extra_max.count() > 0) town_.wire.slowed.emplace(names, extra_max);
+  }
+  void set_marks(Marks* marks) override { town_.queue.marks = marks; }
 
  private:
   std::vector<std::shared_ptr<ConnectionEnd>> ends_between(const Host& a, const Host& b) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "runtime/files.h"
 #include "runtime/network.h"
@@ -23,6 +24,14 @@ struct WorldOptions {
   base::Duration work_max = std::chrono::milliseconds(1);
 };
 
+// Hears of every mark that the code of the world's hosts comes by (Executor::sometimes, reached).
+class Marks {
+ public:
+  virtual ~Marks() = default;
+  virtual bool sometimes(std::string_view site) = 0;
+  virtual void reached(std::string_view mark) = 0;
+};
+
 // One simulated process. Its address on the virtual network is its name; "127.0.0.1", "::1" and
 // "localhost" are the host itself. Destroy what was made with its runtime before the host, and
 // every host before the world.
@@ -36,8 +45,11 @@ class Host {
   // are gone (peers hear it after the network's delay). Files survive, also what was not synced.
   // Objects of the old life may still be destroyed, at any time; they reach no file any more.
   virtual void kill() = 0;
-  // The machine under it dies: a kill, after which files hold what disk() has kept of them.
+  // The machine under it dies: a kill that no peer hears of, after which files hold what disk() has
+  // kept of them.
   virtual void lose_power() = 0;
+  // Stands still as a stopped process does: what is due meanwhile runs when it wakes, clocks go on.
+  virtual void pause(base::Duration duration) = 0;
   // A new life under the same name; nothing of the old one comes back but the files.
   virtual void restart() = 0;
   virtual void set_wall_skew(base::Duration skew) = 0;
@@ -60,13 +72,20 @@ class World {
   virtual base::Instant now() const = 0;
   // Equal for equal histories.
   virtual std::uint64_t trace_hash() const = 0;
-  virtual base::Random& random() = 0;  // of the test's own choices
+  virtual std::size_t pending() const = 0;  // events that wait for their time
+  virtual base::Random& random() = 0;       // of the test's own choices
 
   // Segments between the two wait, new connections time out, until heal().
   virtual void partition(const Host& a, const Host& b) = 0;
+  // The same for one direction: `to` hears nothing of `from`, which hears everything.
+  virtual void silence(const Host& from, const Host& to) = 0;
   virtual void heal(const Host& a, const Host& b) = 0;
   // Breaks every connection between the two; both ends hear an error.
   virtual void cut_connections(const Host& a, const Host& b) = 0;
+  // Every segment between the two takes up to `extra_max` longer; zero ends it.
+  virtual void slow(const Host& a, const Host& b, base::Duration extra_max) = 0;
+  // Null: nobody. Outlives the world.
+  virtual void set_marks(Marks* marks) = 0;
 };
 
 std::unique_ptr<World> make_world(std::uint64_t seed, WorldOptions options = {});

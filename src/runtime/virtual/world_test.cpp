@@ -129,6 +129,77 @@ TEST(World, APartitionDelaysAndHealingDelivers) {
   EXPECT_EQ(link.heard, "hello");
 }
 
+TEST(World, SilenceHasADirection) {
+  Link link;
+  link.open();
+  std::string answer;
+  link.on_b->post([&] {
+    link.client->start({[&](std::string_view bytes) { answer += bytes; }, {}, {}});
+    link.client->write("hello");
+  });
+  link.world->silence(*link.a, *link.b);
+  link.on_a->post([&] { link.server->write("world"); });
+  link.world->run_for(1min);
+  EXPECT_EQ(link.heard, "hello");
+  EXPECT_EQ(answer, "");
+  link.world->heal(*link.a, *link.b);
+  link.world->run_for(1s);
+  EXPECT_EQ(answer, "world");
+}
+
+TEST(World, ASlowPathTakesLonger) {
+  Link link;
+  link.open();
+  link.world->slow(*link.a, *link.b, 60s);
+  link.on_b->post([&] { link.client->write("hello"); });
+  link.world->run_for(1ms);
+  EXPECT_EQ(link.heard, "");
+  link.world->run_for(2min);
+  EXPECT_EQ(link.heard, "hello");
+}
+
+TEST(World, APausedHostRunsWhatWasDueWhenItWakes) {
+  auto world = make_world(1);
+  auto host = world->make_host("a");
+  auto executor = host->runtime().make_executor("e");
+  std::string order;
+  executor->post([&] {
+    executor->after(1s, [&] { order += "1"; });
+    executor->after(2s, [&] { order += "2"; });
+  });
+  world->run_for(1ms);
+  host->pause(1min);
+  world->run_for(59s);
+  EXPECT_EQ(order, "");
+  world->run_for(2s);
+  EXPECT_EQ(order, "12");
+}
+
+TEST(World, NobodyHearsOfAMachineThatLostItsPower) {
+  Link link;
+  link.open();
+  link.a->lose_power();
+  link.world->run_for(1min);
+  EXPECT_FALSE(link.closed);
+}
+
+TEST(World, MarksReachTheOneWhoListens) {
+  struct Book : Marks {
+    bool sometimes(std::string_view site) override { return site == "site"; }
+    void reached(std::string_view mark) override { heard += mark; }
+    std::string heard;
+  } book;
+  auto world = make_world(1);
+  auto host = world->make_host("a");
+  auto executor = host->runtime().make_executor("e");
+  EXPECT_FALSE(executor->sometimes("site"));
+  world->set_marks(&book);
+  EXPECT_TRUE(executor->sometimes("site"));
+  EXPECT_FALSE(executor->sometimes("other"));
+  executor->reached("mark");
+  EXPECT_EQ(book.heard, "mark");
+}
+
 TEST(World, NoConnectionCrossesAPartition) {
   Link link;
   link.world->partition(*link.a, *link.b);
