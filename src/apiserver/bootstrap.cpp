@@ -151,7 +151,7 @@ void write_round(Core& core, std::shared_ptr<Birth> birth) {
                                   "the first objects of the cluster could not be written: another "
                                   "server keeps changing them; start again"));
   }
-  commit(core, std::move(transaction), [&core, birth](Answer<Committed> committed) {
+  commit(core, nullptr, std::move(transaction), [&core, birth](Answer<Committed> committed) {
     if (!committed) {
       return birth->done(base::fail(base::ErrorCode::unavailable, committed.error().message));
     }

@@ -59,8 +59,9 @@ void read_names(const Call& call, RequestInfo& info) {
   }
 }
 
-OperationPtr operation_of(Call call, access::Identity who) {
+OperationPtr operation_of(Call call, access::Identity who, FencePtr fence) {
   auto op = std::make_shared<Operation>();
+  op->fence = std::move(fence);
   RequestInfo& info = op->info;
   info.resource_request = true;
   info.verb = verb_name(call.verb);
@@ -113,9 +114,9 @@ void record(Core& core, const Operation& op, base::WallTime received, int code) 
   core.config.audit(entry);
 }
 
-void run(Core& core, Call call, access::Identity who, ReplyCallback done) {
+void run(Core& core, Call call, access::Identity who, FencePtr fence, ReplyCallback done) {
   const base::WallTime received = core.now();
-  OperationPtr op = operation_of(std::move(call), std::move(who));
+  OperationPtr op = operation_of(std::move(call), std::move(who), std::move(fence));
   auto finish = [&core, op, received, done = std::move(done)](Answer<Outcome> answer) mutable {
     record(core, *op, received, answer ? answer->code : answer.error().code);
     if (!answer) return done(std::unexpected(std::move(answer.error())));
@@ -249,10 +250,12 @@ class InProcessSubscription final : public client::Subscription {
 
 class InProcessClient final : public client::Client {
  public:
-  InProcessClient(ServerLinkPtr server, runtime::Executor& executor, access::Identity who)
+  InProcessClient(ServerLinkPtr server, runtime::Executor& executor, access::Identity who,
+                  FencePtr fence)
       : server_(std::move(server)),
         mailbox_(std::make_shared<Mailbox>(executor)),
-        who_(std::move(who)) {}
+        who_(std::move(who)),
+        fence_(std::move(fence)) {}
   ~InProcessClient() override {
     *alive_ = false;
     mailbox_->close();
@@ -267,11 +270,12 @@ class InProcessClient final : public client::Client {
       };
       mailbox->post(task);
     };
-    runtime::Task task = [link = server_, call = std::move(call), who = who_, answer]() mutable {
+    runtime::Task task = [link = server_, call = std::move(call), who = who_, fence = fence_,
+                          answer]() mutable {
       if (link->core == nullptr) {
         return answer(std::unexpected(schema::service_unavailable("the server has stopped")));
       }
-      run(*link->core, std::move(call), std::move(who), std::move(answer));
+      run(*link->core, std::move(call), std::move(who), std::move(fence), std::move(answer));
     };
     if (!server_->mailbox.post(task)) {
       answer(std::unexpected(schema::service_unavailable("the server has stopped")));
@@ -302,6 +306,7 @@ class InProcessClient final : public client::Client {
   const ServerLinkPtr server_;
   const std::shared_ptr<Mailbox> mailbox_;
   const access::Identity who_;
+  const FencePtr fence_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // this executor only
 };
 
@@ -309,8 +314,9 @@ class InProcessClient final : public client::Client {
 
 std::unique_ptr<client::Client> make_in_process_client(ServerLinkPtr server,
                                                        runtime::Executor& executor,
-                                                       access::Identity who) {
-  return std::make_unique<InProcessClient>(std::move(server), executor, std::move(who));
+                                                       access::Identity who, FencePtr fence) {
+  return std::make_unique<InProcessClient>(std::move(server), executor, std::move(who),
+                                           std::move(fence));
 }
 
 }  // namespace keelway::apiserver

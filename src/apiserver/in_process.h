@@ -24,6 +24,7 @@ using ServerLinkPtr = std::shared_ptr<ServerLink>;
 
 std::unique_ptr<client::Client> make_in_process_client(ServerLinkPtr server,
                                                        runtime::Executor& executor,
-                                                       access::Identity who);
+                                                       access::Identity who,
+                                                       FencePtr fence = nullptr);
 
 }  // namespace keelway::apiserver

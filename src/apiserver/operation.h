@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "access/identity.h"
+#include "apiserver/fence.h"
 #include "apiserver/media.h"
 #include "apiserver/request_info.h"
 #include "schema/decode.h"
@@ -35,6 +36,7 @@ struct Operation {
   std::optional<Value> document;  // in-process callers: the body, parsed
   std::string default_manager;    // field manager of a client that names none
   bool has_generated_name = false;
+  FencePtr fence;  // null: writes whoever runs the loops
 
   std::vector<std::string> warnings;  // out
 

@@ -115,8 +115,21 @@ Answer<void> check_query(const Operation& op) {
   return std::unexpected(schema::invalid("meta.k8s.io", kind, "", errors));
 }
 
-void run_operation(Core& core, OperationPtr op, OutcomeCallback done) {
-  if (auto ok = check_query(*op); !ok) return done(std::unexpected(std::move(ok.error())));
+namespace {
+
+constexpr auto kFreshWait = std::chrono::seconds(10);
+
+bool writes(const Operation& op) {
+  const std::string& verb = op.info.verb;
+  return verb != "get" && verb != "list";
+}
+
+// Refusals that another server's write, not yet seen here, may have made wrong.
+bool depends_on_state(const schema::Status& status) {
+  return status.code == 403 || status.code == 404 || status.code == 409 || status.code == 422;
+}
+
+void dispatch(Core& core, OperationPtr op, OutcomeCallback done) {
   const std::string& verb = op->info.verb;
   if (const SubresourceVerb special = special_verb(*op->kind, op->info.subresource, verb)) {
     return special(core, std::move(op), std::move(done));
@@ -130,6 +143,36 @@ void run_operation(Core& core, OperationPtr op, OutcomeCallback done) {
   if (verb == "deletecollection") return remove_collection(core, std::move(op), std::move(done));
   done(std::unexpected(
       schema::method_not_supported(op->info.group, op->info.resource, op->info.verb)));
+}
+
+// Writes are decided from the cache and proved by their transaction, so a write that stands is
+// right. A refusal has no transaction: where other servers write, too, one that the cache of a
+// moment ago gave is given only if nothing has happened since; else the write is decided anew.
+void dispatch_shared(Core& core, OperationPtr op, OutcomeCallback done) {
+  auto saved = std::make_shared<Operation>(*op);
+  const Revision seen = core.cache.revision();
+  auto judge = [&core, op, saved, seen, done = std::move(done)](Answer<Outcome> answer) mutable {
+    if (answer || !depends_on_state(answer.error())) return done(std::move(answer));
+    core.cache.wait_fresh(kFreshWait,
+                          [&core, op, saved, seen, done = std::move(done),
+                           answer = std::move(answer)](base::Result<Revision> head) mutable {
+                            if (!head || core.cache.revision() == seen)
+                              return done(std::move(answer));
+                            *op = *saved;
+                            dispatch(core, op, std::move(done));
+                          });
+  };
+  dispatch(core, std::move(op), std::move(judge));
+}
+
+}  // namespace
+
+void run_operation(Core& core, OperationPtr op, OutcomeCallback done) {
+  if (auto ok = check_query(*op); !ok) return done(std::unexpected(std::move(ok.error())));
+  if (core.config.shared_store && writes(*op)) {
+    return dispatch_shared(core, std::move(op), std::move(done));
+  }
+  dispatch(core, std::move(op), std::move(done));
 }
 
 }  // namespace keelway::apiserver

@@ -36,9 +36,24 @@ class ServerImpl final : public Server {
     });
   }
 
-  std::unique_ptr<client::Client> make_client(runtime::Executor& executor,
-                                              access::Identity who) override {
-    return make_in_process_client(link_, executor, std::move(who));
+  std::unique_ptr<client::Client> make_client(runtime::Executor& executor, access::Identity who,
+                                              FencePtr fence) override {
+    return make_in_process_client(link_, executor, std::move(who), std::move(fence));
+  }
+
+  void adopt(Version version, std::move_only_function<void(base::Result<void>)> done) override {
+    core_->config.kinds = version.kinds;
+    core_->config.git_version = std::move(version.git_version);
+    core_->config.bootstrap = std::move(version.bootstrap);
+    core_->custom_kinds.replace_built_in(std::move(version.kinds));
+    write_bootstrap(*core_, [this, done = std::move(done)](base::Result<void> wrote) mutable {
+      end_watches();
+      done(std::move(wrote));
+    });
+  }
+
+  void take_fence(FenceClaim claim, FenceTaken taken) override {
+    take_loop_fence(*core_, std::move(claim), std::move(taken));
   }
 
   void end_watches() override { core_->bookmarks->end_all(); }

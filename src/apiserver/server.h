@@ -14,6 +14,7 @@
 #include "access/identity.h"
 #include "access/service_account_token.h"
 #include "admission/admission.h"
+#include "apiserver/fence.h"
 #include "client/client.h"
 #include "client/view.h"
 #include "http/server.h"
@@ -85,6 +86,13 @@ struct Config {
   std::string openid_jwks_uri;  // empty: https://endpoint_host:endpoint_port/openid/v1/jwks
 };
 
+// What a server of one minor serves.
+struct Version {
+  schema::KindSetPtr kinds;
+  std::string git_version;
+  std::vector<value::Value> bootstrap;
+};
+
 class Server : public http::Handler {
  public:
   // Reads the store, writes what a new cluster lacks; `done` once, ready or why not. Requests
@@ -94,10 +102,17 @@ class Server : public http::Handler {
   // A client that acts as `who` without TLS and authentication; authorization, admission and
   // audit apply. It belongs to `executor`, which outlives it; it may outlive the server and
   // answers 503 then. Any thread.
+  // With a fence its writes hold only while the fence stands; 503 afterwards.
   virtual std::unique_ptr<client::Client> make_client(runtime::Executor& executor,
-                                                      access::Identity who) = 0;
+                                                      access::Identity who,
+                                                      FencePtr fence = nullptr) = 0;
 
   // On the server's executor only.
+  // Serves another version from `done` on; requests under way are answered as they began. Watches
+  // end, so that clients resume them with the new kinds; nothing that they resume from is lost.
+  virtual void adopt(Version version, std::move_only_function<void(base::Result<void>)> done) = 0;
+  // See take_loop_fence. The server is ready.
+  virtual void take_fence(FenceClaim claim, FenceTaken taken) = 0;
   // Ends every watch that is open now, as if its time were over.
   virtual void end_watches() = 0;
   virtual const client::View& view() const = 0;

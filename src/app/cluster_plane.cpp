@@ -20,6 +20,19 @@ namespace {
 // Serving certificates are made anew at each start; this is only a bound for a server that is
 // never restarted.
 constexpr auto serving_certificate_life = std::chrono::hours(24 * 825);
+constexpr auto listen_retry = std::chrono::seconds(1);
+
+// By what right loops of the cluster run here.
+struct Lead {
+  fleet::Leadership by;
+  apiserver::FencePtr cluster, hub;  // null: nobody else writes
+};
+
+std::unexpected<base::Error> not_served(int minor) {
+  return base::fail(base::ErrorCode::invalid,
+                    fmt::format("Kubernetes 1.{} is not served; use 1.{} to 1.{}", minor,
+                                kinds::minor_first, kinds::minor_last));
+}
 
 auto cache_limits(const Knobs& knobs) {
   decltype(apiserver::Config::cache) limits;
@@ -39,6 +52,7 @@ class ClusterPlane {
       : parts_(std::move(parts)),
         spec_(std::move(spec)),
         kinds_(std::move(kinds)),
+        minor_(spec_.minor),
         catalogue_(std::move(catalogue)),
         server_executor_(parts_.seams.runtime.make_executor("cluster " + spec_.id)),
         loops_executor_(parts_.seams.runtime.make_executor("loops " + spec_.id)) {}
@@ -51,19 +65,28 @@ class ClusterPlane {
 
   std::uint16_t port() const { return port_; }
   using Up = std::move_only_function<void(std::optional<base::Error>)>;
-  void assemble(Up up);  // `up` on the owner
+  // On the owner, as what they call.
+  void assemble(Up up);
+  void lead(fleet::Leadership leadership, fleet::ControlPlane::Done done);
+  void follow();
+  void upgrade(int minor, schema::KindSetPtr kinds, fleet::ControlPlane::Done done);
   void stop(runtime::Task done);
 
  private:
   base::Result<void> listen();
+  base::Result<void> listen_or_wait();
+  apiserver::Version version(int minor) const;
   base::Result<std::unique_ptr<apiserver::Server>> make_server();
   access::AwsTokenCheck aws_token_check() const;
-  void start_loops();
+  void announce();
+  void start_loops(const Lead& lead, fleet::ControlPlane::Done done);
   void answer(std::optional<base::Error> error);
+  void tell(fleet::ControlPlane::Done done, base::Result<void> result);
 
   PlaneParts parts_;
   const fleet::ControlPlaneSpec spec_;
-  const schema::KindSetPtr kinds_;
+  schema::KindSetPtr kinds_;  // server executor
+  int minor_;                 // likewise
   const cloud::CataloguePtr catalogue_;
   std::uint16_t port_ = 0;  // set before `up` is called
   Up up_;                   // owner only, once set
@@ -72,6 +95,9 @@ class ClusterPlane {
   Gate gate_;
   std::unique_ptr<apiserver::Server> server_;
   std::unique_ptr<http::Server> listener_;
+  runtime::TimerId listen_again_ = 0;
+  std::optional<Lead> lead_;      // while its loops run here, or are about to
+  std::uint64_t lead_asked_ = 0;  // an answer to an earlier question is void
   // loops executor only
   std::unique_ptr<ClusterLoops> loops_;
 };
@@ -100,6 +126,24 @@ base::Result<void> ClusterPlane::listen() {
   return {};
 }
 
+// Where several servers share a store, a port that is taken here (by a server on the same address,
+// say) is asked for again, and the plane serves this process meanwhile. An idle cluster whose port
+// is open owns no timer.
+base::Result<void> ClusterPlane::listen_or_wait() {
+  auto listening = listen();
+  if (listening || !parts_.config.shared_store || spec_.port == 0) return listening;
+  if (port_ == 0) {
+    parts_.seams.log.warning("the cluster's port is taken here; it is tried again",
+                             {{"cluster", spec_.arn}, {"why", listening.error().message}});
+  }
+  port_ = spec_.port;
+  listen_again_ = server_executor_->after(listen_retry, [this] {
+    listen_again_ = 0;
+    (void)listen_or_wait();
+  });
+  return {};
+}
+
 access::AwsTokenCheck ClusterPlane::aws_token_check() const {
   return [&keys = parts_.keys, cluster = spec_.name, creator = spec_.creator_arn](
              std::string_view token, base::WallTime now) -> schema::Answer<access::Identity> {
@@ -120,6 +164,11 @@ access::AwsTokenCheck ClusterPlane::aws_token_check() const {
   };
 }
 
+apiserver::Version ClusterPlane::version(int minor) const {
+  return {kinds_, fmt::format("v1.{}.{}-eks-keelway", minor, minor == 33 ? 5 : 9),
+          cluster_bootstrap(minor, parts_.config.default_pools)};
+}
+
 base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
   auto signer = access::TokenSigner::make(spec_.keys.service_account_key_pem, spec_.oidc_issuer);
   if (!signer) return std::unexpected(signer.error());
@@ -128,11 +177,14 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
                                               {config.api_audience});
   if (!verifier) return std::unexpected(verifier.error());
   config.cluster_name = spec_.name;
-  config.git_version = fmt::format("v1.{}.{}-eks-keelway", spec_.minor, spec_.minor == 33 ? 5 : 9);
-  config.kinds = kinds_;
+  apiserver::Version version = this->version(minor_);
+  config.git_version = std::move(version.git_version);
+  config.bootstrap = std::move(version.bootstrap);
+  config.kinds = std::move(version.kinds);
+  config.shared_store = parts_.config.shared_store;
   config.runtime = &parts_.seams.runtime;
   config.executor = server_executor_.get();
-  config.keyspace = parts_.seams.engine.open(spec_.id, *server_executor_);
+  config.keyspace = parts_.seams.engine.open(spec_.keyspace, *server_executor_);
   config.service_cidr = spec_.service_cidr;
   config.endpoint_host = parts_.config.advertised_host;
   config.endpoint_port = port_;
@@ -140,7 +192,6 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
   config.token_verifier = std::make_shared<const access::TokenVerifier>(std::move(*verifier));
   config.aws_tokens = aws_token_check();
   config.cache = cache_limits(parts_.config.knobs);
-  config.bootstrap = cluster_bootstrap(spec_.minor, parts_.config.default_pools);
   config.log = parts_.seams.log.with("apiserver");
   config.audit = audit_to(parts_.seams.audit, spec_.arn);
   return apiserver::make_server(std::move(config));
@@ -149,40 +200,105 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
 void ClusterPlane::assemble(Up up) {
   up_ = std::move(up);
   server_executor_->post([this] {
-    if (const auto listening = listen(); !listening) return answer(listening.error());
+    if (const auto listening = listen_or_wait(); !listening) return answer(listening.error());
     auto server = make_server();
     if (!server) return answer(server.error());
     server_ = std::move(*server);
     server_->start([this](base::Result<void> started) {
       if (!started) return answer(started.error());
       gate_.open(*server_);
-      start_loops();
+      announce();
+      answer(std::nullopt);
     });
   });
 }
 
-void ClusterPlane::start_loops() {
-  parts_.connections.announce(spec_.id, [this](runtime::Executor& executor, access::Identity who) {
-    return parts_.seams.decorated(server_->make_client(executor, who), executor, who);
+void ClusterPlane::announce() {
+  parts_.connections.announce(spec_.id, [this](runtime::Executor& executor, access::Identity who,
+                                               apiserver::FencePtr fence) {
+    return parts_.seams.decorated(server_->make_client(executor, who, std::move(fence)), executor,
+                                  who);
   });
-  loops_executor_->post([this] {
+}
+
+void ClusterPlane::lead(fleet::Leadership leadership, fleet::ControlPlane::Done done) {
+  server_executor_->post([this, leadership = std::move(leadership),
+                          done = std::move(done)]() mutable {
+    const std::uint64_t asked = ++lead_asked_;
+    const bool alone = leadership.server.uid.empty() || !parts_.config.fenced;
+    if (alone) return start_loops({std::move(leadership), nullptr, nullptr}, std::move(done));
+    apiserver::FenceClaim claim{leadership.server.uid, leadership.epoch};
+    server_->take_fence(std::move(claim), [this, asked, leadership = std::move(leadership),
+                                           done = std::move(done)](
+                                              base::Result<apiserver::Fence> taken) mutable {
+      if (!taken) return tell(std::move(done), std::unexpected(taken.error()));
+      if (asked != lead_asked_) {
+        return tell(std::move(done), base::fail(base::ErrorCode::cancelled, "it follows by now"));
+      }
+      auto hub = std::make_shared<const apiserver::Fence>(
+          apiserver::server_fence(leadership.server.server, leadership.server.revision));
+      start_loops(
+          {std::move(leadership), std::make_shared<const apiserver::Fence>(*taken), std::move(hub)},
+          std::move(done));
+    });
+  });
+}
+
+void ClusterPlane::start_loops(const Lead& lead, fleet::ControlPlane::Done done) {
+  lead_ = lead;
+  loops_executor_->post([this, lead, kinds = kinds_, done = std::move(done)]() mutable {
+    loops_.reset();
     loops_ = start_cluster_loops({.runtime = parts_.seams.runtime,
                                   .executor = *loops_executor_,
                                   .connections = parts_.connections,
                                   .cluster = spec_,
-                                  .kinds = kinds_,
+                                  .cluster_fence = lead.cluster,
+                                  .hub_fence = lead.hub,
+                                  .kinds = std::move(kinds),
                                   .catalogue = catalogue_,
                                   .config = parts_.config,
                                   .log = parts_.seams.log,
                                   .decorate_cloud = parts_.seams.decorate_cloud});
-    answer(std::nullopt);
+    parts_.connections.lead(spec_.id, lead.cluster);
+    tell(std::move(done), {});
   });
+}
+
+void ClusterPlane::follow() {
+  parts_.connections.follow(spec_.id);
+  server_executor_->post([this] {
+    ++lead_asked_;
+    lead_.reset();
+    loops_executor_->post([this] {
+      loops_.reset();
+      parts_.connections.follow(spec_.id);  // a lead may have come between
+    });
+  });
+}
+
+// The loops know the kinds of their server: they start anew.
+void ClusterPlane::upgrade(int minor, schema::KindSetPtr kinds, fleet::ControlPlane::Done done) {
+  server_executor_->post([this, minor, kinds = std::move(kinds), done = std::move(done)]() mutable {
+    kinds_ = std::move(kinds);
+    minor_ = minor;
+    server_->adopt(version(minor),
+                   [this, done = std::move(done)](base::Result<void> adopted) mutable {
+                     if (!adopted || !lead_) return tell(std::move(done), std::move(adopted));
+                     start_loops(Lead(*lead_), std::move(done));
+                   });
+  });
+}
+
+void ClusterPlane::tell(fleet::ControlPlane::Done done, base::Result<void> result) {
+  parts_.owner.post(
+      [done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
 }
 
 void ClusterPlane::answer(std::optional<base::Error> error) {
   parts_.owner.post([this, error = std::move(error)] { std::exchange(up_, nullptr)(error); });
 }
 
+// Loops that are about to start are stopped, too: what starts them is asked first.
 void ClusterPlane::stop(runtime::Task done) {
   parts_.connections.withdraw(spec_.id);
   auto last = std::make_shared<runtime::Task>(std::move(done));
@@ -191,14 +307,20 @@ void ClusterPlane::stop(runtime::Task done) {
     server_.reset();
     parts_.owner.post([last] { (*last)(); });
   };
-  loops_executor_->post([this, finish] {
-    loops_.reset();
-    server_executor_->post([this, finish] {
-      gate_.close();
-      if (server_) server_->end_watches();
-      if (!listener_) return finish();
-      // The listener may not be destroyed from inside its own callback.
-      listener_->drain([this, finish] { server_executor_->post(finish); });
+  const auto close = [this, finish] {
+    gate_.close();
+    if (listen_again_ != 0) server_executor_->cancel(std::exchange(listen_again_, 0));
+    if (server_) server_->end_watches();
+    if (!listener_) return finish();
+    // The listener may not be destroyed from inside its own callback.
+    listener_->drain([this, finish] { server_executor_->post(finish); });
+  };
+  server_executor_->post([this, close] {
+    ++lead_asked_;
+    lead_.reset();
+    loops_executor_->post([this, close] {
+      loops_.reset();
+      server_executor_->post(close);
     });
   });
 }
@@ -206,13 +328,19 @@ void ClusterPlane::stop(runtime::Task done) {
 // What the fleet holds of a plane.
 class PlaneHandle final : public fleet::ControlPlane {
  public:
-  PlaneHandle(Planes& planes, std::string id, std::uint16_t port)
-      : planes_(planes), id_(std::move(id)), port_(port) {}
+  PlaneHandle(Planes& planes, ClusterPlane& plane, std::string id)
+      : planes_(planes), plane_(plane), id_(std::move(id)), port_(plane.port()) {}
   std::uint16_t port() const override { return port_; }
+  void lead(fleet::Leadership leadership, Done done) override {
+    plane_.lead(std::move(leadership), std::move(done));
+  }
+  void follow() override { plane_.follow(); }
+  void upgrade(int minor, Done done) override { planes_.upgrade(id_, minor, std::move(done)); }
   void stop(runtime::Task done) override { planes_.stop(id_, std::move(done)); }
 
  private:
   Planes& planes_;
+  ClusterPlane& plane_;  // kept by Planes until it has stopped
   const std::string id_;
   const std::uint16_t port_;
 };
@@ -232,20 +360,22 @@ cloud::CataloguePtr Planes::catalogue_of(const std::string& region) {
   return catalogue;
 }
 
+void Planes::upgrade(const std::string& id, int minor, fleet::ControlPlane::Done done) {
+  const auto kinds = kinds_of(minor);
+  if (!kinds) return done(not_served(minor));
+  planes_[id]->upgrade(minor, kinds, std::move(done));
+}
+
 void Planes::assemble(fleet::ControlPlaneSpec spec, fleet::Assembled assembled) {
   const auto kinds = kinds_of(spec.minor);
-  if (!kinds) {
-    return assembled(base::fail(base::ErrorCode::invalid,
-                                fmt::format("Kubernetes 1.{} is not served; use 1.{} to 1.{}",
-                                            spec.minor, kinds::minor_first, kinds::minor_last)));
-  }
+  if (!kinds) return assembled(not_served(spec.minor));
   const std::string id = spec.id;
   auto& plane = planes_[id];
   const auto catalogue = catalogue_of(spec.region);
   plane = std::make_unique<ClusterPlane>(parts_, std::move(spec), kinds, catalogue);
   plane->assemble(
       [this, id, assembled = std::move(assembled)](std::optional<base::Error> error) mutable {
-        if (!error) return assembled(std::make_unique<PlaneHandle>(*this, id, planes_[id]->port()));
+        if (!error) return assembled(std::make_unique<PlaneHandle>(*this, *planes_[id], id));
         stop(id, [assembled = std::move(assembled), error = std::move(*error)]() mutable {
           assembled(std::unexpected(std::move(error)));
         });

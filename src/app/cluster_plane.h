@@ -37,6 +37,7 @@ class Planes {
  private:
   friend class PlaneHandle;
   void stop(const std::string& id, runtime::Task done);
+  void upgrade(const std::string& id, int minor, fleet::ControlPlane::Done done);
   schema::KindSetPtr kinds_of(int minor);
   cloud::CataloguePtr catalogue_of(const std::string& region);
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/time.h"
+
 namespace keelway::app {
 
 enum class Pace {
@@ -29,6 +31,14 @@ struct Config {
   bool test_credentials = false;  // the well-known key "test"/"test", loopback only
   std::string product_version;
   Knobs knobs = {};
+  // Other servers may work on the same store: this one registers there under its name, runs the
+  // loops of the clusters that name it, and serves the API of all. Off for a store of its own.
+  bool shared_store = false;
+  std::string server_name;  // empty: server_name_of(listen_host, port of the door)
+  // Between renewals of the lease; another server takes over after five of them.
+  base::Duration lease_interval = std::chrono::seconds(2);
+  // False shows what the fences prevent. For tests alone.
+  bool fenced = true;
 
   bool on_loopback() const {
     return listen_host == "::1" || listen_host == "localhost" || listen_host.starts_with("127.");

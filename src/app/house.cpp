@@ -5,27 +5,21 @@
 #include "access/pki.h"
 #include "apiserver/server.h"
 #include "app/bootstrap.h"
-#include "app/cluster_plane.h"
+#include "app/door_authority.h"
+#include "app/fleet_side.h"
 #include "app/gate.h"
 #include "app/hub_keys.h"
 #include "aws/door.h"
 #include "client/resources.h"
-#include "fleet/cluster_loop.h"
-#include "fleet/supervisor.h"
-#include "fleet/update_loop.h"
 #include "http/server.h"
 #include "kinds/catalog.h"
 #include "node/host.h"
-#include "reconcile/loop.h"
 
 namespace keelway::app {
 namespace {
 
 namespace resources = client::resources;
 
-// EKS takes about nine minutes for a cluster, two or three for a change of its configuration.
-constexpr auto real_create_delay = std::chrono::minutes(9);
-constexpr auto real_update_delay = std::chrono::minutes(3);
 constexpr auto real_node_boot = std::chrono::seconds(40);
 
 access::Identity loop_identity(std::string name) {
@@ -45,9 +39,6 @@ class HouseImpl final : public House {
   ~HouseImpl() override {
     node_host_.reset();
     fleet_.reset();
-    supervisor_.reset();
-    planes_.reset();
-    fleet_client_.reset();
     listener_.reset();
     door_.reset();
     door_feed_.reset();
@@ -67,7 +58,7 @@ class HouseImpl final : public House {
   void start_fleet();
   void start_door();
   void follow_keys();
-  base::Result<void> open_door();
+  base::Result<void> open_door(const access::KeyedCertificate& authority);
   void start_nodes();
   void fail(base::Error error) {
     fleet_executor_->post([this, error = std::move(error)] {
@@ -88,15 +79,13 @@ class HouseImpl final : public House {
   // hub executor
   std::unique_ptr<apiserver::Server> hub_;
   // fleet executor
-  std::unique_ptr<client::Client> fleet_client_;
-  std::unique_ptr<Planes> planes_;
-  std::unique_ptr<fleet::Supervisor> supervisor_;
-  std::unique_ptr<reconcile::Manager> fleet_;
+  std::unique_ptr<FleetSide> fleet_;
   // door executor
   std::unique_ptr<client::Client> door_client_;
   client::LocalView door_view_;
   std::unique_ptr<client::Subscription> door_feed_;
   std::unique_ptr<HubKeys> hub_keys_;
+  std::unique_ptr<DoorAuthority> authority_;
   Gate door_gate_;
   std::unique_ptr<aws::Door> door_;
   std::unique_ptr<http::Server> listener_;
@@ -113,6 +102,7 @@ void HouseImpl::start_hub() {
   config.executor = hub_executor_.get();
   config.keyspace = seams_.engine.open(std::string(hub_id), *hub_executor_);
   config.is_hub = true;
+  config.shared_store = config_.shared_store;
   config.allow_anonymous = false;
   config.admission.service_accounts = false;
   config.log = seams_.log.with("hub");
@@ -120,10 +110,11 @@ void HouseImpl::start_hub() {
   hub_ = apiserver::make_server(std::move(config));
   hub_->start([this](base::Result<void> ready) {
     if (!ready) return fail(ready.error());
-    connections_.announce(
-        std::string(hub_id), [this](runtime::Executor& executor, access::Identity who) {
-          return seams_.decorated(hub_->make_client(executor, who), executor, who);
-        });
+    connections_.announce(std::string(hub_id), [this](runtime::Executor& executor,
+                                                      access::Identity who,
+                                                      apiserver::FencePtr fence) {
+      return seams_.decorated(hub_->make_client(executor, who, std::move(fence)), executor, who);
+    });
     door_executor_->post([this] { start_door(); });
   });
 }
@@ -145,18 +136,20 @@ void HouseImpl::follow_keys() {
   hub_keys_->ensure(keys_, [this](base::Result<aws::AccessKey> root) {
     if (!root) return fail(root.error());
     facts_.root = *root;
-    if (const auto opened = open_door(); !opened) return fail(opened.error());
-    fleet_executor_->post([this] { start_fleet(); });
+    authority_ = std::make_unique<DoorAuthority>(seams_.runtime, *door_executor_, *door_client_);
+    authority_->ensure([this](base::Result<access::KeyedCertificate> authority) {
+      if (!authority) return fail(authority.error());
+      if (const auto opened = open_door(*authority); !opened) return fail(opened.error());
+      fleet_executor_->post([this] { start_fleet(); });
+    });
   });
 }
 
-base::Result<void> HouseImpl::open_door() {
+base::Result<void> HouseImpl::open_door(const access::KeyedCertificate& authority) {
   const base::WallTime now = door_executor_->wall_now();
   const access::Validity validity{now + -std::chrono::hours(1), now + std::chrono::hours(24 * 825)};
-  auto authority = access::make_authority("keelway", seams_.runtime.random_bytes(16), validity);
-  if (!authority) return std::unexpected(authority.error());
   auto leaf = access::issue_leaf(
-      *authority,
+      authority,
       access::api_server_leaf({config_.listen_host, config_.advertised_host}, "127.0.0.1"),
       seams_.runtime.random_bytes(16), validity);
   if (!leaf) return std::unexpected(leaf.error());
@@ -170,11 +163,16 @@ base::Result<void> HouseImpl::open_door() {
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
   facts_.port = listener_->port();
-  facts_.authority_pem = authority->certificate_pem;
+  facts_.authority_pem = authority.certificate_pem;
   aws::DoorOptions options;
   options.version = config_.product_version;
   options.endpoint_host = fmt::format("{}:{}", config_.advertised_host, facts_.port);
   options.operator_account = config_.default_account;
+  options.cluster_endpoint = [this](std::string_view cluster, int port) {
+    return connections_.serves(cluster)
+               ? fmt::format("https://{}:{}", config_.advertised_host, port)
+               : std::string();
+  };
   door_ = aws::make_door({.runtime = seams_.runtime,
                           .executor = *door_executor_,
                           .hub = *door_client_,
@@ -186,52 +184,29 @@ base::Result<void> HouseImpl::open_door() {
 }
 
 void HouseImpl::start_fleet() {
-  fleet_client_ = hub_client(*fleet_executor_, "fleet");
-  planes_ = std::make_unique<Planes>(PlaneParts{.seams = seams_,
-                                                .config = config_,
-                                                .owner = *fleet_executor_,
-                                                .keys = keys_,
-                                                .connections = connections_});
-  fleet::SupervisorParts parts{
-      .runtime = seams_.runtime,
-      .executor = *fleet_executor_,
-      .hub = *fleet_client_,
-      .assemble =
-          [this](fleet::ControlPlaneSpec spec, fleet::Assembled assembled) {
-            planes_->assemble(std::move(spec), std::move(assembled));
-          },
-      .discard =
-          [this](const std::string& id, std::move_only_function<void(base::Result<void>)> done) {
-            seams_.engine.drop(id, *fleet_executor_, std::move(done));
-          },
-      .advertised_host = config_.advertised_host,
-      .log = seams_.log.with("fleet")};
-  supervisor_ = std::make_unique<fleet::Supervisor>(std::move(parts));
-  const bool real = config_.pace == Pace::real;
-  fleet_ = reconcile::make_manager(*fleet_executor_, *fleet_client_);
-  fleet_->add(
-      fleet::make_cluster_loop({.create_delay = real ? real_create_delay : base::Duration(0)}),
-      [this](const reconcile::Effect& effect, reconcile::EffectDone done) {
-        supervisor_->execute(effect, std::move(done));
-      });
-  fleet_->add(fleet::make_update_loop(real ? real_update_delay : base::Duration(0)));
+  fleet_ = make_fleet_side({.seams = seams_,
+                            .config = config_,
+                            .executor = *fleet_executor_,
+                            .connections = connections_,
+                            .keys = keys_,
+                            .door = fmt::format("{}:{}", config_.advertised_host, facts_.port)});
   fleet_->start();
   node_executor_->post([this] { start_nodes(); });
 }
 
 void HouseImpl::start_nodes() {
   node_client_ = hub_client(*node_executor_, "nodes");
-  node_host_ =
-      node::make_host({.runtime = seams_.runtime,
-                       .executor = *node_executor_,
-                       .hub = *node_client_,
-                       .connect =
-                           [this](std::string_view cluster, access::Identity who) {
-                             return connections_.connect(cluster, *node_executor_, std::move(who));
-                           },
-                       .boot_time = config_.pace == Pace::real ? real_node_boot : base::Duration(0),
-                       .stage = {},
-                       .log = seams_.log.with("node")});
+  node_host_ = node::make_host(
+      {.runtime = seams_.runtime,
+       .executor = *node_executor_,
+       .hub = *node_client_,
+       .connect =
+           [this](std::string_view cluster, access::Identity who) {
+             return connections_.connect_leading(cluster, *node_executor_, std::move(who));
+           },
+       .boot_time = config_.pace == Pace::real ? real_node_boot : base::Duration(0),
+       .stage = {},
+       .log = seams_.log.with("node")});
   connections_.on_announce([this](const std::string& cluster) {
     node_executor_->post([this, cluster] {
       if (node_host_) node_host_->reconnect(cluster);
@@ -253,13 +228,10 @@ void HouseImpl::stop(runtime::Task stopped) {
     });
   };
   const auto stop_fleet = [this, stop_hub] {
-    fleet_.reset();
-    if (!supervisor_) return stop_hub();
-    supervisor_->stop_all([this, stop_hub] {
+    if (!fleet_) return stop_hub();
+    fleet_->stop([this, stop_hub] {
       fleet_executor_->post([this, stop_hub] {
-        supervisor_.reset();
-        planes_.reset();
-        fleet_client_.reset();
+        fleet_.reset();
         stop_hub();
       });
     });
@@ -273,6 +245,7 @@ void HouseImpl::stop(runtime::Task stopped) {
     listener_.reset();
     door_gate_.close();
     door_.reset();
+    authority_.reset();
     hub_keys_.reset();
     door_feed_.reset();
     door_client_.reset();

@@ -26,7 +26,10 @@ class HubKeys {
 
  private:
   using Settled = std::move_only_function<void(base::Result<void>)>;
+  using Done = std::move_only_function<void(base::Result<aws::AccessKey>)>;
   void settle_test_key(const KeyDirectory& known, Settled next);
+  // Servers that came first together have each drawn one: the one that was stored first stays.
+  void yield_to_first(aws::AccessKey own, Done done);
   // Until it is known to be so: an answer may be lost, and a server may be slow.
   void insist(client::Call call, std::string_view as_good, Settled done);
 

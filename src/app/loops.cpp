@@ -28,8 +28,8 @@ std::vector<client::Resource> stored_resources(const schema::KindSet& kinds) {
 class ClusterLoopsImpl final : public ClusterLoops {
  public:
   explicit ClusterLoopsImpl(LoopParts parts) : catalogue_(parts.catalogue) {
-    client_ = connect(parts, parts.cluster.id, "controller-manager");
-    hub_ = connect(parts, std::string(hub_id), "provisioner");
+    client_ = connect(parts, parts.cluster.id, "controller-manager", parts.cluster_fence);
+    hub_ = connect(parts, std::string(hub_id), "provisioner", parts.hub_fence);
     manager_ = reconcile::make_manager(parts.executor, *client_, parts.log.with("loops"));
     add_controllers(parts);
     add_provisioner(parts);
@@ -43,9 +43,11 @@ class ClusterLoopsImpl final : public ClusterLoops {
 
  private:
   static std::unique_ptr<client::Client> connect(LoopParts& parts, const std::string& id,
-                                                 const std::string& name) {
+                                                 const std::string& name,
+                                                 apiserver::FencePtr fence) {
     auto client = parts.connections.connect(
-        id, parts.executor, access::component("system:keelway:" + name, {"system:masters"}));
+        id, parts.executor, access::component("system:keelway:" + name, {"system:masters"}),
+        std::move(fence));
     KEELWAY_INVARIANT(client != nullptr, id + " is announced before its loops start");
     return client;
   }

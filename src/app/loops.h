@@ -18,6 +18,7 @@ struct LoopParts {
   runtime::Executor& executor;
   Connections& connections;
   const fleet::ControlPlaneSpec& cluster;
+  apiserver::FencePtr cluster_fence, hub_fence;  // of what the loops write; null: none
   schema::KindSetPtr kinds;
   cloud::CataloguePtr catalogue;  // of the cluster's region, shared
   const Config& config;

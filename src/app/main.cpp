@@ -137,6 +137,9 @@ class CommandLine {
     command->add_option("--store", store_, "where state lives: sqlite, in the data folder")
         ->check(CLI::IsMember({"sqlite"}))
         ->capture_default_str();
+    command->add_option("--server-name", config.server_name,
+                        "name of this server among those of one store (default: host and port that "
+                        "its endpoint has); no two may share one");
     command->add_option("--region", config.default_region, "region that `keelway env` prints")
         ->capture_default_str();
     command->add_option("--account", config.default_account, "account of the first root key")

@@ -32,7 +32,7 @@ class DoorImpl final : public Door {
         options_(std::move(options)),
         keys_(lookup_in(parts.view)),
         service_(std::make_shared<const eks::Service>(
-            eks::Service{parts.executor, parts.hub, parts.view})),
+            eks::Service{parts.executor, parts.hub, parts.view, options_.cluster_endpoint})),
         keys_desk_{service_, options_.operator_account,
                    [&runtime = parts.runtime](std::size_t n) { return runtime.random_bytes(n); }} {}
 

@@ -2,6 +2,7 @@
 // the hub's view and writes through the hub's client, and keeps no state of its own.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,8 @@ struct DoorOptions {
   std::string endpoint_host = "127.0.0.1:4566";
   // Its root keys manage the access keys of every account.
   std::string operator_account = "000000000000";
+  // See eks::Service::endpoint.
+  std::function<std::string(std::string_view cluster_object, int port)> cluster_endpoint = {};
   base::Duration reset_timeout = std::chrono::seconds(30);
 };
 

@@ -42,6 +42,29 @@ Action drop_finalizer(const client::Object& cluster) {
   return {client::update_call(resources::clusters, std::move(document)), {"NotFound"}};
 }
 
+// A cluster that nobody runs names this server from now on, unless another was faster.
+Action claim(const client::Object& cluster, const Value& document, const Self& self) {
+  const Value server =
+      Value::object({{"name", self.name}, {"uid", self.uid}, {"epoch", epoch_of(document) + 1}});
+  return {
+      client::merge_patch_call(
+          resources::clusters, cluster.name_space(), cluster.name(),
+          Value::object({{"metadata",
+                          Value::object({{"resourceVersion", std::to_string(cluster.revision())}})},
+                         {"status", Value::object({{"server", server}})}}),
+          "status"),
+      {"NotFound", "Conflict"}};
+}
+
+Effect run_effect(const client::Object& cluster, const Value& document, bool own) {
+  Effect effect = effect_on("run", cluster);
+  effect.arguments.set("uid", cluster.uid());
+  effect.arguments.set("version", document.at("spec", "version"));
+  effect.arguments.set("own", own);
+  effect.arguments.set("epoch", epoch_of(document));
+  return effect;
+}
+
 Action set_phase(const client::Object& cluster, std::string_view phase) {
   return {client::merge_patch_call(resources::clusters, cluster.name_space(), cluster.name(),
                                    Value::object({{"status", Value::object({{"status", phase}})}}),
@@ -56,13 +79,21 @@ class ClusterLoop final : public reconcile::KeyedLoop {
   std::string_view name() const override { return "fleet"; }
 
   std::vector<client::Resource> watches() const override {
-    return {resources::clusters, resources::machines};
+    return {resources::clusters, resources::machines, servers};
   }
 
-  void keys_of(const client::Change& change, const View&, std::vector<Key>& keys) const override {
+  std::vector<Key> first_keys() const override { return options_.known; }
+
+  void keys_of(const client::Change& change, const View& view,
+               std::vector<Key>& keys) const override {
     const ObjectPtr& object = change.object ? change.object : change.previous;
     if (change.resource == resources::clusters) {
       keys.push_back({object->name_space(), object->name(), ""});
+    } else if (change.resource == servers) {
+      if (is_renewal(change)) return;
+      for (const ObjectPtr& cluster : view.list(resources::clusters)) {
+        keys.push_back({cluster->name_space(), cluster->name(), ""});
+      }
     } else if (!change.object) {
       // A machine that has gone may be the last that a deletion waits for.
       keys.push_back({object->name_space(), std::string(object->label(cluster_label)), ""});
@@ -71,17 +102,37 @@ class ClusterLoop final : public reconcile::KeyedLoop {
 
   Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
     const ObjectPtr cluster = view.get(resources::clusters, key.name_space, key.name);
-    if (!cluster) return {};
+    if (!cluster) return {{{halt_of(key), {}}}, reconcile::Done{}};
     const Value document = cluster->value();
+    switch (owner_of(view, document, options_.self)) {
+      case Owner::nobody:
+        if (server_for(view, cluster->uid()) != options_.self.name) return {};
+        return {{claim(*cluster, document, options_.self)}, reconcile::Done{}};
+      case Owner::other:
+        return plan_beside(*cluster, document);
+      case Owner::self:
+        break;
+    }
     if (cluster->deleting()) return plan_removal(view, *cluster, document);
     if (!has_finalizer(document)) return {{add_finalizer(*cluster)}, reconcile::Done{}};
     if (const auto wait = time_left(document, now); wait > base::Duration(0)) {
       return {{}, reconcile::After{wait}};
     }
-    return {{{effect_on("run", *cluster), {}}}, reconcile::Done{}};
+    return {{{run_effect(*cluster, document, true), {}}}, reconcile::Done{}};
   }
 
  private:
+  static Effect halt_of(const Key& key) {
+    return {"halt", "", Value::object({{"namespace", key.name_space}, {"name", key.name}})};
+  }
+
+  // Another server leads: this one serves the API as soon as there is something to serve.
+  static Plan plan_beside(const client::Object& cluster, const Value& document) {
+    if (cluster.deleting()) return {{{effect_on("halt", cluster), {}}}, reconcile::Done{}};
+    if (document.at("status", "port").as_int() == 0) return {};
+    return {{{run_effect(cluster, document, false), {}}}, reconcile::Done{}};
+  }
+
   base::Duration time_left(const Value& document, base::WallTime now) const {
     // A cluster that was just asked for has no status yet.
     if (document.at("status", "status").string_or("CREATING") != "CREATING") {

@@ -9,12 +9,17 @@ namespace keelway::fleet {
 namespace resources = client::resources;
 using value::Value;
 
-// One control plane on its way up.
+// One control plane on its way up, or to its leader's place.
 struct Supervisor::Start {
-  std::string name_space, name;
+  std::string name_space, name, uid, version;
+  bool own = false;
+  std::int64_t epoch = 0;
   reconcile::EffectDone done;
   Value cluster;
   ControlPlaneSpec spec;
+  std::uint64_t tenure = 0;
+  Registration registration;
+  std::shared_ptr<client::Client> writer;  // kept: its answers end this start
 };
 
 namespace {
@@ -36,10 +41,21 @@ std::string issuer_id(const std::string& cluster_uid) {
   return id;
 }
 
+// Clusters of the first release have the keyspace of their object's name.
+std::string keyspace_of(const Value& cluster) {
+  const Value& status = cluster["status"];
+  const std::string& name = cluster.at("metadata", "name").as_string();
+  if (status["keyspace"].is_string()) return status["keyspace"].as_string();
+  const std::string& uid = cluster.at("metadata", "uid").as_string();
+  if (status["port"].as_int() != 0 || uid.empty()) return name;
+  return name + "-" + base::hex_encode(base::sha256(uid)).substr(0, 12);
+}
+
 ControlPlaneSpec spec_of(const Value& cluster) {
   const Value& spec = cluster["spec"];
   ControlPlaneSpec wanted;
   wanted.id = cluster.at("metadata", "name").as_string();
+  wanted.keyspace = keyspace_of(cluster);
   wanted.name_space = cluster.at("metadata", "namespace").as_string();
   wanted.name = spec["name"].as_string();
   wanted.arn = spec["arn"].as_string();
@@ -55,6 +71,15 @@ ControlPlaneSpec spec_of(const Value& cluster) {
   return wanted;
 }
 
+void remove_keys(client::Client& hub, const std::string& name_space, const std::string& name,
+                 std::shared_ptr<reconcile::EffectDone> told) {
+  hub.call(client::remove_call(resources::cluster_keys, name_space, name),
+           [told = std::move(told)](schema::Answer<client::Reply> answer) {
+             if (answer || answer.error().is("NotFound")) return (*told)(Value());
+             (*told)(base::fail(base::ErrorCode::unavailable, answer.error().message));
+           });
+}
+
 }  // namespace
 
 Supervisor::Supervisor(SupervisorParts parts) : parts_(std::move(parts)) {}
@@ -63,16 +88,38 @@ Supervisor::~Supervisor() {
   *alive_ = false;
 }
 
+void Supervisor::begin(Registration registration, std::shared_ptr<client::Client> writer) {
+  ++tenure_;
+  registration_ = std::move(registration);
+  writer_ = std::move(writer);
+}
+
+void Supervisor::end() {
+  ++tenure_;
+  writer_.reset();
+  for (auto& [name, running] : running_) {
+    running.led_epoch = -1;
+    running.reported = false;
+    running.plane->follow();
+  }
+}
+
+std::vector<reconcile::Key> Supervisor::running_keys() const {
+  std::vector<reconcile::Key> keys;
+  for (const auto& [name, running] : running_) keys.push_back({running.name_space, name, ""});
+  return keys;
+}
+
 void Supervisor::halt(const std::string& name, runtime::Task done) {
   const auto found = running_.find(name);
   if (found == running_.end()) return done();
-  auto plane = std::make_shared<std::unique_ptr<ControlPlane>>(std::move(found->second));
+  auto plane = std::make_shared<std::unique_ptr<ControlPlane>>(std::move(found->second.plane));
   running_.erase(found);
-  ++halting_;
-  (*plane)->stop([this, plane, alive = alive_, done = std::move(done)]() mutable {
+  const auto halting = halting_.insert(name);
+  (*plane)->stop([this, plane, halting, alive = alive_, done = std::move(done)]() mutable {
     plane->reset();
     if (!*alive) return;
-    --halting_;
+    halting_.erase(halting);
     done();
     tell_if_stopped();
   });
@@ -82,7 +129,7 @@ void Supervisor::stop_all(runtime::Task done) {
   stopping_ = true;
   stopped_ = std::move(done);
   std::vector<std::string> names;
-  for (const auto& [name, plane] : running_) {
+  for (const auto& [name, running] : running_) {
     if (!starting_.contains(name)) names.push_back(name);  // its start ends in a halt
   }
   for (const std::string& name : names) halt(name, [] {});
@@ -90,27 +137,51 @@ void Supervisor::stop_all(runtime::Task done) {
 }
 
 void Supervisor::tell_if_stopped() {
-  if (!stopping_ || !stopped_ || !running_.empty() || !starting_.empty() || halting_ > 0) return;
+  const bool idle = running_.empty() && starting_.empty() && halting_.empty();
+  if (!stopping_ || !stopped_ || !idle) return;
   std::exchange(stopped_, nullptr)();
 }
 
 void Supervisor::execute(const reconcile::Effect& effect, reconcile::EffectDone done) {
-  const std::string name_space = effect.arguments["namespace"].as_string();
-  const std::string name = effect.arguments["name"].as_string();
+  const Value& arguments = effect.arguments;
+  const std::string name_space = arguments["namespace"].as_string();
+  const std::string name = arguments["name"].as_string();
   if (effect.name == "halt") {
-    halt(name, [done = std::move(done)]() mutable { done(Value()); });
-  } else if (effect.name == "discard") {
-    discard(name_space, name, std::move(done));
-  } else if (stopping_ || running_.contains(name) || starting_.contains(name)) {
-    done(Value());
-  } else {
-    auto start = std::make_shared<Start>();
-    start->name_space = name_space;
-    start->name = name;
-    start->done = std::move(done);
-    starting_[name] = start;
-    run(std::move(start));
+    return halt(name, [done = std::move(done)]() mutable { done(Value()); });
   }
+  if (effect.name == "discard") return discard(name_space, name, std::move(done));
+  if (stopping_) return done(Value());
+  // One of an earlier tenure is given up at its next step.
+  if (starting_.contains(name) || halting_.contains(name) || !writer_) {
+    return done(base::fail(base::ErrorCode::unavailable, name + " is starting or stopping"));
+  }
+  auto start = std::make_shared<Start>();
+  start->name_space = name_space;
+  start->name = name;
+  start->uid = arguments["uid"].as_string();
+  start->version = arguments["version"].as_string();
+  start->own = arguments["own"].as_bool();
+  start->epoch = arguments["epoch"].as_int();
+  start->done = std::move(done);
+  start->tenure = tenure_;
+  start->registration = registration_;
+  start->writer = writer_;
+  if (settled(*start)) return start->done(Value());
+  starting_[name] = start;
+  run(std::move(start));
+}
+
+// Whether everything is as this start would make it.
+bool Supervisor::settled(const Start& start) const {
+  const auto found = running_.find(start.name);
+  if (found == running_.end()) return false;
+  const Running& now = found->second;
+  return now.uid == start.uid && now.version == start.version && now.reported &&
+         now.led_epoch == (start.own ? start.epoch : -1);
+}
+
+bool Supervisor::given_up(const Start& start) const {
+  return start.tenure != tenure_;
 }
 
 void Supervisor::run(StartPtr start) {
@@ -120,15 +191,54 @@ void Supervisor::run(StartPtr start) {
                     if (!answer) return fail(start, answer.error().message);
                     start->cluster = answer->object;
                     start->spec = spec_of(answer->object);
-                    read_keys(start);
+                    start->version = start->cluster.at("spec", "version").as_string();
+                    choose(start);
                   });
+}
+
+// What runs already may be another cluster that had this name, or of another version.
+void Supervisor::choose(StartPtr start) {
+  if (given_up(*start)) return fail(start, "this server's lease ended meanwhile");
+  if (start->cluster.at("metadata", "uid").as_string() != start->uid) {
+    return fail(start, "the cluster was replaced by another of its name");
+  }
+  const auto found = running_.find(start->name);
+  if (found == running_.end()) return read_keys(start);
+  Running& now = found->second;
+  if (now.uid != start->uid) {
+    return halt(start->name, [this, start, alive = alive_] {
+      if (*alive) read_keys(start);
+    });
+  }
+  if (!start->own) {
+    now.led_epoch = -1;
+    now.plane->follow();
+  }
+  if (now.version == start->version) return lead(start);
+  upgrade(start);
+}
+
+void Supervisor::upgrade(StartPtr start) {
+  Running* running = plane_of(*start);
+  if (running == nullptr) return fail(start, "it is being stopped");
+  running->plane->upgrade(start->spec.minor,
+                          [this, start, alive = alive_](base::Result<void> upgraded) {
+                            if (!*alive) return;
+                            if (!upgraded) return fail(start, upgraded.error().message);
+                            Running* now = plane_of(*start);
+                            if (now == nullptr) return fail(start, "it is being stopped");
+                            now->version = start->version;
+                            now->reported = false;
+                            lead(start);
+                          });
 }
 
 void Supervisor::read_keys(StartPtr start) {
   parts_.hub.call(client::get_call(resources::cluster_keys, start->name_space, start->name),
                   [this, start, alive = alive_](schema::Answer<client::Reply> answer) {
                     if (!*alive) return;
-                    if (!answer && answer.error().is("NotFound")) return draw_keys(start);
+                    const bool none = !answer && answer.error().is("NotFound");
+                    if (none && start->own) return draw_keys(start);
                     if (!answer) return fail(start, answer.error().message);
                     auto keys = read_cluster_keys(answer->object);
                     if (!keys) return fail(start, keys.error().message);
@@ -151,81 +261,130 @@ void Supervisor::draw_keys(StartPtr start) {
         if (!*drawn) return fail(start, drawn->error().message);
         auto create = client::create_call(resources::cluster_keys, start->name_space,
                                           cluster_key_object(start->name, **drawn));
-        parts_.hub.call(std::move(create),
-                        [this, start, alive](schema::Answer<client::Reply> answer) {
-                          if (!*alive) return;
-                          if (!answer && !answer.error().is("AlreadyExists")) {
-                            return fail(start, answer.error().message);
-                          }
-                          // What is stored is the truth, also where another start was faster.
-                          read_keys(start);
-                        });
+        start->writer->call(std::move(create),
+                            [this, start, alive](schema::Answer<client::Reply> answer) {
+                              if (!*alive) return;
+                              if (!answer && !answer.error().is("AlreadyExists")) {
+                                return fail(start, answer.error().message);
+                              }
+                              // What is stored is the truth, also where another start was faster.
+                              read_keys(start);
+                            });
       });
 }
 
 void Supervisor::assemble(StartPtr start) {
+  if (given_up(*start)) return fail(start, "this server's lease ended meanwhile");
   parts_.assemble(start->spec, [this, start, alive = alive_](
                                    base::Result<std::unique_ptr<ControlPlane>> assembled) {
     if (!*alive) return;
     if (!assembled) return fail(start, assembled.error().message);
-    running_[start->name] = std::move(*assembled);
+    Running& running = running_[start->name];
+    running.plane = std::move(*assembled);
+    running.name_space = start->name_space;
+    running.uid = start->uid;
+    running.version = start->version;
     if (stopping_) return fail(start, "the server is stopping");
-    report(start);
+    if (given_up(*start)) return fail(start, "this server's lease ended meanwhile");
+    lead(start);
   });
 }
 
+// The control plane of a start, null where something has halted it meanwhile.
+Supervisor::Running* Supervisor::plane_of(const Start& start) {
+  const auto found = running_.find(start.name);
+  const bool same = found != running_.end() && found->second.uid == start.uid;
+  return same && !stopping_ && !given_up(start) ? &found->second : nullptr;
+}
+
+void Supervisor::lead(StartPtr start) {
+  Running* running = plane_of(*start);
+  if (running == nullptr) return fail(start, "it is being stopped");
+  if (!start->own || running->led_epoch == start->epoch) return report(start);
+  running->plane->lead({start->registration, start->epoch},
+                       [this, start, alive = alive_](base::Result<void> leads) {
+                         if (!*alive) return;
+                         if (!leads) return fail(start, leads.error().message);
+                         Running* led = plane_of(*start);
+                         if (led == nullptr) return fail(start, "it is being stopped");
+                         led->led_epoch = start->epoch;
+                         report(start);
+                       });
+}
+
+// The leader tells what clients are told; each server tells that it serves the version.
 void Supervisor::report(StartPtr start) {
-  const std::uint16_t port = running_[start->name]->port();
-  const std::string endpoint = fmt::format("https://{}:{}", parts_.advertised_host, port);
-  Value status = Value::object(
-      {{"status", "ACTIVE"},
-       {"endpoint", endpoint},
-       {"port", static_cast<int>(port)},
-       {"platformVersion", "eks.1"},
-       {"oidcIssuer", start->spec.oidc_issuer},
-       {"certificateAuthority",
-        Value::object(
-            {{"data", base::base64_encode(start->spec.keys.authority.certificate_pem)}})}});
-  const Value& known = start->cluster["status"];
-  if (known["status"].as_string() != "CREATING" && known["status"].is_string()) {
-    status.erase("status");  // a restart does not end an update or a deletion
+  const Running* running = plane_of(*start);
+  if (running == nullptr) return fail(start, "it is being stopped");
+  const std::uint16_t port = running->plane->port();
+  Value status = Value::object();
+  if (!start->registration.uid.empty()) {
+    status.set("servedBy", Value::object({{start->registration.server, running->version}}));
   }
-  auto finish = [this, start, port, alive = alive_](schema::Answer<client::Reply> answer) {
+  if (start->own) {
+    status.set("status", "ACTIVE");
+    status.set("endpoint", fmt::format("https://{}:{}", parts_.advertised_host, port));
+    status.set("port", static_cast<int>(port));
+    status.set("keyspace", start->spec.keyspace);
+    status.set("platformVersion", "eks.1");
+    status.set("version", running->version);
+    status.set("oidcIssuer", start->spec.oidc_issuer);
+    const Value known = start->cluster.at("status", "status");
+    if (known.as_string() != "CREATING" && known.is_string()) {
+      status.erase("status");  // a restart does not end an update or a deletion
+    }
+    if (!start->spec.keys.authority.certificate_pem.empty()) {
+      status.set("certificateAuthority",
+                 Value::object(
+                     {{"data", base::base64_encode(start->spec.keys.authority.certificate_pem)}}));
+    }
+  }
+  auto told = [this, start, port, alive = alive_](schema::Answer<client::Reply> answer) {
     if (!*alive) return;
     if (!answer) return fail(start, answer.error().message);
-    if (stopping_) return fail(start, "the server is stopping");
+    Running* told_of = plane_of(*start);
+    if (told_of == nullptr) return fail(start, "it is being stopped");
+    told_of->reported = true;
     parts_.log.info("cluster runs", {{"cluster", start->spec.arn}, {"port", std::to_string(port)}});
     starting_.erase(start->name);
     start->done(Value());
   };
-  parts_.hub.call(
+  start->writer->call(
       client::merge_patch_call(resources::clusters, start->name_space, start->name,
                                Value::object({{"status", std::move(status)}}), "status"),
-      std::move(finish));
+      std::move(told));
 }
 
 void Supervisor::fail(StartPtr start, const std::string& what) {
   parts_.log.error("cluster cannot be started", {{"cluster", start->name}, {"why", what}});
   starting_.erase(start->name);
-  halt(start->name, [start, what] { start->done(base::fail(base::ErrorCode::unavailable, what)); });
+  auto tell = [start, what] { start->done(base::fail(base::ErrorCode::unavailable, what)); };
+  // What serves goes on serving; the next try goes on from there.
+  if (stopping_)
+    halt(start->name, std::move(tell));
+  else
+    tell();
   tell_if_stopped();
 }
 
 void Supervisor::discard(const std::string& name_space, const std::string& name,
                          reconcile::EffectDone done) {
-  auto shared_done = std::make_shared<reconcile::EffectDone>(std::move(done));
-  parts_.discard(
-      name, [this, name_space, name, shared_done, alive = alive_](base::Result<void> discarded) {
+  if (!writer_) return done(base::fail(base::ErrorCode::unavailable, "this server has no lease"));
+  auto told = std::make_shared<reconcile::EffectDone>(std::move(done));
+  parts_.hub.call(
+      client::get_call(resources::clusters, name_space, name),
+      [this, name_space, name, told, writer = writer_,
+       alive = alive_](schema::Answer<client::Reply> answer) {
         if (!*alive) return;
-        if (!discarded) return (*shared_done)(std::unexpected(discarded.error()));
-        parts_.hub.call(client::remove_call(resources::cluster_keys, name_space, name),
-                        [shared_done](schema::Answer<client::Reply> answer) {
-                          if (!answer && !answer.error().is("NotFound")) {
-                            return (*shared_done)(
-                                base::fail(base::ErrorCode::unavailable, answer.error().message));
-                          }
-                          (*shared_done)(Value());
-                        });
+        if (!answer && answer.error().is("NotFound")) return (*told)(Value());
+        if (!answer) {
+          return (*told)(base::fail(base::ErrorCode::unavailable, answer.error().message));
+        }
+        parts_.discard(keyspace_of(answer->object),
+                       [name_space, name, told, writer](base::Result<void> discarded) {
+                         if (!discarded) return (*told)(std::unexpected(discarded.error()));
+                         remove_keys(*writer, name_space, name, told);
+                       });
       });
 }
 

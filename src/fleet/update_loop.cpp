@@ -65,6 +65,34 @@ Action remove(const client::Object& update) {
           {"NotFound", "Conflict"}};
 }
 
+// A change of version ends when every registered server serves it, the leader first.
+bool is_served(const View& view, const Value& cluster, const Update& update) {
+  const Value document = update.object->value();
+  if (document.at("spec", "type").as_string() != "VersionUpdate") return true;
+  const std::string& wanted = cluster.at("spec", "version").as_string();
+  if (cluster.at("status", "version").as_string() != wanted) return false;
+  for (const ObjectPtr& server : view.list(servers)) {
+    const Value& serves = cluster.at("status", "servedBy")[server->name()];
+    if (serves.as_string() != wanted) return false;
+  }
+  return true;
+}
+
+// Whoever changed the version may have died before the Update was made.
+void keep_version_update(const client::Object& cluster, const Value& document,
+                         const std::vector<Update>& updates, Plan& plan) {
+  const Value& object = document.at("spec", "versionUpdate")[0];
+  if (!object.is_object() || document.at("status", "version") == document.at("spec", "version")) {
+    return;
+  }
+  const std::string& name = object.at("metadata", "name").as_string();
+  for (const Update& update : updates) {
+    if (update.object->name() == name) return;
+  }
+  plan.actions.push_back(
+      {client::create_call(resources::updates, cluster.name_space(), object), {"AlreadyExists"}});
+}
+
 // An update that names no owner is taken for the cluster's.
 bool belongs_to(const client::Object& update, const client::Object& cluster) {
   const auto& owners = update.owners();
@@ -75,15 +103,23 @@ bool belongs_to(const client::Object& update, const client::Object& cluster) {
 
 class UpdateLoop final : public reconcile::KeyedLoop {
  public:
-  explicit UpdateLoop(base::Duration delay) : delay_(delay) {}
+  UpdateLoop(base::Duration delay, Self self) : delay_(delay), self_(std::move(self)) {}
 
   std::string_view name() const override { return "update"; }
   std::vector<client::Resource> watches() const override {
-    return {resources::updates, resources::clusters};
+    return {resources::updates, resources::clusters, servers};
   }
 
-  void keys_of(const client::Change& change, const View&, std::vector<Key>& keys) const override {
+  void keys_of(const client::Change& change, const View& view,
+               std::vector<Key>& keys) const override {
     const ObjectPtr& object = change.object ? change.object : change.previous;
+    if (change.resource == servers) {
+      if (is_renewal(change)) return;
+      for (const ObjectPtr& cluster : view.list(resources::clusters)) {
+        keys.push_back({cluster->name_space(), cluster->name(), ""});
+      }
+      return;
+    }
     if (change.resource == resources::clusters) {
       keys.push_back({object->name_space(), object->name(), ""});
     } else if (const auto cluster = object->label(cluster_label); !cluster.empty()) {
@@ -102,26 +138,30 @@ class UpdateLoop final : public reconcile::KeyedLoop {
       return lost;
     });
     if (!cluster || cluster->deleting()) return plan;
+    const Value document = cluster->value();
+    if (owner_of(view, document, self_) != Owner::self) return plan;
+    keep_version_update(*cluster, document, updates, plan);
+    bool in_progress = false;
     std::vector<Action> endings;
     base::Duration wait = base::Duration::max();
     for (const Update& update : updates) {
       if (!update.open()) continue;
       const base::Duration left = update.created + delay_ - now;
-      if (left <= base::Duration(0)) {
+      if (left <= base::Duration(0) && is_served(view, document, update)) {
         endings.push_back(set_status(resources::updates, *update.object, "Successful"));
         continue;
       }
-      wait = std::min(wait, left);
+      in_progress = true;
+      if (left > base::Duration(0)) wait = std::min(wait, left);
       if (update.status.empty()) {
         plan.actions.push_back(set_status(resources::updates, *update.object, "InProgress"));
       }
     }
-    const bool in_progress = wait != base::Duration::max();
     // Who reads that the last update is Successful reads an ACTIVE cluster afterwards.
     set_phase(*cluster, in_progress, plan);
     for (Action& ending : endings) plan.actions.push_back(std::move(ending));
     forget_oldest(updates, plan);
-    if (in_progress) plan.next = reconcile::After{wait};
+    if (wait != base::Duration::max()) plan.next = reconcile::After{wait};
     return plan;
   }
 
@@ -146,12 +186,13 @@ class UpdateLoop final : public reconcile::KeyedLoop {
   }
 
   const base::Duration delay_;
+  const Self self_;
 };
 
 }  // namespace
 
-std::unique_ptr<reconcile::KeyedLoop> make_update_loop(base::Duration update_delay) {
-  return std::make_unique<UpdateLoop>(update_delay);
+std::unique_ptr<reconcile::KeyedLoop> make_update_loop(base::Duration update_delay, Self self) {
+  return std::make_unique<UpdateLoop>(update_delay, std::move(self));
 }
 
 }  // namespace keelway::fleet

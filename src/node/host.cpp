@@ -10,19 +10,13 @@ namespace {
 
 namespace resources = client::resources;
 
-// How often a cluster that does not run yet is asked for again; only while machines wait for it.
-constexpr auto connect_retry = std::chrono::milliseconds(100);
-
 // The host's side of one cluster: one view and one address pool for all its nodes.
 class ClusterSide {
  public:
   ClusterSide(std::string id, const HostParts& parts) : id_(std::move(id)), parts_(parts) {
     connect();
   }
-  ~ClusterSide() {
-    if (retry_ != 0) parts_.executor.cancel(retry_);
-    nodes_.clear();
-  }
+  ~ClusterSide() { nodes_.clear(); }
 
   void add(const std::string& machine, hollow::NodeFacts facts) {
     waiting_[machine] = std::move(facts);
@@ -40,7 +34,7 @@ class ClusterSide {
     by_name_.clear();
     view_ = client::LocalView();
     addresses_ = AddressPool();
-    if (retry_ != 0) parts_.executor.cancel(std::exchange(retry_, 0));
+    client_.reset();
     connect();
   }
   bool empty() const { return waiting_.empty() && nodes_.empty(); }
@@ -50,13 +44,7 @@ class ClusterSide {
   void connect() {
     client_ =
         parts_.connect(id_, access::component("system:keelway:node-host", {"system:masters"}));
-    if (!client_) {
-      retry_ = parts_.executor.after(connect_retry, [this] {
-        retry_ = 0;
-        connect();
-      });
-      return;
-    }
+    if (!client_) return;  // reconnect() comes when there is something to connect to
     feed_ = client_->subscribe({resources::nodes, resources::pods},
                                [this](const client::ChangeBatch& batch) { take_in(batch); });
   }
@@ -83,21 +71,12 @@ class ClusterSide {
     if (node != nodes_.end()) node->second->look_at(pod.name_space(), pod.name());
   }
 
-  void boot_later() {
-    if (retry_ != 0) return;
-    retry_ = parts_.executor.after(connect_retry, [this] {
-      retry_ = 0;
-      boot_waiting();
-    });
-  }
-
   void boot_waiting() {
     for (auto& [machine, facts] : std::exchange(waiting_, {})) {
       auto client =
           parts_.connect(id_, access::component("system:node:" + facts.name, {"system:nodes"}));
-      if (!client) {  // the cluster is on its way out
+      if (!client) {  // the cluster is on its way out, or on its way to another server
         waiting_[machine] = std::move(facts);
-        boot_later();
         continue;
       }
       by_name_[facts.name] = machine;
@@ -117,7 +96,6 @@ class ClusterSide {
   std::unique_ptr<client::Client> client_;
   client::LocalView view_;
   AddressPool addresses_;
-  runtime::TimerId retry_ = 0;
   std::map<std::string, hollow::NodeFacts> waiting_;          // by machine, until the view is there
   std::map<std::string, std::string, std::less<>> by_name_;   // node name to machine
   std::map<std::string, std::unique_ptr<HollowNode>> nodes_;  // by machine

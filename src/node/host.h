@@ -14,7 +14,8 @@
 
 namespace keelway::node {
 
-// A client of a cluster for the host's executor; null where the cluster does not run (yet).
+// A client of a cluster for the host's executor; null where nodes of the cluster are not played
+// here (yet): Host::reconnect() says when that changes.
 using Connect =
     std::function<std::unique_ptr<client::Client>(std::string_view cluster, access::Identity who)>;
 
@@ -32,8 +33,8 @@ class Host {
  public:
   virtual ~Host() = default;
   virtual std::size_t nodes() const = 0;
-  // The cluster is served by another server than before: its nodes connect anew, and go on where
-  // they were.
+  // What `connect` answers for the cluster has changed: its nodes connect anew, and go on where
+  // they were, or stop where there is nothing to connect to.
   virtual void reconnect(std::string_view cluster) = 0;
 };
 

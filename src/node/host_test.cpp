@@ -244,7 +244,9 @@ TEST(Host, WaitsForAClusterThatDoesNotRunYet) {
   site.start();
   site.add_machine("n1");
   site.executor.run_for(30s);
+  EXPECT_EQ(site.executor.pending(), 0u) << "it is told, it does not ask";
   site.cluster_runs = true;
+  site.host->reconnect("c");
   site.executor.run_for(5s);
   EXPECT_NE(site.api.get(resources::nodes, "", "n1"), nullptr);
 }

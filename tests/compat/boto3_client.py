@@ -170,6 +170,29 @@ def test_updates():
     eks.delete_cluster(name="changing")
 
 
+def test_version_update():
+    create_and_wait("older", version="1.32")
+    for version, words in (("1.32", "Unsupported Kubernetes minor version update from 1.32 to 1.32"),
+                           ("1.12", "unsupported Kubernetes version")):
+        refused(f"update to {version}", lambda: eks.update_cluster_version(
+            name="older", version=version), "InvalidParameterException", 400, words,
+            eks.exceptions.InvalidParameterException)
+    change = {"name": "older", "version": "1.33", "clientRequestToken": "v1"}
+    update = eks.update_cluster_version(**change)["update"]
+    expect((update["type"], update["status"]), ("VersionUpdate", "InProgress"), "the update")
+    expect(eks.update_cluster_version(**change)["update"]["id"], update["id"], "sent again")
+    finished("older", update)
+    found = eks.describe_cluster(name="older")["cluster"]
+    expect((found["version"], found["status"]), ("1.33", "ACTIVE"), "the cluster afterwards")
+    refused("downgrade", lambda: eks.update_cluster_version(name="older", version="1.32"),
+            "InvalidParameterException", 400,
+            "Unsupported Kubernetes minor version update from 1.33 to 1.32",
+            eks.exceptions.InvalidParameterException)
+    refused("unknown cluster", lambda: eks.update_cluster_version(name="nobody", version="1.33"),
+            "ResourceNotFoundException", 404, "No cluster found for name: nobody",
+            eks.exceptions.ResourceNotFoundException)
+
+
 def test_versions():
     versions = eks.describe_cluster_versions()["clusterVersions"]
     names = [one["clusterVersion"] for one in versions]
@@ -407,6 +430,6 @@ def test_tokens():
 
 if __name__ == "__main__":
     main([test_caller_identity, test_cluster_life, test_defaults, test_pagination, test_updates,
-          test_versions, test_tags, test_client_tokens, test_bad_input, test_what_is_not_served,
-          test_signatures, test_what_is_signed_is_what_is_served,
+          test_version_update, test_versions, test_tags, test_client_tokens, test_bad_input,
+          test_what_is_not_served, test_signatures, test_what_is_signed_is_what_is_served,
           test_tokens])

@@ -17,6 +17,10 @@ class CustomKinds {
  public:
   CustomKinds(schema::KindSetPtr built_in, watch::Cache& cache);
   const schema::KindSetPtr& current() const { return current_; }
+  void replace_built_in(schema::KindSetPtr built_in) {
+    built_in_ = std::move(built_in);
+    rebuild();
+  }
   // Counts the sets that were served; answers made for one may be kept while it stays.
   std::uint64_t generation() const { return generation_; }
 

@@ -184,7 +184,7 @@ void attempt(Core& core, const EvictionPtr& e) {
   transaction.compares.push_back({key, pod->revision()});
   transaction.puts.push_back(
       {key, std::make_shared<const std::string>(stored_bytes(std::move(next))), std::nullopt});
-  commit(core, std::move(transaction), [&core, e](Answer<Committed> committed) {
+  commit(core, op.fence, std::move(transaction), [&core, e](Answer<Committed> committed) {
     if (!committed) return e->done(std::unexpected(std::move(committed.error())));
     if (committed->ok) return remove_marked(core, e);
     if (--e->races_left > 0) return attempt(core, e);

@@ -1,6 +1,8 @@
 #include "apiserver/strategy/strategy.h"
 
+#include "apiserver/fence.h"
 #include "apiserver/strategy/service.h"
+#include "value/json.h"
 
 namespace keelway::apiserver {
 namespace {
@@ -36,12 +38,28 @@ void shape_namespace(Value& object, const Value* old) {
   }
 }
 
+bool is_server(const schema::Kind& kind) {
+  return is(kind, "hub.keelway.dev", "servers");
+}
+
+// A server that is registered anew has a fence of its own, and the one before falls with its
+// registration.
+void raise_fence(const Value& server, store::Transaction& transaction) {
+  const std::string& name = server.at("metadata", "name").as_string();
+  const std::string key = server_fence_key(name);
+  const Value holder = Value::object({{"metadata", Value::object({{"name", name}})}});
+  transaction.compares.push_back({key, 0});
+  transaction.puts.push_back(
+      {key, std::make_shared<const std::string>(value::to_json(holder)), std::nullopt});
+}
+
 }  // namespace
 
 Answer<void> strategy_write(Core& core, Operation& op, Value& object, const Value* old,
                             store::Transaction& transaction) {
   const schema::Kind& kind = *op.kind;
   if (is(kind, "", "namespaces")) shape_namespace(object, old);
+  if (is_server(kind) && old == nullptr) raise_fence(object, transaction);
   if (is(kind, "", "services") && op.info.subresource.empty()) {
     return allot_service(core, op, object, old, transaction);
   }
@@ -51,6 +69,9 @@ Answer<void> strategy_write(Core& core, Operation& op, Value& object, const Valu
 void strategy_removed(Core& core, const schema::Kind& kind, const Value& old,
                       store::Transaction& transaction) {
   if (is(kind, "", "services")) free_service(core, old, transaction);
+  if (is_server(kind)) {
+    transaction.deletes.push_back({server_fence_key(old.at("metadata", "name").as_string())});
+  }
 }
 
 std::optional<base::Duration> strategy_time_to_live(const schema::Kind& kind) {

@@ -55,6 +55,16 @@ bool waits_for_nothing(const schema::Kind& kind, const Value& object) {
   return metadata["deletionGracePeriodSeconds"].as_int(0) == 0;
 }
 
+bool fell(Core& core, const Fence& fence) {
+  const ObjectPtr standing = core.cache.get(fence.key);
+  return !standing || standing->revision() != fence.revision;
+}
+
+schema::Status fenced_off() {
+  return schema::service_unavailable(
+      "this server no longer runs these loops: another has taken them, or its lease has ended");
+}
+
 // Ends an update: bytes or removal.
 void finish_update(Core& core, Operation& op, const UpdateSubject& subject, Prepared& prepared) {
   if (waits_for_nothing(*op.kind, prepared.object)) {
@@ -103,19 +113,25 @@ bool Committed::lost(std::string_view key) const {
   return false;
 }
 
-void commit(Core& core, store::Transaction transaction,
+void commit(Core& core, FencePtr fence, store::Transaction transaction,
             std::move_only_function<void(Answer<Committed>)> done) {
+  if (fence) transaction.compares.push_back({fence->key, fence->revision});
   core.keyspace.transact(
-      std::move(transaction),
-      [&core, done = std::move(done)](base::Result<store::TransactionResult> result) mutable {
+      std::move(transaction), [&core, fence = std::move(fence), done = std::move(done)](
+                                  base::Result<store::TransactionResult> result) mutable {
         if (!result) {
           done(std::unexpected(status_of(result.error())));
           return;
         }
         Committed committed{result->committed, result->revision, std::move(result->conflicts)};
         core.cache.wait_for(committed.revision, kCacheWait,
-                            [committed = std::move(committed),
-                             done = std::move(done)](bool) mutable { done(std::move(committed)); });
+                            [&core, fence = std::move(fence), committed = std::move(committed),
+                             done = std::move(done)](bool) mutable {
+                              if (!committed.ok && fence && fell(core, *fence)) {
+                                return done(std::unexpected(fenced_off()));
+                              }
+                              done(std::move(committed));
+                            });
       });
 }
 

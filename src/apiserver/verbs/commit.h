@@ -16,8 +16,9 @@ struct Committed {
   std::vector<store::Entry> conflicts;    // not ok: what stands there now
   bool lost(std::string_view key) const;  // `key` exists and differs from what was compared
 };
-// Runs `done` once the cache shows the write, or shows the state that refused it.
-void commit(Core& core, store::Transaction transaction,
+// Runs `done` once the cache shows the write, or shows the state that refused it. With a `fence`
+// that has fallen nothing is written, and the answer is 503.
+void commit(Core& core, FencePtr fence, store::Transaction transaction,
             std::move_only_function<void(Answer<Committed>)> done);
 
 // The object as the write left it, even if the cache has a later one.

@@ -90,7 +90,7 @@ void attempt(Core& core, const CreationPtr& creation) {
     return;
   }
   store::Transaction transaction = std::move(prepared->transaction);
-  commit(core, std::move(transaction),
+  commit(core, creation->op->fence, std::move(transaction),
          [&core, creation, prepared = std::move(*prepared)](Answer<Committed> committed) mutable {
            conclude(core, creation, std::move(prepared), std::move(committed));
          });

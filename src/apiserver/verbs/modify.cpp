@@ -76,7 +76,7 @@ void modify(Core& core, ModificationPtr m) {
     return m->done(std::move(answer));
   }
   store::Transaction transaction = std::move(prepared->transaction);
-  commit(core, std::move(transaction),
+  commit(core, op.fence, std::move(transaction),
          [&core, m, current, prepared = std::move(*prepared)](Answer<Committed> c) mutable {
            conclude(core, m, current, std::move(prepared), std::move(c));
          });

@@ -205,7 +205,7 @@ void attempt(Core& core, const RemovalPtr& r) {
         stored_bytes(to_stored(kind, std::move(verdict.object))));
     transaction.puts.push_back({key, bytes, strategy_time_to_live(kind)});
   }
-  commit(core, std::move(transaction),
+  commit(core, r->op->fence, std::move(transaction),
          [&core, r, current, key, bytes](Answer<Committed> committed) {
            conclude(core, r, current, key, bytes, std::move(committed));
          });

@@ -31,6 +31,7 @@ OperationPtr one_of(const Operation& op, const schema::Object& object) {
   one->info.name_space = object.name_space();
   one->info.name = object.name();
   one->who = op.who;
+  one->fence = op.fence;
   one->kinds = op.kinds;
   one->kind = op.kind;
   if (op.dry_run()) one->query.set("dryRun", "All");

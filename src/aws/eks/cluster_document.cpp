@@ -121,6 +121,11 @@ std::string cluster_status(const Value& object) {
   return std::string(object.at("status", "status").string_or("CREATING"));
 }
 
+std::string cluster_version(const Value& object) {
+  const std::string& wanted = object.at("spec", "version").as_string();
+  return std::string(object.at("status", "version").string_or(wanted));
+}
+
 Value cluster_document(const Value& object) {
   const Value& spec = object["spec"];
   const Value& status = object["status"];
@@ -132,6 +137,7 @@ Value cluster_document(const Value& object) {
         "computeConfig", "storageConfig", "controlPlaneScalingConfig"}) {
     if (spec.contains(member)) cluster.set(member, spec[member]);
   }
+  cluster.set("version", cluster_version(object));
   // Whether the creator was made admin is asked for at creation and never told again.
   cluster.set(
       "accessConfig",

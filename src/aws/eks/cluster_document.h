@@ -26,6 +26,8 @@ value::Value merge_logging(const value::Value& current, const value::Value& wish
 
 // "CREATING" until the fleet has said something.
 std::string cluster_status(const value::Value& object);
+// The version that is served; "1.33".
+std::string cluster_version(const value::Value& object);
 // The `cluster` member of answers.
 value::Value cluster_document(const value::Value& object);
 

@@ -16,8 +16,17 @@ namespace {
 using value::Value;
 namespace resources = client::resources;
 
-Value cluster_answer(const Value& object) {
-  return Value::object({{"cluster", cluster_document(object)}});
+// The endpoint is this server's own: who asks it can reach it. Where it does not serve the cluster
+// (yet), it is that of the server that the cluster names.
+Value cluster_answer(const Service& service, const Value& object) {
+  Value cluster = cluster_document(object);
+  if (service.endpoint && cluster.contains("endpoint")) {
+    const std::string own =
+        service.endpoint(object.at("metadata", "name").as_string(),
+                         static_cast<int>(object.at("status", "port").as_int()));
+    if (!own.empty()) cluster.set("endpoint", own);
+  }
+  return Value::object({{"cluster", std::move(cluster)}});
 }
 
 // A cluster of the caller's that was made with this token under another name or other input.
@@ -38,14 +47,15 @@ void answer_existing(const ServicePtr& service, const Caller& caller, Value want
   const std::string name = wanted.at("spec", "name").as_string();
   find_cluster(
       service, caller, name,
-      [name, wanted = std::move(wanted), done = std::move(done)](Outcome<Value> existing) mutable {
+      [service, name, wanted = std::move(wanted),
+       done = std::move(done)](Outcome<Value> existing) mutable {
         if (!existing) return done(std::unexpected(existing.error()));
         const Value& token = wanted.at("spec", "clientRequestToken");
         const bool same =
             token.is_string() && token == existing->at("spec", "clientRequestToken") &&
             wanted.at("spec", "requestDigest") == existing->at("spec", "requestDigest") &&
             cluster_status(*existing) != "DELETING";
-        if (same) return done(cluster_answer(*existing));
+        if (same) return done(cluster_answer(*service, *existing));
         done(refuse(
             resource_in_use(fmt::format("Cluster already exists with name: {}", name), name)));
       });
@@ -85,7 +95,7 @@ void create_cluster(ServicePtr service, Invocation invocation, Done done) {
   create_on_hub(service, caller, resources::clusters, wanted,
                 [service, caller, wanted,
                  done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
-                  if (answer) return done(cluster_answer(answer->object));
+                  if (answer) return done(cluster_answer(*service, answer->object));
                   if (answer.error().is("AlreadyExists")) {
                     return answer_existing(service, caller, std::move(wanted), std::move(done));
                   }
@@ -95,9 +105,9 @@ void create_cluster(ServicePtr service, Invocation invocation, Done done) {
 
 void describe_cluster(ServicePtr service, Invocation invocation, Done done) {
   find_cluster(service, invocation.caller, invocation.label("name"),
-               [done = std::move(done)](Outcome<Value> object) mutable {
+               [service, done = std::move(done)](Outcome<Value> object) mutable {
                  if (!object) return done(std::unexpected(object.error()));
-                 done(cluster_answer(*object));
+                 done(cluster_answer(*service, *object));
                });
 }
 
@@ -124,29 +134,29 @@ void list_clusters(ServicePtr service, Invocation invocation, Done done) {
 
 void delete_cluster(ServicePtr service, Invocation invocation, Done done) {
   const std::string name = invocation.label("name");
-  find_cluster(service, invocation.caller, name,
-               [service, name, done = std::move(done)](Outcome<Value> object) mutable {
-                 if (!object) return done(std::unexpected(object.error()));
-                 if (cluster_status(*object) == "DELETING") return done(cluster_answer(*object));
-                 if (auto bad = undeletable(*object, name)) return done(refuse(std::move(*bad)));
-                 const Value& metadata = (*object)["metadata"];
-                 client::Call remove =
-                     client::remove_call(resources::clusters, metadata["namespace"].as_string(),
-                                         metadata["name"].as_string(),
-                                         client::delete_options(metadata["uid"].as_string()));
-                 service->hub.call(
-                     std::move(remove), [name, object = std::move(*object), done = std::move(done)](
-                                            schema::Answer<client::Reply> answer) mutable {
-                       if (!answer && answer.error().code == 404) {
-                         return done(refuse(resource_not_found(
-                             fmt::format("No cluster found for name: {}.", name), name)));
-                       }
-                       if (!answer) return done(refuse(from_status(answer.error())));
-                       Value body = cluster_answer(object);
-                       body.mutate("cluster").set("status", "DELETING");
-                       done(std::move(body));
-                     });
-               });
+  find_cluster(
+      service, invocation.caller, name,
+      [service, name, done = std::move(done)](Outcome<Value> object) mutable {
+        if (!object) return done(std::unexpected(object.error()));
+        if (cluster_status(*object) == "DELETING") return done(cluster_answer(*service, *object));
+        if (auto bad = undeletable(*object, name)) return done(refuse(std::move(*bad)));
+        const Value& metadata = (*object)["metadata"];
+        client::Call remove = client::remove_call(
+            resources::clusters, metadata["namespace"].as_string(), metadata["name"].as_string(),
+            client::delete_options(metadata["uid"].as_string()));
+        service->hub.call(std::move(remove),
+                          [service, name, object = std::move(*object),
+                           done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
+                            if (!answer && answer.error().code == 404) {
+                              return done(refuse(resource_not_found(
+                                  fmt::format("No cluster found for name: {}.", name), name)));
+                            }
+                            if (!answer) return done(refuse(from_status(answer.error())));
+                            Value body = cluster_answer(*service, object);
+                            body.mutate("cluster").set("status", "DELETING");
+                            done(std::move(body));
+                          });
+      });
 }
 
 }  // namespace keelway::aws::eks

@@ -77,7 +77,7 @@ constexpr Row rows[] = {
     {"UpdateAddon", "POST", "/clusters/{name}/addons/{addonName}/update"},
     {"UpdateCapability", "POST", "/clusters/{name}/capabilities/{capabilityName}"},
     {"UpdateClusterConfig", "POST", "/clusters/{name}/update-config", &update_cluster_config},
-    {"UpdateClusterVersion", "POST", "/clusters/{name}/updates"},
+    {"UpdateClusterVersion", "POST", "/clusters/{name}/updates", &update_cluster_version},
     {"UpdateEksAnywhereSubscription", "POST", "/eks-anywhere-subscriptions/{id}"},
     {"UpdateNodegroupConfig", "POST", "/clusters/{name}/node-groups/{nodegroupName}/update-config"},
     {"UpdateNodegroupVersion", "POST",

@@ -29,6 +29,7 @@ void list_clusters(ServicePtr service, Invocation invocation, Done done);
 void delete_cluster(ServicePtr service, Invocation invocation, Done done);
 // cluster_config.cpp
 void update_cluster_config(ServicePtr service, Invocation invocation, Done done);
+void update_cluster_version(ServicePtr service, Invocation invocation, Done done);
 // nodegroups.cpp
 void list_nodegroups(ServicePtr service, Invocation invocation, Done done);
 // updates.cpp

@@ -21,6 +21,9 @@ struct Service {
   runtime::Executor& executor;
   client::Client& hub;
   const client::View& view;
+  // The endpoint of a cluster (by its object's name, at a port) on this server; empty where this
+  // server does not serve it. Null: every cluster has one endpoint, which its object tells.
+  std::function<std::string(std::string_view cluster_object, int port)> endpoint = {};
 };
 using ServicePtr = std::shared_ptr<const Service>;
 

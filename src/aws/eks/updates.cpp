@@ -20,10 +20,11 @@ constexpr std::size_t updates_per_cluster_max = 100;
 Value update_document(const Value& object) {
   const Value& spec = object["spec"];
   const Value& status = object["status"];
+  const bool takes_time = spec["type"].as_string() == "VersionUpdate";
   return Value::object(
       {{"id", spec["id"]},
        {"type", spec["type"]},
-       {"status", status["status"].string_or("Successful")},
+       {"status", status["status"].string_or(takes_time ? "InProgress" : "Successful")},
        {"params", spec["params"]},
        {"createdAt", spec["createdAt"]},
        {"errors", status["errors"].is_array() ? status["errors"] : Value::array()}});
@@ -120,10 +121,9 @@ Outcome<Value> find_repeated(const Service& service, const Caller& caller,
   return Value();
 }
 
-void record_update(const ServicePtr& service, const Caller& caller, const Value& cluster,
-                   UpdateRecord record, Done done) {
-  const base::WallTime now = service->executor.wall_now();
-  const std::string id = base::make_uuid(service->executor.random());
+Value update_object(const Service& service, const Value& cluster, const UpdateRecord& record) {
+  const base::WallTime now = service.executor.wall_now();
+  const std::string id = base::make_uuid(service.executor.random());
   const std::string cluster_object = cluster.at("metadata", "name").as_string();
   Value labels = Value::object({{std::string(cluster_label_key), cluster_object}});
   if (!record.client_request_token.empty()) {
@@ -133,25 +133,36 @@ void record_update(const ServicePtr& service, const Caller& caller, const Value&
                                {"kind", resources::clusters.kind},
                                {"name", cluster_object},
                                {"uid", cluster.at("metadata", "uid")}});
-  Value object = Value::object(
+  return Value::object(
       {{"metadata", Value::object({{"name", id},
                                    {"labels", std::move(labels)},
                                    {"ownerReferences", Value::array({std::move(owner)})}})},
        {"spec", Value::object({{"id", id},
                                {"type", record.type},
-                               {"params", std::move(record.params)},
+                               {"params", record.params},
                                {"clusterName", cluster.at("spec", "name")},
                                {"createdAt", static_cast<double>(now.microseconds / 1000) / 1000.0},
                                {"requestDigest", record.request_digest}})}});
-  create_on_hub(service, caller, resources::updates, std::move(object),
-                [service, cluster_object, name_space = hub_namespace(caller),
+}
+
+void keep_update(const ServicePtr& service, const Caller& caller, Value object, Done done) {
+  const std::string cluster_object = object.at("metadata", "labels", cluster_label_key).as_string();
+  create_on_hub(service, caller, resources::updates, object,
+                [service, cluster_object, object, name_space = hub_namespace(caller),
                  done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
-                  if (!answer) return done(refuse(from_status(answer.error())));
+                  if (!answer && !answer.error().is("AlreadyExists")) {
+                    return done(refuse(from_status(answer.error())));
+                  }
                   prune(service, name_space, cluster_object);
-                  Value update = update_document(answer->object);
+                  Value update = update_document(object);
                   update.set("status", "InProgress");
                   done(Value::object({{"update", std::move(update)}}));
                 });
+}
+
+void record_update(const ServicePtr& service, const Caller& caller, const Value& cluster,
+                   UpdateRecord record, Done done) {
+  keep_update(service, caller, update_object(*service, cluster, record), std::move(done));
 }
 
 void list_updates(ServicePtr service, Invocation invocation, Done done) {

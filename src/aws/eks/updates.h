@@ -1,5 +1,6 @@
 // Update objects: the record of one change of a cluster. One is written after its change has been
-// applied, so an Update without a status of its own was successful.
+// applied, so an Update without a status of its own was successful; only a change of version takes
+// the fleet some time.
 #pragma once
 
 #include "aws/eks/service.h"
@@ -16,6 +17,11 @@ struct UpdateRecord {
 // Errors: the token came with other input then.
 Outcome<value::Value> find_repeated(const Service& service, const Caller& caller,
                                     std::string_view cluster_object, const UpdateRecord& record);
+// The Update object that a record becomes, drawn now.
+value::Value update_object(const Service& service, const value::Value& cluster,
+                           const UpdateRecord& record);
+// Creates it and answers {"update": ...}, InProgress. One that is there already is the same one.
+void keep_update(const ServicePtr& service, const Caller& caller, value::Value object, Done done);
 // Writes it for `cluster` and answers {"update": ...}, InProgress, as the service does.
 void record_update(const ServicePtr& service, const Caller& caller, const value::Value& cluster,
                    UpdateRecord record, Done done);

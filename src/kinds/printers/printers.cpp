@@ -141,6 +141,8 @@ Value hub_cell(std::string_view column, const Value& object, WallTime now) {
   if (column == "Type") return object.at("spec", "instanceType").as_string();
   if (column == "Zone") return object.at("spec", "zone").as_string();
   if (column == "Node") return object.at("spec", "nodeName").as_string();
+  if (column == "Endpoint") return object.at("spec", "endpoint").as_string();
+  if (column == "Renewed") return object.at("status", "renewTime").as_string();
   return cells::age(object, now);
 }
 
@@ -178,6 +180,7 @@ constexpr std::array entries = {
     Entry{"hub.keelway.dev/v1", "Cluster", print_hub},
     Entry{"hub.keelway.dev/v1", "ClusterKey", print_hub},
     Entry{"hub.keelway.dev/v1", "Machine", print_hub},
+    Entry{"hub.keelway.dev/v1", "Server", print_hub},
     Entry{"hub.keelway.dev/v1", "Update", print_hub},
     Entry{"policy/v1", "PodDisruptionBudget", print_disruption_budget},
     Entry{"rbac.authorization.k8s.io/v1", "ClusterRole", print_creation},

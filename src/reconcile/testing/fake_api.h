@@ -271,6 +271,10 @@ class FakeApi final : public client::Client {
     if (!wanted.empty() && wanted != version) {
       return std::unexpected(schema::modified_conflict(r.group, r.resource, call.name));
     }
+    const std::string& meant = call.body.at("metadata", "uid").as_string();
+    if (!meant.empty() && meant != object.at("metadata", "uid").as_string()) {
+      return std::unexpected(schema::conflict(r.group, r.resource, call.name, "uid"));
+    }
     if (call.subresource == "eviction") {
       remove(r, {call.name_space, call.name});
       return reply(nullptr);
