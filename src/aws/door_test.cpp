@@ -405,33 +405,17 @@ TEST_F(DoorTest, OneKindOfChangeACall) {
 
 TEST_F(DoorTest, AVersionGoesUpByOneMinor) {
   make("dev", R"(,"version":"1.32")");
-  const auto update = [&](const std::string& version) {
-    return eks("POST", "/clusters/dev/updates", R"({"version":")" + version + R"("})");
+  const auto update = [&](const std::string& to) {
+    return eks("POST", "/clusters/dev/updates", R"({"version":")" + to + R"("})");
   };
-  expect_refused(eks("POST", "/clusters/dev/updates", "{}"), 400, "InvalidParameterException",
-                 "version");
-  expect_refused(update("1.12"), 400, "InvalidParameterException",
-                 "unsupported Kubernetes version");
-  expect_refused(update("1.32"), 400, "InvalidParameterException",
-                 "Unsupported Kubernetes minor version update from 1.32 to 1.32");
-  const std::string body = R"({"version":"1.33","clientRequestToken":"t"})";
-  const Reply made = eks("POST", "/clusters/dev/updates", body);
-  ASSERT_EQ(made.status, 200) << made.text;
-  const Value& first = made.body["update"];
-  EXPECT_EQ(first["type"].as_string(), "VersionUpdate");
-  EXPECT_EQ(first["status"].as_string(), "InProgress");
-  EXPECT_EQ(first["params"][0]["value"].as_string(), "1.33");
-  const std::string id = first["id"].as_string();
-  EXPECT_EQ(eks("GET", "/clusters/dev/updates/" + id).body.at("update", "status").as_string(),
-            "InProgress");
-  EXPECT_EQ(eks("POST", "/clusters/dev/updates", body).body.at("update", "id").as_string(), id);
-  expect_refused(update("1.32"), 400, "InvalidParameterException",
-                 "Unsupported Kubernetes minor version update from 1.33 to 1.32");
+  const std::string wrong = "Unsupported Kubernetes minor version update from 1.3";
+  expect_refused(update(""), 400, "InvalidParameterException", "version");
+  expect_refused(update("1.32"), 400, "InvalidParameterException", wrong + "2 to 1.32");
+  const Value made = update("1.33").body["update"];
+  EXPECT_EQ(made["type"].as_string() + made["status"].as_string(), "VersionUpdateInProgress");
+  expect_refused(update("1.32"), 400, "InvalidParameterException", wrong + "3 to 1.32");
   set_status("dev", "UPDATING");
-  expect_refused(update("1.33"), 409, "ResourceInUseException",
-                 "Cannot VersionUpdate because cluster dev currently has");
-  set_status("dev", "CREATING");
-  expect_refused(update("1.33"), 400, "InvalidRequestException", "CREATING");
+  expect_refused(update("1.33"), 409, "ResourceInUseException", "Cannot VersionUpdate because");
 }
 
 TEST_F(DoorTest, Tags) {

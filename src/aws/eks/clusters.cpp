@@ -45,20 +45,19 @@ bool token_spent(const Service& service, const Caller& caller, const Value& want
 // The name is taken: by this very request, sent again, or by another one.
 void answer_existing(const ServicePtr& service, const Caller& caller, Value wanted, Done done) {
   const std::string name = wanted.at("spec", "name").as_string();
-  find_cluster(
-      service, caller, name,
-      [service, name, wanted = std::move(wanted),
-       done = std::move(done)](Outcome<Value> existing) mutable {
-        if (!existing) return done(std::unexpected(existing.error()));
-        const Value& token = wanted.at("spec", "clientRequestToken");
-        const bool same =
-            token.is_string() && token == existing->at("spec", "clientRequestToken") &&
-            wanted.at("spec", "requestDigest") == existing->at("spec", "requestDigest") &&
-            cluster_status(*existing) != "DELETING";
-        if (same) return done(cluster_answer(*service, *existing));
-        done(refuse(
-            resource_in_use(fmt::format("Cluster already exists with name: {}", name), name)));
-      });
+  find_cluster(service, caller, name,
+               [service, name, wanted = std::move(wanted),
+                done = std::move(done)](Outcome<Value> existing) mutable {
+                 if (!existing) return done(std::unexpected(existing.error()));
+                 const Value& token = wanted.at("spec", "clientRequestToken");
+                 const bool same =
+                     token.is_string() && token == existing->at("spec", "clientRequestToken") &&
+                     wanted.at("spec", "requestDigest") == existing->at("spec", "requestDigest") &&
+                     cluster_status(*existing) != "DELETING";
+                 if (same) return done(cluster_answer(*service, *existing));
+                 done(refuse(resource_in_use(
+                     fmt::format("Cluster already exists with name: {}", name), name)));
+               });
 }
 
 std::optional<ServiceError> undeletable(const Value& object, const std::string& name) {
