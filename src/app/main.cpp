@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "app/up.h"
+#include "app/upkeep.h"
 #include "cli/verbs.h"
 #include "runtime/linux/linux_runtime.h"
 
@@ -90,6 +91,7 @@ class CommandLine {
     app_.require_subcommand(1);
     add_up();
     add_env();
+    add_upkeep();
     app_.add_subcommand("version", "Print the version.")->callback([] {
       fmt::print("keelway {}\n", KEELWAY_VERSION);
     });
@@ -176,6 +178,7 @@ class CommandLine {
     command->callback([this] { exit_code_ = env(remote_.data); });
   }
 
+  void add_upkeep();
   void add_clusters();
   void add_keys();
 
@@ -186,9 +189,51 @@ class CommandLine {
   std::string listen_ = "127.0.0.1:4566", nodes_ = "hollow", pools_ = "default", pace_ = "fast",
               store_ = "sqlite";
   cli::NewCluster new_cluster_;
+  std::string data_, output_ = "table";
   std::string name_, file_, account_, user_;
   bool no_wait_ = false;
 };
+
+void CommandLine::add_upkeep() {
+  data_ = remote_.data;
+  CLI::App* look = app_.add_subcommand(
+      "check",
+      "Verify a data folder: the database, every sealed value, the order of revisions, the keys.\n"
+      "Reads only, also beside a running server. Exits 0 where all is sound, 1 where something "
+      "was\n"
+      "found, 2 where nothing could be verified.");
+  look->add_option("--data", data_, "data folder")->capture_default_str();
+  look->add_option("-o,--output", output_, "how to print what was found")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  look->callback([this] {
+    const auto sound = check(data_, output_ == "json");
+    exit_code_ = !sound ? 2 : *sound ? 0 : 1;
+    if (!sound) report(std::unexpected(sound.error()));
+  });
+
+  CLI::App* save = app_.add_subcommand(
+      "backup",
+      "Copy a data folder into one file, also while its server runs: the state of one moment, "
+      "with\n"
+      "everything that was acknowledged before. The file holds the sealing key, so whoever has it\n"
+      "can read every secret; its mode is 0600. The audit log is not in it.");
+  save->add_option("--data", data_, "data folder")->capture_default_str();
+  save->add_option("--to", file_, "file to make, or a folder for a file named by the time")
+      ->required();
+  save->callback([this] { exit_code_ = report(backup(data_, file_)); });
+
+  CLI::App* load =
+      app_.add_subcommand("restore",
+                          "Make a data folder from a backup: the same clusters, keys and "
+                          "certificates. Refuses a folder\n"
+                          "that holds data already. Start it with `keelway up --data DIR`.");
+  load->add_option("--from", file_, "file that `keelway backup` made")
+      ->required()
+      ->check(CLI::ExistingFile);
+  load->add_option("--data", data_, "data folder to make")->capture_default_str();
+  load->callback([this] { exit_code_ = report(restore(file_, data_)); });
+}
 
 void CommandLine::add_clusters() {
   CLI::App* group = app_.add_subcommand("cluster", "Clusters, without the AWS CLI.");

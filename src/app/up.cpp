@@ -7,7 +7,7 @@
 #include <future>
 
 #include "app/house.h"
-#include "base/encoding.h"
+#include "app/seal_key.h"
 #include "cli/context.h"
 #include "runtime/linux/linux_runtime.h"
 #include "store/sealed/sealed.h"
@@ -16,9 +16,6 @@
 
 namespace keelway::app {
 namespace {
-
-constexpr std::size_t seal_key_bytes = 32;
-constexpr std::uint32_t first_seal_key = 1;
 
 base::Result<void> check(const UpOptions& options) {
   const Config& config = options.config;
@@ -29,29 +26,6 @@ base::Result<void> check(const UpOptions& options) {
         "--test-credentials is for loopback only; --listen names " + config.listen_host);
   }
   return {};
-}
-
-// The key that everything at rest is sealed with. Losing it loses the data.
-base::Result<store::KeyRing> seal_keys(runtime::Runtime& runtime, const std::string& folder) {
-  const std::string path = folder + "/seal.key";
-  std::string key;
-  if (auto text = runtime.files().read(path)) {
-    while (text->ends_with('\n')) text->pop_back();
-    const auto bytes = base::base64_decode(*text);
-    if (!bytes || bytes->size() != seal_key_bytes) {
-      return base::fail(base::ErrorCode::invalid,
-                        path + " is not a sealing key; put back the one this data was made with");
-    }
-    key = *bytes;
-  } else {
-    key = runtime.random_bytes(seal_key_bytes);
-    const auto written = runtime.files().write_private(path, base::base64_encode(key) + "\n");
-    if (!written) return std::unexpected(written.error());
-  }
-  store::KeyRing ring;
-  ring.keys[first_seal_key] = key;
-  ring.current = first_seal_key;
-  return ring;
 }
 
 base::Result<HouseFacts> start_and_wait(House& house) {
@@ -104,20 +78,25 @@ base::Result<void> up(UpOptions options) {
   if (const auto made = files.make_folders(options.data_folder); !made) return made;
   auto lock = files.lock_folder(options.data_folder);
   if (!lock) return std::unexpected(lock.error());
-  auto ring = seal_keys(*runtime, options.data_folder);
+  auto ring = read_or_make_seal_key(*runtime, options.data_folder);
   if (!ring) return std::unexpected(ring.error());
   auto database = store::open_sqlite(*runtime, {.path = options.data_folder + "/keelway.db"});
   if (!database) return std::unexpected(database.error());
-  auto engine = store::make_sealed(std::move(*database), *runtime, std::move(*ring));
+  const auto level = options.verbose ? telemetry::Level::info : telemetry::Level::warning;
+  const telemetry::Log log("keelway", telemetry::make_stderr_sink(level));
+  auto engine = store::make_sealed(
+      std::move(*database), *runtime, std::move(*ring),
+      [log = log.with("store")](const auto&, const std::string&, const base::Error& error) {
+        log.error("a stored value does not open", {{"error", error.message}});
+      });
   if (!engine) return std::unexpected(engine.error());
 
   auto audit =
       telemetry::make_file_sink(options.data_folder + "/audit.log", telemetry::Level::info);
   if (!audit) return std::unexpected(audit.error());
-  const auto level = options.verbose ? telemetry::Level::info : telemetry::Level::warning;
   const Seams seams{.runtime = *runtime,
                     .engine = **engine,
-                    .log = telemetry::Log("keelway", telemetry::make_stderr_sink(level)),
+                    .log = log,
                     .audit = telemetry::Log("audit", std::move(*audit))};
   auto house = assemble(seams, options.config);
   const auto facts = start_and_wait(*house);

@@ -26,7 +26,7 @@ using Bytes = std::shared_ptr<const std::string>;  // immutable, shared by every
 
 struct Entry {
   std::string key;
-  Bytes value;
+  Bytes value;            // null: it is there, but it does not open (sealed/sealed.h)
   Revision created = 0;   // of the transaction that made the key (again, after a deletion)
   Revision modified = 0;  // of the transaction that wrote this value
 };

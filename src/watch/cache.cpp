@@ -4,6 +4,7 @@
 #include <map>
 
 #include "watch/fanout.h"
+#include "watch/unreadable.h"
 #include "watch/window.h"
 
 namespace keelway::watch {
@@ -41,6 +42,7 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
 
   bool ready() const { return ready_; }
   const Window& window() const { return window_; }
+  const Unreadable& unreadable() const { return unreadable_; }
   Fanout& fanout() { return *fanout_; }
 
  private:
@@ -68,6 +70,7 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
   store::Keyspace& keyspace_;
   const CacheLimits limits_;
   Window window_;
+  Unreadable unreadable_;
   const std::shared_ptr<Fanout> fanout_;
   std::unique_ptr<store::Watch> watch_;
   std::multimap<Revision, std::shared_ptr<Waiter>> waiters_;
@@ -129,6 +132,10 @@ void Cache::Impl::read_page(std::shared_ptr<Reading> reading) {
     reading->revision = page->revision;
     std::move(page->entries.begin(), page->entries.end(), std::back_inserter(reading->entries));
     if (page->more) return self->read_page(std::move(reading));
+    self->unreadable_.take_from(reading->entries);
+    if (auto good = self->unreadable_.plausible(reading->entries.size()); !good) {
+      return self->read_failed(std::move(good.error()));
+    }
     self->finish_reading(*reading);
   };
   keyspace_.range(std::move(request), std::move(done));
@@ -175,6 +182,10 @@ void Cache::Impl::load(const Reading& reading) {
 }
 
 void Cache::Impl::become_ready() {
+  if (auto good = unreadable_.plausible(window_.count("")); !good) {
+    watch_.reset();
+    return read_failed(std::move(good.error()));
+  }
   std::vector<CacheEventPtr> events;
   static_cast<void>(window_.scan({}, [&](std::string_view key, const ObjectPtr& object) {
     auto event = std::make_shared<CacheEvent>();
@@ -209,6 +220,7 @@ void Cache::Impl::apply_differences(const Reading& reading) {
       ++entry;
     }
     if (entry == end || entry->key != key) {
+      if (unreadable_.revision_of(key) != 0) return true;  // not gone: the last state stays
       changes.push_back({reading.revision, std::string(key), nullptr});
       return true;
     }
@@ -258,6 +270,7 @@ void Cache::Impl::apply(const store::EventBatch& batch) {
   std::vector<CacheEventPtr> events;
   events.reserve(batch.events.size());
   for (const store::Event& change : batch.events) {
+    if (unreadable_.takes(change)) continue;
     ObjectPtr object;
     if (change.type == store::Event::Type::put) {
       object = Object::parse(change.entry.value, change.entry.modified);
@@ -396,6 +409,12 @@ Revision Cache::oldest_revision() const {
 }
 ObjectPtr Cache::get(std::string_view key) const {
   return impl_->window().get(key);
+}
+Revision Cache::unreadable(std::string_view key) const {
+  return impl_->unreadable().revision_of(key);
+}
+std::size_t Cache::unreadable_count() const {
+  return impl_->unreadable().size();
 }
 std::size_t Cache::count(std::string_view prefix) const {
   return impl_->window().count(prefix);

@@ -104,6 +104,10 @@ class Cache {
   Revision oldest_revision() const;
 
   ObjectPtr get(std::string_view key) const;  // null where absent
+  // Of the write that left a value which does not open under the key; 0: there is none. Such a key
+  // has no object here, or the last one that could be read.
+  Revision unreadable(std::string_view key) const;
+  std::size_t unreadable_count() const;
   // Objects under a resource's prefix (O(1)), or under any other prefix (O(those)).
   std::size_t count(std::string_view prefix) const;
   // In key order until `visit` answers false. Fails with expired where scan.revision has left the

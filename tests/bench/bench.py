@@ -263,6 +263,65 @@ def measure_writes(options):
     return {"median_per_second": statistics.median(r["per_second"] for r in rows), "runs": rows}
 
 
+def first_list(running, cluster):
+    """Milliseconds from exec to the cluster's answer to a list of one object, and the CPU that
+    the server has used by then."""
+    started = time.monotonic()
+    running.process = subprocess.Popen(
+        [BINARY, "up", "--data", running.data, "--listen", f"127.0.0.1:{running.port}",
+         *running.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=running.env)
+    while True:
+        connection = cluster.connect(seconds=60)
+        try:
+            connection.request("GET", "/api/v1/namespaces/default/configmaps?limit=1",
+                               headers=cluster.headers())
+            answer = connection.getresponse()
+            if answer.status == 200 and json.loads(answer.read())["items"]:
+                return (time.monotonic() - started) * 1000, cpu_of(running.process.pid)
+        except BROKEN:
+            pass
+        if running.process.poll() is not None or time.monotonic() - started > 300:
+            raise Failure("the server does not answer")
+        time.sleep(0.002)
+
+
+def measure_restart(options):
+    """Restart after a kill, by the number of small objects: exec to the first list of one."""
+    running, found = Server("--pools", "none"), {}
+    try:
+        running.start()
+        cluster = Cluster(running, "restart", running.create_cluster("restart"))
+        authority, token = running.home / "ca.pem", running.home / "token"
+        authority.write_text("".join(
+            ssl.DER_cert_to_PEM_cert(der)
+            for der in cluster.context.get_ca_certs(binary_form=True)))
+        there = 0
+        for count in sorted(options.objects):
+            token.write_text(Cluster(running, "restart", running.home /
+                                     "kubeconfig-restart").token)
+            done = subprocess.run(
+                [load_program(), "--port", str(cluster.port), "--ca", authority, "--token-file",
+                 token, "--count", str(count - there), "--bytes", str(options.bytes),
+                 "--connections", "4", "--streams", "64", "--prefix", f"to{count}"],
+                capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise Failure(done.stderr)
+            there = count
+            times, cpu = [], []
+            for _ in range(options.runs):
+                running.kill()
+                took, used = first_list(running, cluster)
+                times.append(took)
+                cpu.append(used)
+            found[count] = spread(times) | {
+                "cpu_s": round(statistics.median(cpu), 2),
+                "rss_mib": memory_of(running.process.pid)["rss_mib"],
+                "database_mib": round((running.data / "keelway.db").stat().st_size / 1048576, 1)}
+    finally:
+        running.remove()
+    return found
+
+
 def measure_watch(options):
     """Events that reach so many watchers of one kind a second, while objects are written. The
     watchers are threads of this Python, which is the limit from some number on."""
@@ -339,6 +398,7 @@ def main():
     add("create", measure_create, runs=20)
     add("memory", measure_memory, clusters=[0, 1, 10, 100], minutes=5)
     add("writes", measure_writes, runs=3, count=50_000, bytes=2048, connections=4, streams=64)
+    add("restart", measure_restart, runs=3, objects=[1_000, 10_000, 100_000], bytes=300)
     add("watch", measure_watch, count=1_000, watchers=20, bytes=2048)
     add("pods", measure_pods, runs=3)
     options = parser.parse_args()

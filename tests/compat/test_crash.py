@@ -10,7 +10,8 @@ from keelway_server import Failure, expect, main, server, wait_until
 from raw_client import Client, Cluster, condition_is, config_map
 
 MAPS = "/api/v1/namespaces/default/configmaps"
-KILLS = 20
+KILLS = int(os.environ.get("KEELWAY_KILLS", "20"))
+WRITERS = 8
 BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -204,7 +205,7 @@ def acknowledged_writes_and_watches_survive_kills():
         start = client.get(f"{MAPS}?limit=1")["metadata"]["resourceVersion"]
         watcher = Watcher(cluster, int(start))
         watcher.start()
-        writers = [Writer(cluster, f"w{i}", seed + i) for i in range(3)]
+        writers = [Writer(cluster, f"w{i}", seed + i) for i in range(WRITERS)]
         for _ in range(KILLS):
             for writer in writers:
                 writer.start()

@@ -158,6 +158,9 @@ bool answer_known(Core& core, const HttpCallPtr& call) {
   }
   if (parts[0] == "api" || parts[0] == "apis") return answer_groups(core, call, parts);
   if (parts[0] == "metrics") {
+    core.config.metrics
+        ->gauge("keelway_unreadable_objects", "Objects whose stored value does not open.")
+        .set(static_cast<double>(core.cache.unreadable_count()));
     reply_raw(core, call,
               text_response(200, core.config.metrics->prometheus_text(),
                             "text/plain; version=0.0.4; charset=utf-8"));

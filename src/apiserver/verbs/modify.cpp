@@ -1,3 +1,4 @@
+#include "apiserver/unreadable.h"
 #include "apiserver/verbs/commit.h"
 #include "apiserver/verbs/shape.h"
 #include "apiserver/verbs/verbs.h"
@@ -12,8 +13,7 @@ void fail(const ModificationPtr& m, schema::Status status) {
 }
 
 void create_missing(Core& core, const ModificationPtr& m) {
-  const schema::Kind& kind = *m->op->kind;
-  if (!m->missing) return fail(m, schema::not_found(kind.group, kind.resource, m->op->info.name));
+  if (!m->missing || is_unreadable(core, *m->op)) return fail(m, absent_status(core, *m->op));
   auto body = m->missing();
   if (!body) return fail(m, std::move(body.error()));
   create_decoded(core, m->op, std::move(*body), m->tracked, std::move(m->done));
@@ -61,7 +61,7 @@ Answer<Prepared> prepare(Core& core, const ModificationPtr& m, const ObjectPtr& 
 
 void modify(Core& core, ModificationPtr m) {
   Operation& op = *m->op;
-  const ObjectPtr current = core.cache.get(object_key(*op.kind, op.info.name_space, op.info.name));
+  const ObjectPtr current = readable(core, op);
   if (!current) return create_missing(core, m);
   auto prepared = prepare(core, m, current);
   if (prepared && m->beside && !prepared->unchanged) {

@@ -1,5 +1,6 @@
 // get and list.
 #include "apiserver/selection.h"
+#include "apiserver/unreadable.h"
 #include "apiserver/verbs/commit.h"
 #include "apiserver/verbs/verbs.h"
 #include "base/encoding.h"
@@ -160,16 +161,13 @@ void when_fresh(Core& core, std::string_view resource_version,
 
 void get(Core& core, OperationPtr op, OutcomeCallback done) {
   const std::string version(op->query.get("resourceVersion"));
-  when_fresh(
-      core, version, [&core, op = std::move(op), done = std::move(done)](Answer<void> ok) mutable {
-        if (!ok) return done(std::unexpected(std::move(ok.error())));
-        const schema::Kind& kind = *op->kind;
-        ObjectPtr object = core.cache.get(object_key(kind, op->info.name_space, op->info.name));
-        if (!object) {
-          return done(std::unexpected(schema::not_found(kind.group, kind.resource, op->info.name)));
-        }
-        done(outcome(std::move(object)));
-      });
+  when_fresh(core, version,
+             [&core, op = std::move(op), done = std::move(done)](Answer<void> ok) mutable {
+               if (!ok) return done(std::unexpected(std::move(ok.error())));
+               ObjectPtr object = readable(core, *op);
+               if (!object) return done(std::unexpected(absent_status(core, *op)));
+               done(outcome(std::move(object)));
+             });
 }
 
 void list(Core& core, OperationPtr op, OutcomeCallback done) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "apiserver/strategy/strategy.h"
+#include "apiserver/unreadable.h"
 #include "apiserver/verbs/commit.h"
 #include "apiserver/verbs/shape.h"
 #include "apiserver/verbs/verbs.h"
@@ -180,10 +181,8 @@ Answer<Value> permitted(Core& core, const RemovalPtr& r, const ObjectPtr& curren
 void attempt(Core& core, const RemovalPtr& r) {
   const schema::Kind& kind = *r->op->kind;
   const std::string key = object_key(kind, r->op->info.name_space, r->op->info.name);
-  const ObjectPtr current = core.cache.get(key);
-  if (!current) {
-    return r->done(std::unexpected(schema::not_found(kind.group, kind.resource, r->op->info.name)));
-  }
+  const ObjectPtr current = readable(core, *r->op);
+  if (!current) return r->done(std::unexpected(absent_status(core, *r->op)));
   auto old = permitted(core, r, current);
   if (!old) return r->done(std::unexpected(std::move(old.error())));
   Verdict verdict = judge(kind, *old, r->options, core.now());
@@ -233,6 +232,7 @@ void remove_with(Core& core, OperationPtr op, Value options, OutcomeCallback don
   if (auto ok = check_options(options); !ok) {
     return done(std::unexpected(std::move(ok.error())));
   }
+  if (ignores_read_errors(options)) return remove_unreadable(core, std::move(op), std::move(done));
   auto removal = std::make_shared<Removal>();
   removal->op = std::move(op);
   removal->options = std::move(options);

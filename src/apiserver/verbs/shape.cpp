@@ -118,6 +118,10 @@ Answer<Value> read_delete_options(Operation& op) {
   if (op.query.has("orphanDependents") && !options.contains("orphanDependents")) {
     options.set("orphanDependents", op.query.flag("orphanDependents"));
   }
+  constexpr const char* ignore = "ignoreStoreReadErrorWithClusterBreakingPotential";
+  if (op.query.has(ignore) && !options.contains(ignore)) {
+    options.set(ignore, op.query.flag(ignore));
+  }
   if (!options["dryRun"].empty() && !op.query.has("dryRun")) op.query.set("dryRun", "All");
   return options;
 }

@@ -8,8 +8,8 @@ namespace {
 // What the handles of one sealed keyspace share.
 class Opener {
  public:
-  Opener(std::shared_ptr<const Seal> seal, std::string keyspace)
-      : seal_(std::move(seal)), keyspace_(std::move(keyspace)) {}
+  Opener(std::shared_ptr<const Seal> seal, std::string keyspace, const BrokenSeal& broken)
+      : seal_(std::move(seal)), keyspace_(std::move(keyspace)), broken_(broken) {}
 
   Bytes close(const std::string& key, const Bytes& plain) {
     return seal_->close(keyspace_, key, plain);
@@ -27,54 +27,20 @@ class Opener {
     }
     return {};
   }
+  // A value that does not open becomes null.
+  void open_or_tell(Entry& entry) {
+    const auto opened = open(entry);
+    if (opened) return;
+    entry.value = nullptr;
+    if (broken_) broken_(keyspace_, entry.key, opened.error());
+  }
 
  private:
   const std::shared_ptr<const Seal> seal_;
   const std::string keyspace_;
+  const BrokenSeal broken_;
 };
 using OpenerPtr = std::shared_ptr<Opener>;
-
-// A watch that may end before its inner watch does: by a value that does not open.
-class SealedWatch final : public Watch {
- public:
-  struct State {
-    WatchRequest request;
-    OpenerPtr opener;
-    bool ended = false;
-  };
-  SealedWatch(std::shared_ptr<State> state, std::unique_ptr<Watch> inner)
-      : state_(std::move(state)), inner_(std::move(inner)) {}
-  ~SealedWatch() override { state_->ended = true; }
-
-  static void deliver(State& state, const EventBatch& batch) {
-    if (state.ended) return;
-    EventBatch opened;
-    opened.revision = batch.revision;
-    opened.events = batch.events;
-    for (Event& event : opened.events) {
-      // The value before is a convenience: one that does not open is left out.
-      if (event.previous && !state.opener->open(*event.previous)) event.previous.reset();
-      if (auto result = state.opener->open(event.entry); !result) {
-        return break_off(state, std::move(opened), std::move(result.error()), event.entry.modified);
-      }
-    }
-    state.request.on_events(opened);
-  }
-
- private:
-  // Whole revisions before the broken value, then the end.
-  static void break_off(State& state, EventBatch opened, base::Error error, Revision at) {
-    std::erase_if(opened.events, [&](const Event& event) { return event.entry.modified >= at; });
-    opened.revision = at - 1;
-    if (!opened.events.empty()) state.request.on_events(opened);
-    if (!std::exchange(state.ended, true) && state.request.on_end) {
-      state.request.on_end(std::move(error));
-    }
-  }
-
-  const std::shared_ptr<State> state_;
-  const std::unique_ptr<Watch> inner_;
-};
 
 class SealedKeyspace final : public Keyspace {
  public:
@@ -100,29 +66,25 @@ class SealedKeyspace final : public Keyspace {
     inner_->range(std::move(request), [opener = opener_, done = std::move(done)](
                                           base::Result<RangeResult> result) mutable {
       if (result) {
-        if (auto opened = opener->open(result->entries); !opened) {
-          return done(std::unexpected(opened.error()));
-        }
+        for (Entry& entry : result->entries) opener->open_or_tell(entry);
       }
       done(std::move(result));
     });
   }
 
   std::unique_ptr<Watch> watch(WatchRequest request) override {
-    auto state = std::make_shared<SealedWatch::State>();
-    state->request = std::move(request);
-    state->opener = opener_;
-    WatchRequest inner;
-    inner.prefix = state->request.prefix;
-    inner.after = state->request.after;
-    inner.previous = state->request.previous;
-    inner.on_events = [state](const EventBatch& batch) { SealedWatch::deliver(*state, batch); };
-    inner.on_end = [state](base::Error error) {
-      if (!std::exchange(state->ended, true) && state->request.on_end) {
-        state->request.on_end(std::move(error));
+    auto deliver = [opener = opener_,
+                    on_events = std::move(request.on_events)](const EventBatch& batch) mutable {
+      EventBatch opened = batch;
+      for (Event& event : opened.events) {
+        // The value before is a convenience: one that does not open is left out.
+        if (event.previous && !opener->open(*event.previous)) event.previous.reset();
+        opener->open_or_tell(event.entry);
       }
+      on_events(opened);
     };
-    return std::make_unique<SealedWatch>(state, inner_->watch(std::move(inner)));
+    request.on_events = std::move(deliver);
+    return inner_->watch(std::move(request));
   }
 
   void head(std::move_only_function<void(base::Result<Revision>)> done) override {
@@ -139,13 +101,13 @@ class SealedKeyspace final : public Keyspace {
 
 class SealedEngine final : public Engine {
  public:
-  SealedEngine(std::unique_ptr<Engine> inner, std::shared_ptr<const Seal> seal)
-      : inner_(std::move(inner)), seal_(std::move(seal)) {}
+  SealedEngine(std::unique_ptr<Engine> inner, std::shared_ptr<const Seal> seal, BrokenSeal broken)
+      : inner_(std::move(inner)), seal_(std::move(seal)), broken_(std::move(broken)) {}
 
   std::unique_ptr<Keyspace> open(const std::string& keyspace,
                                  runtime::Executor& executor) override {
     return std::make_unique<SealedKeyspace>(inner_->open(keyspace, executor),
-                                            std::make_shared<Opener>(seal_, keyspace));
+                                            std::make_shared<Opener>(seal_, keyspace, broken_));
   }
   void drop(const std::string& keyspace, runtime::Executor& executor,
             std::move_only_function<void(base::Result<void>)> done) override {
@@ -155,6 +117,7 @@ class SealedEngine final : public Engine {
  private:
   const std::unique_ptr<Engine> inner_;
   const std::shared_ptr<const Seal> seal_;
+  const BrokenSeal broken_;
 };
 
 struct Checking {
@@ -188,10 +151,11 @@ void check_page(std::shared_ptr<Checking> checking, std::string start_after, Rev
 }  // namespace
 
 base::Result<std::unique_ptr<Engine>> make_sealed(std::unique_ptr<Engine> inner,
-                                                  runtime::Runtime& runtime, KeyRing ring) {
+                                                  runtime::Runtime& runtime, KeyRing ring,
+                                                  BrokenSeal broken) {
   auto seal = Seal::make(runtime, std::move(ring));
   if (!seal) return std::unexpected(seal.error());
-  return std::make_unique<SealedEngine>(std::move(inner), std::move(*seal));
+  return std::make_unique<SealedEngine>(std::move(inner), std::move(*seal), std::move(broken));
 }
 
 void check_sealed(Keyspace& inner, const std::string& keyspace, std::shared_ptr<const Seal> seal,

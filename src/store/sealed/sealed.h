@@ -5,6 +5,7 @@
 // value that was moved to another key or keyspace does not open.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,11 +20,17 @@ struct KeyRing {
   std::uint32_t current = 0;                  // of new values; the others open old ones
 };
 
-// Fails where the ring is not as described. Errors of reading name the key whose value does not
-// open: a range that meets one fails, a watch delivers the others and ends; other keys are not
-// concerned. Changing the current id does not rewrite old values.
+// Hears of every value that does not open, each time it is met, on the keyspace's executor.
+using BrokenSeal = std::function<void(const std::string& keyspace, const std::string& key,
+                                      const base::Error& error)>;
+
+// Fails where the ring is not as described. A value that does not open is delivered as null, in
+// ranges and watches, and told to `broken`; other keys are not concerned. As the current entry of
+// a conflict it is an error that names the key. It may be written anew or deleted as any other.
+// Changing the current id does not rewrite old values.
 base::Result<std::unique_ptr<Engine>> make_sealed(std::unique_ptr<Engine> inner,
-                                                  runtime::Runtime& runtime, KeyRing ring);
+                                                  runtime::Runtime& runtime, KeyRing ring,
+                                                  BrokenSeal broken = nullptr);
 
 // The seal alone: for the check of a database and for single secrets.
 class Seal {

@@ -100,7 +100,14 @@ TEST_F(SealedTest, BrokenRingsAreRefused) {
 TEST_F(SealedTest, ABrokenValueNamesItsKeyAndLeavesOthersAlone) {
   auto memory = make_memory(host_->runtime());
   Engine& inner = *memory;
-  const auto engine = *make_sealed(std::move(memory), host_->runtime(), ring(0x20000));
+  std::vector<std::string> told;
+  const auto engine = *make_sealed(
+      std::move(memory), host_->runtime(), ring(0x20000),
+      [&](const std::string& keyspace, const std::string& key, const base::Error& error) {
+        EXPECT_EQ(keyspace, "c");
+        EXPECT_NE(error.message.find(key), std::string::npos);
+        told.push_back(key);
+      });
   const auto keyspace = engine->open("c", *executor_);
   const auto raw = inner.open("c", *executor_);
   std::vector<std::string> seen;
@@ -109,7 +116,9 @@ TEST_F(SealedTest, ABrokenValueNamesItsKeyAndLeavesOthersAlone) {
   executor_->post([&] {
     WatchRequest request;
     request.on_events = [&](const EventBatch& batch) {
-      for (const Event& event : batch.events) seen.push_back(event.entry.key);
+      for (const Event& event : batch.events) {
+        seen.push_back(event.entry.key + (event.entry.value ? "" : " does not open"));
+      }
     };
     request.on_end = [&](base::Error error) { ends.push_back(std::move(error)); };
     watch = keyspace->watch(std::move(request));
@@ -121,11 +130,14 @@ TEST_F(SealedTest, ABrokenValueNamesItsKeyAndLeavesOthersAlone) {
   EXPECT_EQ(*range(*keyspace, "/a").value().entries.at(0).value, "1");
   EXPECT_EQ(*range(*keyspace, "/c").value().entries.at(0).value, "2");
   const auto all = range(*keyspace, "");
-  ASSERT_FALSE(all);
-  EXPECT_NE(all.error().message.find("/b/broken"), std::string::npos);
-  EXPECT_EQ(seen, std::vector<std::string>{"/a/good"});
-  ASSERT_EQ(ends.size(), 1u);
-  EXPECT_NE(ends[0].message.find("/b/broken"), std::string::npos);
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->entries.size(), 3u);
+  EXPECT_EQ(*all->entries[0].value, "1");
+  EXPECT_EQ(all->entries[1].value, nullptr);
+  EXPECT_EQ(*all->entries[2].value, "2");
+  EXPECT_EQ(seen, (std::vector<std::string>{"/a/good", "/b/broken does not open", "/c/good"}));
+  EXPECT_TRUE(ends.empty());
+  EXPECT_EQ(told, (std::vector<std::string>{"/b/broken", "/b/broken"})) << "by watch and range";
 
   std::optional<SealCheck> check;
   executor_->post(

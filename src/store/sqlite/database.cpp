@@ -129,6 +129,17 @@ base::Result<void> Database::checkpoint() {
   return std::unexpected(error("checkpoint"));
 }
 
+base::Result<void> Database::copy_to(Database& to) {
+  sqlite3_backup* copy = sqlite3_backup_init(to.handle_, "main", handle_, "main");
+  if (copy == nullptr) return std::unexpected(to.error("copy"));
+  constexpr int pages_a_step = 256;
+  int code = SQLITE_OK;
+  while (code == SQLITE_OK) code = sqlite3_backup_step(copy, pages_a_step);
+  const int ended = sqlite3_backup_finish(copy);
+  if (code == SQLITE_DONE && ended == SQLITE_OK) return {};
+  return std::unexpected(to.error("copy"));
+}
+
 int Database::changes() const {
   return sqlite3_changes(handle_);
 }

@@ -61,6 +61,9 @@ class Database {
   base::Result<std::int64_t> pragma(const char* sql);  // of one number
   // Moves what the write-ahead log holds into the database, without waiting for readers.
   base::Result<void> checkpoint();
+  // Makes `to` an image of what this connection sees. Inside a transaction that is one moment,
+  // whoever writes meanwhile.
+  base::Result<void> copy_to(Database& to);
   int wal_pages() const { return wal_pages_; }  // after the last commit
   int changes() const;
   base::Error error(std::string_view doing) const;

@@ -17,16 +17,10 @@ constexpr const char* make_tables =
     "  STRICT;"
     "PRAGMA user_version=1;";
 
-base::Result<void> check_format(Database& database) {
+base::Result<void> make_or_check(Database& database) {
   const auto version = database.pragma("PRAGMA user_version");
   if (!version) return std::unexpected(version.error());
-  if (*version == format_version) return {};
-  if (*version != 0) {
-    return base::fail(base::ErrorCode::invalid,
-                      "the database has format " + std::to_string(*version) +
-                          ", this program knows " + std::to_string(format_version) +
-                          "; start the version that wrote it");
-  }
+  if (*version != 0) return check_format(*version);
   if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun;
   if (auto made = database.execute(make_tables); !made) {
     static_cast<void>(database.execute("ROLLBACK"));
@@ -48,6 +42,13 @@ LogRow read_row(const Statement& statement) {
 
 }  // namespace
 
+base::Result<void> check_format(std::int64_t version) {
+  if (version == format_version) return {};
+  return base::fail(base::ErrorCode::invalid,
+                    "the database has format " + std::to_string(version) + ", this program knows " +
+                        std::to_string(format_version) + "; start the version that wrote it");
+}
+
 base::Result<std::unique_ptr<LogTable>> LogTable::open(const std::string& path, bool writable,
                                                        const std::string& vfs) {
   auto table = std::make_unique<LogTable>();
@@ -63,7 +64,7 @@ base::Result<std::unique_ptr<LogTable>> LogTable::open(const std::string& path, 
         "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;"
         "PRAGMA journal_size_limit=16777216;");
     if (!set) return std::unexpected(set.error());
-    if (auto checked = check_format(db); !checked) return std::unexpected(checked.error());
+    if (auto checked = make_or_check(db); !checked) return std::unexpected(checked.error());
   }
   if (auto prepared = table->prepare(writable); !prepared) {
     return std::unexpected(prepared.error());

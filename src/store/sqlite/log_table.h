@@ -39,6 +39,9 @@ struct KeyspaceRow {
   Revision compacted = 0;
 };
 
+// Fails where a database's user_version is none that this program reads.
+base::Result<void> check_format(std::int64_t version);
+
 class LogTable {
  public:
   // Opens the database; the writer makes or checks its tables.

@@ -221,6 +221,33 @@ TEST_F(SqliteTest, TheWriteAheadLogStaysSmall) {
   EXPECT_GT(std::filesystem::file_size(options_.path), 3u << 20);
 }
 
+// Erased rows leave holes between those that stay; SQLite merges pages that get too empty and takes
+// free ones first, so the file is bounded by what lives and what history holds.
+TEST_F(SqliteTest, TheFileDoesNotGrowUnderChurn) {
+  options_.garbage_min = 200;
+  options_.history_min = 100;
+  options_.reclaim_step = 64;
+  options_.checkpoint_pages = 32;
+  open();
+  const std::string value(1'000, 'v');
+  std::int64_t early = 0;
+  for (int round = 0; round < 120; ++round) {
+    std::vector<Transaction> batch;
+    // One that stays among twenty that do not: the worst that a page can hold.
+    batch.push_back(put("stays" + std::to_string(round % 100), value));
+    for (int k = 0; k < 100; ++k) batch.push_back(put("k" + std::to_string(k % 25), value));
+    transact(std::move(batch));
+    world_->run_for(std::chrono::milliseconds(100));
+    if (round == 40) early = sql("PRAGMA page_count");
+  }
+  world_->run_for(std::chrono::seconds(5));
+  const std::int64_t pages = sql("PRAGMA page_count");
+  EXPECT_LT(pages, 3 * early) << "12,000 writes of a kilobyte would be 1,500 pages";
+  EXPECT_LT(pages, 400);
+  const std::int64_t rows = sql("SELECT count(*) FROM log");
+  EXPECT_LT(rows, 700);
+}
+
 TEST_F(SqliteTest, ForeignAndNewerFilesAreRefusedInWords) {
   open();
   close();
