@@ -140,7 +140,7 @@ void Core::transact(const SpacePtr& space, Transaction transaction, base::WallTi
   else if (stopped_)
     refused = base::Error{base::ErrorCode::unavailable, "the store is closed"};
   else if (mailbox && pending_bytes_ > options_.pending_bytes_max) {
-    refused = base::Error{base::ErrorCode::exhausted,
+    refused = base::Error{base::ErrorCode::unavailable,
                           "too many writes wait for the disk; try again later"};
   }
   if (refused) return answer(mailbox, std::move(done), Result(std::unexpected(*refused)));
@@ -209,6 +209,7 @@ void Core::add_row(CommitOp& op, std::string key, Bytes value, std::int64_t expi
 }
 
 void Core::set_expiry(Space& space, const std::string& key, std::int64_t expires_us) {
+  if (expires_us == 0 && space.expires_us.empty()) return;  // the usual case
   if (const auto old = space.expires_us.find(key); old != space.expires_us.end()) {
     expiries_.erase({old->second, space.id, key});
     space.expires_us.erase(old);

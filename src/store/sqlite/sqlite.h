@@ -14,7 +14,7 @@ struct SqliteOptions {
   // The file lies in runtime.files() instead of with the operating system: a simulated disk. No
   // other process may look into it meanwhile.
   bool in_runtime_files = false;
-  // Of waiting writes; more are refused with exhausted.
+  // Of waiting writes; more are refused with unavailable.
   std::size_t pending_bytes_max = 256u << 20;
   // A keyspace is compacted by itself when it has more superseded versions than this and than
   // garbage_factor times its live keys; the youngest history_min revisions stay.
