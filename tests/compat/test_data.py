@@ -1,4 +1,5 @@
 """The data folder: backup and restore, check, a flipped bit, a disk that is full, old data."""
+import http.client
 import json
 import pathlib
 import shutil
@@ -17,6 +18,16 @@ FIXTURES = ROOT / "tests/fixtures"
 def names(client):
     return {m["metadata"]["name"]: m["data"] for m in client.items(MAPS)
             if m["metadata"]["name"] != "kube-root-ca.crt"}
+
+
+def answers(client):
+    """A condition for wait_until: the cluster answers."""
+    def look():
+        try:
+            return client.get(f"{MAPS}?limit=1")
+        except (OSError, http.client.HTTPException):
+            return None
+    return look
 
 
 class Writer(threading.Thread):
@@ -72,7 +83,7 @@ def a_backup_while_serving_comes_back_elsewhere():
         running.start()
         expect(running.access_key, key, "the root key")
         client = Client(old)  # with the old kubeconfig's authority, address and token
-        wait_until("the restored cluster to answer", lambda: names(client), 20)
+        wait_until("the restored cluster to answer", answers(client), 20)
         found = names(client)
         lost = [name for name in before if name not in found]
         if lost:
@@ -111,7 +122,7 @@ def a_flipped_bit_stays_where_it_is():
         expect([f["key"] for f in findings], ["/core/configmaps/default/b"], "the keys it names")
 
         running.start()
-        wait_until("the cluster to answer", lambda: names(client), 20)
+        wait_until("the cluster to answer", answers(client), 20)
         expect(set(names(client)), {"a", "c"}, "what is listed")
         expect_in("/core/configmaps/default/b", running.log(), "the server's log")
         metrics = Client(cluster)
@@ -200,7 +211,7 @@ def a_full_disk_refuses_writes_until_there_is_space():
         written.append("after")
         running.kill()
         running.start()
-        wait_until("the cluster to answer", lambda: names(client), 20)
+        wait_until("the cluster to answer", answers(client), 20)
         expect(set(names(client)), set(written), "after a kill")
         running.keelway("check")
         print(f"      {len(written)} written, {len(refusals)} refused")
@@ -226,7 +237,7 @@ def data_of_earlier_releases_opens():
             running.start()
             cluster = Cluster(running, wanted["cluster"], kubeconfig_of(running, wanted["cluster"]))
             client = Client(cluster)
-            wait_until("the cluster to answer", lambda: names(client), 30)
+            wait_until("the cluster to answer", answers(client), 30)
             for path, objects in wanted["objects"].items():
                 found = {o["metadata"]["name"]: o for o in client.items(path)}
                 for name, parts in objects.items():
