@@ -28,6 +28,10 @@ class Topology {
   // place or remove, and no longer than the pod.
   class Question;
   Question ask(const PodInfo& pod);
+  // Rules that are being counted; they are kept until the end.
+  std::size_t rules() const { return groups_.size() + anti_terms_.size(); }
+  // A pod on a node has ever had required anti-affinity: others are judged by their labels.
+  bool has_rules_of_running_pods() const { return !anti_terms_.empty(); }
 
  private:
   struct Group;

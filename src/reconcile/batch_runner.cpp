@@ -23,16 +23,21 @@ BatchRunner::~BatchRunner() {
 }
 
 void BatchRunner::observe(const client::Change& change) {
+  loop_->observe(change);
   dirty_ = dirty_ || loop_->wakes(change);
 }
 
 void BatchRunner::advance() {
-  for (auto at = issued_.begin(); at != issued_.end();) {
-    const Issued& issued = at->second;
-    const bool seen = issued.state == State::awaited &&
-                      context_.feeds.reached(issued.visible.feed, issued.visible.revision);
-    dirty_ = dirty_ || (seen && issued.lost);
-    at = seen ? issued_.erase(at) : std::next(at);
+  for (auto at = awaited_.begin(); at != awaited_.end();) {
+    const auto [feed, revision, id] = *at;
+    if (!context_.feeds.reached(feed, revision)) {
+      // The rest of this feed waits for higher revisions.
+      at = awaited_.lower_bound({feed + 1, 0, 0});
+      continue;
+    }
+    dirty_ = dirty_ || issued_.at(id).lost;
+    issued_.erase(id);
+    at = awaited_.erase(at);
   }
   if (dirty_) plan_soon();
 }
@@ -144,6 +149,7 @@ void BatchRunner::await(std::uint64_t id, Visible visible) {
   issued.state = State::awaited;
   issued.visible = visible;
   issued.since = context_.executor.now();
+  awaited_.emplace(visible.feed, visible.revision, id);
   arm_overdue();
 }
 
@@ -167,20 +173,17 @@ void BatchRunner::arm_overdue() {
 
 void BatchRunner::release_overdue() {
   const base::Instant now = context_.executor.now();
-  bool awaited = false;
-  for (auto at = issued_.begin(); at != issued_.end();) {
-    const Issued& issued = at->second;
-    if (issued.state != State::awaited) {
+  for (auto at = awaited_.begin(); at != awaited_.end();) {
+    const auto issued = issued_.find(std::get<2>(*at));
+    if (now - issued->second.since < kOverdue) {
       ++at;
-    } else if (now - issued.since >= kOverdue) {
-      dirty_ = true;
-      at = issued_.erase(at);
-    } else {
-      awaited = true;
-      ++at;
+      continue;
     }
+    dirty_ = true;
+    issued_.erase(issued);
+    at = awaited_.erase(at);
   }
-  if (awaited) arm_overdue();
+  if (!awaited_.empty()) arm_overdue();
   if (dirty_) plan_soon();
 }
 

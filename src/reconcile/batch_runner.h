@@ -5,7 +5,9 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "reconcile/runner.h"
@@ -44,6 +46,8 @@ class BatchRunner final : public Runner {
   const std::unique_ptr<BatchLoop> loop_;
   const EffectExecutor effects_;
   std::map<std::uint64_t, Issued> issued_;  // in order of issue
+  // Of the awaited: feed, revision, number; so that a change looks only at what it shows.
+  std::set<std::tuple<int, client::Revision, std::uint64_t>> awaited_;
   std::deque<std::uint64_t> unsent_;
   std::uint64_t next_id_ = 1;
   std::size_t in_flight_ = 0;

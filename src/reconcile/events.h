@@ -1,5 +1,5 @@
-// Events: what people read under `kubectl describe`. One Event object an occurrence, without
-// aggregation; the caller writes them only when something changed.
+// Events: what people read under `kubectl describe`. The caller asks for one an occurrence, only
+// when something changed; event_correlator.h keeps them few.
 #pragma once
 
 #include <string>

@@ -81,6 +81,7 @@ void KeyedRunner::enqueue(const Key& key) {
       break;
     case Phase::running:
     case Phase::waiting:
+    case Phase::resting:
       entry.dirty = true;
       break;
   }
@@ -195,6 +196,7 @@ void KeyedRunner::finish(Round& round) {
                             {"reason", stop->reason}});
     }
   }
+  entry.rest = round.plan.actions.empty() ? base::Duration(0) : round.plan.rest;
   for (const auto& [feed, revision] : round.visible) wait_for(round.key, {feed, revision});
   settle(round.key);
   if (!queue_.empty()) pump_soon();
@@ -212,6 +214,17 @@ void KeyedRunner::settle(const Key& key) {
   const auto found = entries_.find(key);
   Entry& entry = found->second;
   if (entry.phase != Phase::waiting || entry.waits > 0) return;
+  if (const base::Duration rest = std::exchange(entry.rest, base::Duration(0));
+      rest > base::Duration(0)) {
+    entry.phase = Phase::resting;
+    entry.timer = context_.executor.after(rest, [this, key] {
+      Entry& rested = entries_[key];
+      rested.timer = 0;
+      rested.phase = Phase::waiting;
+      settle(key);
+    });
+    return;
+  }
   entry.phase = Phase::idle;
   // A change makes a successful key plan at once; a failing one keeps its backoff, or a loop whose
   // failing rounds write something would spin.

@@ -24,13 +24,14 @@ class KeyedRunner final : public Runner {
   void advance() override;
 
  private:
-  enum class Phase { idle, queued, running, waiting };
+  enum class Phase { idle, queued, running, waiting, resting };
   struct Entry {
     Phase phase = Phase::idle;
-    bool dirty = false;  // changed while running or waiting
+    bool dirty = false;  // changed since it ran
     int failures = 0;
     int waits = 0;                        // revisions that the view has not reached
     std::optional<base::Duration> again;  // what the last plan or failure asked for
+    base::Duration rest{0};               // after the view has reached them
     runtime::TimerId timer = 0;
   };
   struct Round;

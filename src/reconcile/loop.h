@@ -58,6 +58,9 @@ struct Plan {
   // The actions do not depend on each other: several may be in flight, one first, then twice as
   // many after each success (slow start); a failure lets no further ones start.
   bool independent = false;
+  // After a round that did something the key is left alone this long, whatever changes: for
+  // objects that sum up many others, so that one write tells of many changes.
+  base::Duration rest{0};
 };
 
 // Level-based, one object at a time.
@@ -85,6 +88,9 @@ class BatchLoop {
   virtual ~BatchLoop() = default;
   virtual std::string_view name() const = 0;
   virtual std::vector<client::Resource> watches() const = 0;
+  // Every change that the view has taken, in order, before `wakes` and the next plan: for what a
+  // loop keeps beside the view. It must not change what is planned, only how fast.
+  virtual void observe(const client::Change&) const {}
   // Whether a change can give this loop work.
   virtual bool wakes(const client::Change& change) const = 0;
   // Actions that were issued and whose effect the view does not show yet.

@@ -18,6 +18,7 @@ class LocalManager final : public Manager {
         context_{executor,
                  client,
                  feeds_,
+                 events_,
                  std::move(log),
                  alive_,
                  [this](Runner& runner, std::vector<client::Resource> more) {
@@ -111,6 +112,7 @@ class LocalManager final : public Manager {
 
   std::shared_ptr<int> alive_;
   Feeds feeds_;
+  EventCorrelator events_;
   Context context_;
   std::map<std::pair<std::string, std::string>, Interest> interests_;  // by (group, resource)
   std::vector<std::unique_ptr<Runner>> runners_;

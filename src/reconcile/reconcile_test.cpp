@@ -97,6 +97,56 @@ TEST(KeyedRunner, ALostAnswerIsCaughtUpWithBeforeTheNextPlan) {
   EXPECT_EQ(world.creates(), 1) << "the write happened; planning waited until it was visible";
 }
 
+// Writes how many secrets there are, and rests after that.
+class Counter final : public KeyedLoop {
+ public:
+  explicit Counter(int& writes) : writes_(writes) {}
+  std::string_view name() const override { return "counter"; }
+  std::vector<client::Resource> watches() const override {
+    return {resources::config_maps, resources::secrets};
+  }
+  void keys_of(const client::Change& change, const client::View&,
+               std::vector<Key>& keys) const override {
+    if (change.resource == resources::secrets) keys.push_back({"n", "total", ""});
+  }
+  Plan plan(const client::View& view, const Key& key, base::WallTime, Seed) const override {
+    const std::string count = std::to_string(view.list(resources::secrets).size());
+    const client::ObjectPtr total = view.get(resources::config_maps, key.name_space, key.name);
+    if (total && total->value().at("data", "count").as_string() == count) return {};
+    ++writes_;
+    value::Value document = total ? total->value() : config_map("total");
+    document.mutate("data").set("count", count);
+    Plan plan{{{total ? client::update_call(resources::config_maps, document)
+                      : client::create_call(resources::config_maps, key.name_space, document),
+                {},
+                ""}},
+              Done{}};
+    plan.rest = 100ms;
+    return plan;
+  }
+
+ private:
+  int& writes_;
+};
+
+TEST(KeyedRunner, AKeyThatRestsTellsOfManyChangesInOneWrite) {
+  World world;
+  int writes = 0;
+  world.manager->add(std::make_unique<Counter>(writes));
+  world.manager->start();
+  for (int i = 0; i < 50; ++i) {
+    world.api.put(resources::secrets, config_map("s" + std::to_string(i)));
+    world.executor.run_for(10ms);
+  }
+  world.executor.run_for(10s);
+  EXPECT_EQ(
+      world.api.get(resources::config_maps, "n", "total")->value().at("data", "count").as_string(),
+      "50");
+  EXPECT_GE(writes, 4);
+  EXPECT_LE(writes, 7) << "half a second of changes, a tenth of rest after each write";
+  EXPECT_EQ(world.executor.pending(), 0u) << "idle managers own no timer";
+}
+
 TEST(KeyedRunner, FailuresBackOffAndThenSucceed) {
   World world;
   int refusals = 6;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "client/resources.h"
+
 namespace keelway::reconcile {
 namespace {
 
@@ -85,6 +87,12 @@ void run_effect(const Context& context, const EffectExecutor& effects, const Eff
           });
 }
 
+void say_nothing(const Context& context, ActionDone done) {
+  context.executor.post([alive = context.alive, done = std::move(done)] {
+    if (!alive.expired()) done({});
+  });
+}
+
 }  // namespace
 
 void run_action(const Context& context, const EffectExecutor& effects, std::string_view loop,
@@ -95,6 +103,12 @@ void run_action(const Context& context, const EffectExecutor& effects, std::stri
   }
   client::Call call = std::get<client::Call>(action.what);
   if (call.field_manager.empty()) call.field_manager = loop;
+  if (call.verb == Verb::create && call.resource == client::resources::events) {
+    std::optional<client::Call> said =
+        context.events.correlate(std::move(call), context.executor.now());
+    if (!said) return say_nothing(context, std::move(done));
+    call = std::move(*said);
+  }
   client::Call sent = call;
   sent.body = {};  // only its address and verb are looked at afterwards
   context.client.call(std::move(call),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "client/client.h"
+#include "reconcile/event_correlator.h"
 #include "reconcile/feeds.h"
 #include "reconcile/loop.h"
 #include "runtime/runtime.h"
@@ -21,6 +22,7 @@ struct Context {
   runtime::Executor& executor;
   client::Client& client;
   Feeds& feeds;
+  EventCorrelator& events;
   telemetry::Log log;
   // Gone once the manager is: what comes back later is dropped.
   std::weak_ptr<void> alive;

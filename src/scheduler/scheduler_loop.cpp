@@ -9,7 +9,8 @@
 #include "client/resources.h"
 #include "reconcile/conditions.h"
 #include "reconcile/events.h"
-#include "scheduler/digests.h"
+#include "scheduler/candidates.h"
+#include "scheduler/ledger.h"
 #include "scheduler/scoring.h"
 
 namespace keelway::scheduler {
@@ -30,14 +31,10 @@ std::size_t enough_nodes(std::size_t nodes) {
   return std::max(kLeast, nodes * percent / 100);
 }
 
-std::string pod_key(std::string_view name_space, std::string_view name) {
-  return std::string(name_space) + '/' + std::string(name);
-}
-
 // What was issued and is not visible yet.
 struct Overlay {
-  std::unordered_map<std::string, std::string> bound;  // pod key -> node
-  std::set<std::string> noticed;                       // pods whose condition is being written
+  Bindings bound;
+  std::set<std::string> noticed;  // pods whose condition is being written
 };
 
 Overlay read_overlay(const reconcile::BatchLoop::Assumed& assumed) {
@@ -45,7 +42,7 @@ Overlay read_overlay(const reconcile::BatchLoop::Assumed& assumed) {
   for (const reconcile::Action* action : assumed.actions) {
     const auto* call = std::get_if<client::Call>(&action->what);
     if (call == nullptr || call->resource.resource != "pods") continue;
-    const std::string key = pod_key(call->name_space, call->name);
+    const std::string key = Ledger::key_of(call->name_space, call->name);
     if (call->subresource == "binding") {
       overlay.bound[key] = call->body.at("target", "name").as_string();
     } else if (call->subresource == "status") {
@@ -55,38 +52,33 @@ Overlay read_overlay(const reconcile::BatchLoop::Assumed& assumed) {
   return overlay;
 }
 
-bool goes_first(const PodDigest* a, const PodDigest* b) {
-  if (a->info->priority != b->info->priority) return a->info->priority > b->info->priority;
-  if (a->info->created != b->info->created) return a->info->created < b->info->created;
-  return std::pair(a->info->name_space, a->info->name) <
-         std::pair(b->info->name_space, b->info->name);
-}
-
 // One plan being made.
 class Round {
  public:
-  Round(const Options& options, Topology& topology, base::WallTime now, reconcile::Seed seed)
-      : options_(options), topology_(topology), now_(now), seed_(seed) {
+  Round(const Options& options, Ledger& ledger, base::WallTime now, reconcile::Seed seed)
+      : options_(options), ledger_(ledger), topology_(ledger.topology()), now_(now), seed_(seed) {
     // Each plan begins its search elsewhere, so that sampling is fair to all nodes.
-    if (!topology.nodes().empty()) start_ = base::Random(seed).below(topology.nodes().size());
+    if (!topology_.nodes().empty()) start_ = base::Random(seed).below(topology_.nodes().size());
   }
 
   // False: the plan is full, the pod waits for the next one.
   bool schedule(const PodDigest& pod, bool being_noticed) {
     if (bindings_ >= options_.bindings_max) return false;
-    if (!pod.fit_class.empty()) {
+    const std::string& alike =
+        ledger_.labels_matter() ? pod.fit_class : pod.fit_class_without_labels;
+    if (!alike.empty()) {
       // Placing pods only takes room: whoever is alike fails alike within one plan.
-      const auto failed = failed_classes_.find(pod.fit_class);
+      const auto failed = failed_classes_.find(alike);
       if (failed != failed_classes_.end()) return notice(pod, failed->second, being_noticed);
     }
-    const Topology::Question question = topology_.ask(*pod.info);
-    const std::vector<std::size_t> feasible = find_feasible(*pod.info, question);
-    if (feasible.empty()) {
-      const std::string message = explain(*pod.info, question);
-      if (!pod.fit_class.empty()) failed_classes_.emplace(pod.fit_class, message);
+    const std::vector<std::size_t> winners = find_winners(pod, alike);
+    if (winners.empty()) {
+      const std::string message = explain(*pod.info);
+      if (!alike.empty()) failed_classes_.emplace(alike, message);
       return notice(pod, message, being_noticed);
     }
-    bind(pod, choose(*pod.info, question, feasible));
+    base::Random random(seed_ ^ base::hash64(pod.info->uid));
+    bind(pod, winners[random.below(winners.size())]);
     return true;
   }
 
@@ -108,21 +100,41 @@ class Round {
     return feasible;
   }
 
-  std::size_t choose(const PodInfo& pod, const Topology::Question& question,
-                     const std::vector<std::size_t>& feasible) const {
+  // The best nodes, in index order, so that where the search began does not matter.
+  std::vector<std::size_t> find_winners(const PodDigest& pod, const std::string& alike) {
+    const PodInfo& info = *pod.info;
+    if (alike.empty() || ledger_.labels_matter() || !info.node_affinity.preferred.empty()) {
+      const Topology::Question question = topology_.ask(info);
+      return best_of(info, question, find_feasible(info, question));
+    }
+    const auto known = candidates_.find(alike);
+    if (known != candidates_.end()) {
+      known->second.refresh(info, topology_, placements_);
+      std::vector<std::size_t> winners = known->second.winners();
+      if (!winners.empty()) return winners;
+      candidates_.erase(known);  // the sample is used up; others may have room
+    }
+    std::vector<std::size_t> feasible = find_feasible(info, topology_.ask(info));
+    if (feasible.empty()) return {};
+    Candidates made(info, topology_, std::move(feasible), placements_.size());
+    return candidates_.emplace(alike, std::move(made)).first->second.winners();
+  }
+
+  std::vector<std::size_t> best_of(const PodInfo& pod, const Topology::Question& question,
+                                   const std::vector<std::size_t>& feasible) const {
+    std::vector<std::size_t> winners;
+    if (feasible.empty()) return winners;
     const std::vector<std::int64_t> scores = score(pod, topology_, question, feasible);
     const std::int64_t best = *std::max_element(scores.begin(), scores.end());
-    std::vector<std::size_t> winners;
     for (std::size_t i = 0; i < scores.size(); ++i) {
       if (scores[i] == best) winners.push_back(feasible[i]);
     }
-    // In index order, so that where the search began does not matter.
     std::sort(winners.begin(), winners.end());
-    base::Random random(seed_ ^ base::hash64(pod.uid));
-    return winners[random.below(winners.size())];
+    return winners;
   }
 
-  std::string explain(const PodInfo& pod, const Topology::Question& question) const {
+  std::string explain(const PodInfo& pod) const {
+    const Topology::Question question = topology_.ask(pod);
     placement::MisfitSummary summary;
     for (const placement::NodeState& node : topology_.nodes()) {
       placement::Misfit misfit = placement::fits(pod, node);
@@ -151,11 +163,13 @@ class Round {
           value::Value::object({{"apiVersion", "v1"}, {"kind", "Node"}, {"name", node_name}})}});
     // Gone or bound by somebody else: the view will show it.
     plan_.actions.push_back({std::move(call), {"NotFound", "Conflict"}, ""});
-    say(pod, {"Scheduled",
-              "Successfully assigned " + pod_key(info.name_space, info.name) + " to " + node_name,
-              false});
-    topology_.place(node, pod.info);
+    say(pod,
+        {"Scheduled",
+         "Successfully assigned " + Ledger::key_of(info.name_space, info.name) + " to " + node_name,
+         false});
+    placements_.push_back(node);
     ++bindings_;
+    ledger_.bind(pod, node);
   }
 
   // Tells the pod why it waits, once for each why.
@@ -188,22 +202,27 @@ class Round {
   }
 
   const Options& options_;
+  Ledger& ledger_;
   Topology& topology_;
   const base::WallTime now_;
   const reconcile::Seed seed_;
   std::size_t start_ = 0, bindings_ = 0, notices_ = 0;
   std::unordered_map<std::string, std::string> failed_classes_;  // class -> message
+  std::unordered_map<std::string, Candidates> candidates_;       // by class
+  std::vector<std::size_t> placements_;                          // nodes, in order
   Plan plan_;
 };
 
 class SchedulerLoop final : public reconcile::BatchLoop {
  public:
-  explicit SchedulerLoop(Options options) : options_(std::move(options)) {}
+  explicit SchedulerLoop(Options options) : options_(std::move(options)), ledger_(options_.name) {}
 
   std::string_view name() const override { return options_.name; }
   std::vector<client::Resource> watches() const override {
     return {resources::pods, resources::nodes};
   }
+
+  void observe(const client::Change& change) const override { ledger_.observe(change); }
 
   bool wakes(const client::Change& change) const override {
     if (change.resource == resources::nodes) return node_wakes(change);
@@ -220,32 +239,14 @@ class SchedulerLoop final : public reconcile::BatchLoop {
   Plan plan(const View& view, const Assumed& assumed, base::WallTime now,
             reconcile::Seed seed) const override {
     const Overlay overlay = read_overlay(assumed);
-    std::vector<placement::NodeState> nodes = digests_.nodes(view);
-    std::unordered_map<std::string_view, std::size_t> index;
-    for (std::size_t i = 0; i < nodes.size(); ++i) index.emplace(nodes[i].name, i);
-    std::vector<const PodDigest*> pending;
-    for (const PodDigest* pod : digests_.pods(view)) {
-      if (pod->info->finished) continue;
-      std::string_view node = pod->info->node_name;
-      if (node.empty()) {
-        const auto bound = overlay.bound.find(pod_key(pod->info->name_space, pod->info->name));
-        if (bound != overlay.bound.end()) node = bound->second;
-      }
-      if (node.empty()) {
-        if (is_ours(*pod->info)) pending.push_back(pod);
-      } else if (const auto at = index.find(node); at != index.end()) {
-        nodes[at->second].add(pod->info);
-      }
-    }
-    if (pending.empty()) return {};
-    std::sort(pending.begin(), pending.end(), goes_first);
-    Topology topology(std::move(nodes));
-    Round round(options_, topology, now, seed);
+    ledger_.update(view, overlay.bound);
+    // Binding takes pods off the queue.
+    const std::vector<const PodDigest*> queue(ledger_.pending().begin(), ledger_.pending().end());
+    Round round(options_, ledger_, now, seed);
     bool all = true;
-    for (const PodDigest* pod : pending) {
-      const bool noticed =
-          overlay.noticed.contains(pod_key(pod->info->name_space, pod->info->name));
-      all = round.schedule(*pod, noticed) && all;
+    for (const PodDigest* pod : queue) {
+      const std::string key = Ledger::key_of(pod->info->name_space, pod->info->name);
+      all = round.schedule(*pod, overlay.noticed.contains(key)) && all;
     }
     Plan plan = round.take();
     if (!all) plan.next = reconcile::After{base::Duration(0)};
@@ -253,10 +254,6 @@ class SchedulerLoop final : public reconcile::BatchLoop {
   }
 
  private:
-  bool is_ours(const PodInfo& pod) const {
-    return pod.scheduler == options_.name && !pod.deleting && !pod.gated;
-  }
-
   static bool is_bound(const client::Object& pod) {
     return !pod.value().at("spec", "nodeName").as_string().empty();
   }
@@ -271,7 +268,7 @@ class SchedulerLoop final : public reconcile::BatchLoop {
   }
 
   const Options options_;
-  mutable Digests digests_;  // a cache: what it answers depends on the view alone
+  mutable Ledger ledger_;  // a cache of the view and the assumed bindings
 };
 
 }  // namespace

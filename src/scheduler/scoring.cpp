@@ -22,16 +22,6 @@ std::int64_t share(Amount taken, Amount have) {
       1000);
 }
 
-std::int64_t resources_score(const placement::PodInfo& pod, const NodeState& node) {
-  const Amount cpu = pod.requests.milli_cpu > 0 ? pod.requests.milli_cpu : kGuessedMilliCpu;
-  const Amount memory = pod.requests.memory > 0 ? pod.requests.memory : kGuessedMemory;
-  const std::int64_t cpu_share = share(node.used.milli_cpu + cpu, node.allocatable.milli_cpu);
-  const std::int64_t memory_share = share(node.used.memory + memory, node.allocatable.memory);
-  const std::int64_t least_allocated = kFull - (cpu_share + memory_share) / 20;
-  const std::int64_t balanced = kFull - std::abs(cpu_share - memory_share) / 20;
-  return least_allocated + balanced;
-}
-
 // Adds weight * [0, 100], linear between the least and the most of `raw`.
 void add_normalized(std::vector<std::int64_t>& scores, const std::vector<std::int64_t>& raw,
                     std::int64_t weight, bool more_is_better) {
@@ -45,6 +35,16 @@ void add_normalized(std::vector<std::int64_t>& scores, const std::vector<std::in
 }
 
 }  // namespace
+
+std::int64_t resources_score(const placement::PodInfo& pod, const NodeState& node) {
+  const Amount cpu = pod.requests.milli_cpu > 0 ? pod.requests.milli_cpu : kGuessedMilliCpu;
+  const Amount memory = pod.requests.memory > 0 ? pod.requests.memory : kGuessedMemory;
+  const std::int64_t cpu_share = share(node.used.milli_cpu + cpu, node.allocatable.milli_cpu);
+  const std::int64_t memory_share = share(node.used.memory + memory, node.allocatable.memory);
+  const std::int64_t least_allocated = kFull - (cpu_share + memory_share) / 20;
+  const std::int64_t balanced = kFull - std::abs(cpu_share - memory_share) / 20;
+  return least_allocated + balanced;
+}
 
 std::vector<std::int64_t> score(const placement::PodInfo& pod, const placement::Topology& topology,
                                 const placement::Topology::Question& question,

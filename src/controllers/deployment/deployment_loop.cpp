@@ -27,6 +27,9 @@ constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-co
 constexpr std::string_view kRollbackTo = "deprecated.deployment.rollback.to";
 constexpr std::string_view kHash = "pod-template-hash";
 constexpr std::size_t kHistoryBytesMax = 2000;
+// A deployment with many replicas sees the changes of its sets together.
+constexpr base::Duration kRestPerReplica = std::chrono::microseconds(200);
+constexpr base::Duration kRestMax = std::chrono::milliseconds(100);
 
 bool is_own_annotation(std::string_view key) {
   return key == kRevision || key == kHistory || key == kDesired || key == kMax ||
@@ -377,7 +380,9 @@ class DeploymentLoop final : public reconcile::KeyedLoop {
       }
     }
     if (!claims.actions.empty()) return claims;
-    return Planner(view, read_rollout(deployment, sets), now, seed).make();
+    Plan plan = Planner(view, read_rollout(deployment, sets), now, seed).make();
+    plan.rest = std::min(kRestMax, kRestPerReplica * document.at("spec", "replicas").as_int());
+    return plan;
   }
 
  private:

@@ -20,7 +20,11 @@ using reconcile::Action;
 using reconcile::Key;
 using reconcile::Plan;
 
-constexpr std::int64_t kBurst = 500;             // pods made or removed in one round
+constexpr std::int64_t kBurst = 500;  // pods made or removed in one round
+// A set with many pods sees their changes together: this much rest a pod, and no more than the
+// most.
+constexpr base::Duration kRestPerPod = std::chrono::microseconds(200);
+constexpr base::Duration kRestMax = std::chrono::milliseconds(100);
 constexpr std::size_t kGeneratedPrefixMax = 58;  // a pod's name has at most 63 characters
 
 struct Family {
@@ -138,6 +142,7 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
       }
     }
     write_status(plan, document, family.pods, now);
+    plan.rest = std::min(kRestMax, kRestPerPod * have);
     return plan;
   }
 

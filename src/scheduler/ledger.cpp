@@ -1,0 +1,193 @@
+#include "scheduler/ledger.h"
+
+#include <vector>
+
+#include "client/resources.h"
+
+namespace keelway::scheduler {
+namespace {
+
+namespace resources = client::resources;
+using placement::PodInfo;
+
+// Counts for rules between pods that nobody asks for any more are dropped by opening the books
+// anew once there are so many.
+constexpr std::size_t rules_max = 512;
+
+void describe_fit(PodDigest& digest) {
+  const PodInfo& pod = *digest.info;
+  if (!pod.spread.empty() || !pod.affinity.empty() || !pod.anti_affinity.empty()) return;
+  std::string text = pod.name_space + '\n';
+  pod.requests.for_each([&](std::string_view name, placement::Amount amount) {
+    text += std::string(name) + '=' + std::to_string(amount) + ',';
+  });
+  text += '\n' + pod.node_affinity.required_text + '\n';
+  for (const placement::Toleration& t : pod.tolerations) {
+    text += t.key + (t.exists ? "*" : "=" + t.value);
+    text += t.effect ? static_cast<char>('0' + static_cast<int>(*t.effect)) : '-';
+  }
+  for (const placement::HostPort& port : pod.host_ports) {
+    text += '\n' + port.ip + port.protocol + std::to_string(port.port);
+  }
+  digest.fit_class_without_labels = text;
+  // Terms of the pods that run select by labels.
+  for (const auto& [key, label] : pod.labels.pairs()) text += '\n' + key + '=' + label;
+  digest.fit_class = std::move(text);
+}
+
+PodDigest read(const client::ObjectPtr& object) {
+  PodDigest digest;
+  digest.object = object;
+  digest.info = std::make_shared<const PodInfo>(placement::read_pod(object->value()));
+  if (digest.info->node_name.empty()) describe_fit(digest);
+  return digest;
+}
+
+// Heartbeats change nothing that matters here.
+bool matters(const client::Change& change) {
+  if (!change.object || !change.previous) return true;
+  const value::Value now = change.object->value(), before = change.previous->value();
+  return !(now["spec"] == before["spec"]) ||
+         !(now.at("status", "allocatable") == before.at("status", "allocatable")) ||
+         change.object->deleting() != change.previous->deleting() ||
+         change.object->uid() != change.previous->uid() ||
+         !(change.object->labels() == change.previous->labels());
+}
+
+}  // namespace
+
+bool GoesFirst::operator()(const PodDigest* a, const PodDigest* b) const {
+  if (a->info->priority != b->info->priority) return a->info->priority > b->info->priority;
+  if (a->info->created != b->info->created) return a->info->created < b->info->created;
+  return std::pair(a->info->name_space, a->info->name) <
+         std::pair(b->info->name_space, b->info->name);
+}
+
+std::string Ledger::key_of(std::string_view name_space, std::string_view name) {
+  std::string key(name_space);
+  key += '/';
+  key += name;
+  return key;
+}
+
+void Ledger::observe(const client::Change& change) {
+  if (!open_) return;
+  const client::ObjectPtr& object = change.object ? change.object : change.previous;
+  if (change.resource == resources::pods) {
+    touched_.insert(key_of(object->name_space(), object->name()));
+  } else if (change.resource == resources::nodes) {
+    nodes_changed_ = nodes_changed_ || matters(change);
+  }
+}
+
+void Ledger::update(const client::View& view, const Bindings& bound) {
+  if (!open_ || nodes_changed_ || topology_->rules() > rules_max) {
+    open(view);
+  } else {
+    for (const std::string& key : touched_) {
+      const std::size_t slash = key.find('/');
+      strike(key);
+      if (const auto object = view.get(resources::pods, std::string_view(key).substr(0, slash),
+                                       std::string_view(key).substr(slash + 1))) {
+        enter(key, object);
+      }
+    }
+  }
+  touched_.clear();
+  settle(bound);
+}
+
+void Ledger::open(const client::View& view) {
+  open_nodes(view);
+  pending_.clear();
+  assumed_.clear();
+  std::unordered_map<std::string, Entry> before = std::exchange(pods_, {});
+  for (const client::ObjectPtr& object : view.list(resources::pods)) {
+    const std::string key = key_of(object->name_space(), object->name());
+    const auto known = before.find(key);
+    // What was read once is read again only after a change.
+    if (known != before.end() && known->second.digest.object->uid() == object->uid() &&
+        known->second.digest.object->revision() == object->revision()) {
+      pods_[key].digest = std::move(known->second.digest);
+    }
+    enter(key, object);
+  }
+  open_ = true;
+  nodes_changed_ = false;
+}
+
+void Ledger::open_nodes(const client::View& view) {
+  std::vector<placement::NodeState> nodes;
+  index_.clear();
+  for (const client::ObjectPtr& object : view.list(resources::nodes)) {
+    nodes.push_back(placement::read_node(object->value()));
+    index_.emplace(nodes.back().name, nodes.size() - 1);
+  }
+  topology_ = std::make_unique<placement::Topology>(std::move(nodes));
+}
+
+void Ledger::enter(const std::string& key, const client::ObjectPtr& object) {
+  Entry& entry = pods_[key];
+  if (!entry.digest.object) entry.digest = read(object);
+  const PodInfo& pod = *entry.digest.info;
+  if (pod.finished) return;
+  if (!pod.node_name.empty()) return place(entry, pod.node_name);
+  if (is_ours(pod)) pending_.insert(&entry.digest);
+}
+
+void Ledger::strike(const std::string& key) {
+  const auto found = pods_.find(key);
+  if (found == pods_.end()) return;
+  Entry& entry = found->second;
+  if (entry.node) topology_->remove(*entry.node, *entry.digest.info);
+  assumed_.erase(key);
+  pending_.erase(&entry.digest);
+  pods_.erase(found);
+}
+
+// A pod of a node that is not there takes nobody's room.
+void Ledger::place(Entry& entry, const std::string& node_name) {
+  const auto at = index_.find(node_name);
+  if (at == index_.end()) return;
+  topology_->place(at->second, entry.digest.info);
+  entry.node = at->second;
+}
+
+void Ledger::assume(const std::string& key, const std::string& node_name) {
+  const auto found = pods_.find(key);
+  if (found == pods_.end() || assumed_.contains(key)) return;
+  Entry& entry = found->second;
+  if (!entry.digest.info->node_name.empty() || entry.digest.info->finished) return;
+  pending_.erase(&entry.digest);
+  assumed_.emplace(key, node_name);
+  place(entry, node_name);
+}
+
+void Ledger::release(const std::string& key) {
+  Entry& entry = pods_.at(key);
+  if (entry.node) topology_->remove(*entry.node, *entry.digest.info);
+  entry.node.reset();
+  assumed_.erase(key);
+  if (is_ours(*entry.digest.info)) pending_.insert(&entry.digest);
+}
+
+// Bindings that failed give their room back; those on their way take it.
+void Ledger::settle(const Bindings& bound) {
+  std::vector<std::string> failed;
+  for (const auto& [key, node_name] : assumed_) {
+    const auto still = bound.find(key);
+    if (still == bound.end() || still->second != node_name) failed.push_back(key);
+  }
+  for (const std::string& key : failed) release(key);
+  for (const auto& [key, node_name] : bound) assume(key, node_name);
+}
+
+void Ledger::bind(const PodDigest& pod, std::size_t node) {
+  assume(key_of(pod.info->name_space, pod.info->name), topology_->nodes()[node].name);
+}
+
+bool Ledger::is_ours(const PodInfo& pod) const {
+  return pod.scheduler == scheduler_ && !pod.deleting && !pod.gated;
+}
+
+}  // namespace keelway::scheduler

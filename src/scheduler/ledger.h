@@ -1,0 +1,79 @@
+// The scheduler's books: every node with the pods on it, and the pods that wait. Kept from plan to
+// plan, so that a plan costs what changed since the last one and not what the cluster holds. It is
+// a cache of the view and the assumed bindings: books opened anew say the same.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "client/view.h"
+#include "placement/spread.h"
+
+namespace keelway::scheduler {
+
+struct PodDigest {
+  client::ObjectPtr object;
+  placement::PodInfoPtr info;
+  // Pods of one class fit or fail alike, as long as no rule between pods is involved; empty for
+  // pods that have such rules. Labels matter only where `Ledger::labels_matter`.
+  std::string fit_class, fit_class_without_labels;
+};
+
+// In the order in which the queue is worked off: priority, age, name.
+struct GoesFirst {
+  bool operator()(const PodDigest* a, const PodDigest* b) const;
+};
+using PendingPods = std::set<const PodDigest*, GoesFirst>;
+
+// Pod key to node name.
+using Bindings = std::map<std::string, std::string>;
+
+class Ledger {
+ public:
+  explicit Ledger(std::string scheduler) : scheduler_(std::move(scheduler)) {}
+
+  // A change that the view has taken; every one, in order.
+  void observe(const client::Change& change);
+  // Brings the books up to the view. `bound`: issued bindings that the view does not show yet.
+  void update(const client::View& view, const Bindings& bound);
+  // A binding that the plan at hand issues.
+  void bind(const PodDigest& pod, std::size_t node);
+
+  placement::Topology& topology() { return *topology_; }
+  const PendingPods& pending() const { return pending_; }
+  // Some running pod's rule selects other pods by their labels.
+  bool labels_matter() const { return topology_->has_rules_of_running_pods(); }
+
+  static std::string key_of(std::string_view name_space, std::string_view name);
+
+ private:
+  struct Entry {
+    PodDigest digest;
+    std::optional<std::size_t> node;  // where its room is taken
+  };
+  void open(const client::View& view);
+  void open_nodes(const client::View& view);
+  void enter(const std::string& key, const client::ObjectPtr& object);
+  void strike(const std::string& key);
+  void place(Entry& entry, const std::string& node_name);
+  void settle(const Bindings& bound);
+  void assume(const std::string& key, const std::string& node_name);
+  void release(const std::string& key);
+  bool is_ours(const placement::PodInfo& pod) const;
+
+  const std::string scheduler_;
+  bool open_ = false;
+  bool nodes_changed_ = false;
+  std::set<std::string> touched_;  // pods, by key
+  std::unique_ptr<placement::Topology> topology_;
+  std::unordered_map<std::string, std::size_t> index_;  // node name to its index in topology_
+  std::unordered_map<std::string, Entry> pods_;         // by key
+  Bindings assumed_;                                    // those of `bound` that are entered
+  PendingPods pending_;
+};
+
+}  // namespace keelway::scheduler
