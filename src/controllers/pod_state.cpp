@@ -41,6 +41,14 @@ PodState read_pod_state(client::ObjectPtr object) {
   return state;
 }
 
+const PodState& PodStates::read(const client::ObjectPtr& object) {
+  PodState& state = states_[std::string(object->uid())];
+  if (!state.object || state.object->revision() != object->revision()) {
+    state = read_pod_state(object);
+  }
+  return state;
+}
+
 bool PodState::available(std::int64_t min_ready_seconds, base::WallTime now,
                          std::optional<base::Duration>* left) const {
   if (!ready) return false;

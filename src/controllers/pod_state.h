@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "base/time.h"
 #include "client/client.h"
@@ -23,6 +24,18 @@ struct PodState {
                  std::optional<base::Duration>* left = nullptr) const;
 };
 PodState read_pod_state(client::ObjectPtr object);
+
+// States by revision, for loops that look at the same pods again and again. A cache: it says what
+// read_pod_state says.
+class PodStates {
+ public:
+  const PodState& read(const client::ObjectPtr& object);  // valid until the next call
+  // A pod that is gone must be forgotten.
+  void forget(const client::Object& object) { states_.erase(std::string(object.uid())); }
+
+ private:
+  std::unordered_map<std::string, PodState> states_;  // by uid
+};
 
 // "25%" of `total`, or the number itself; never below 0.
 std::int64_t resolve_percent(const value::Value& int_or_percent, std::int64_t total, bool round_up);

@@ -37,9 +37,11 @@ void describe_fit(PodDigest& digest) {
 
 PodDigest read(const client::ObjectPtr& object) {
   PodDigest digest;
-  digest.object = object;
   digest.info = std::make_shared<const PodInfo>(placement::read_pod(object->value()));
-  if (digest.info->node_name.empty()) describe_fit(digest);
+  if (digest.info->node_name.empty()) {
+    digest.object = object;
+    describe_fit(digest);
+  }
   return digest;
 }
 
@@ -106,9 +108,11 @@ void Ledger::open(const client::View& view) {
     const std::string key = key_of(object->name_space(), object->name());
     const auto known = before.find(key);
     // What was read once is read again only after a change.
-    if (known != before.end() && known->second.digest.object->uid() == object->uid() &&
-        known->second.digest.object->revision() == object->revision()) {
-      pods_[key].digest = std::move(known->second.digest);
+    if (known != before.end() && known->second.revision == object->revision() &&
+        known->second.digest.info->uid == object->uid()) {
+      Entry& entry = pods_[key];
+      entry.digest = std::move(known->second.digest);
+      entry.revision = known->second.revision;
     }
     enter(key, object);
   }
@@ -128,7 +132,10 @@ void Ledger::open_nodes(const client::View& view) {
 
 void Ledger::enter(const std::string& key, const client::ObjectPtr& object) {
   Entry& entry = pods_[key];
-  if (!entry.digest.object) entry.digest = read(object);
+  if (!entry.digest.info) {
+    entry.digest = read(object);
+    entry.revision = object->revision();
+  }
   const PodInfo& pod = *entry.digest.info;
   if (pod.finished) return;
   if (!pod.node_name.empty()) return place(entry, pod.node_name);

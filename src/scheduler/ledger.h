@@ -16,7 +16,7 @@
 namespace keelway::scheduler {
 
 struct PodDigest {
-  client::ObjectPtr object;
+  client::ObjectPtr object;  // of pods that wait
   placement::PodInfoPtr info;
   // Pods of one class fit or fail alike, as long as no rule between pods is involved; empty for
   // pods that have such rules. Labels matter only where `Ledger::labels_matter`.
@@ -53,6 +53,7 @@ class Ledger {
  private:
   struct Entry {
     PodDigest digest;
+    client::Revision revision = 0;    // that was read
     std::optional<std::size_t> node;  // where its room is taken
   };
   void open(const client::View& view);

@@ -32,8 +32,8 @@ struct Family {
   std::vector<Action> claims;  // adoptions and releases
 };
 
-Family claim_pods(const View& view, const client::Object& set,
-                  const value::LabelSelector& selector) {
+Family claim_pods(const View& view, const client::Object& set, const value::LabelSelector& selector,
+                  PodStates& states) {
   Family family;
   for (const auto& [resource, pod] : view.owned_by(set.uid())) {
     if (resource.resource != "pods") continue;
@@ -45,16 +45,16 @@ Family claim_pods(const View& view, const client::Object& set,
       }
       continue;
     }
-    PodState state = read_pod_state(pod);
-    if (state.active) family.pods.push_back(std::move(state));
+    const PodState& state = states.read(pod);
+    if (state.active) family.pods.push_back(state);
   }
   if (set.deleting()) return family;
   for (const ObjectPtr& pod : view.pods_without_controller(set.name_space())) {
     if (pod->deleting() || !selector.matches(pod->labels())) continue;
-    PodState state = read_pod_state(pod);
+    const PodState& state = states.read(pod);
     if (!state.active) continue;
     family.claims.push_back(adopt(resources::pods, *pod, resources::replica_sets, set));
-    family.pods.push_back(std::move(state));
+    family.pods.push_back(state);
   }
   return family;
 }
@@ -95,6 +95,7 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
       keys.push_back({named->name_space(), named->name(), ""});
       return;
     }
+    if (!change.object) states_.forget(*change.previous);
     for (const ObjectPtr& pod : {change.object, change.previous}) {
       if (!pod) continue;
       if (const schema::OwnerReference* controller = pod->controller()) {
@@ -125,7 +126,7 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
     }
     Plan plan;
     plan.independent = true;
-    Family family = claim_pods(view, *set, *selector);
+    Family family = claim_pods(view, *set, *selector, states_);
     plan.actions = std::move(family.claims);
     const std::int64_t wanted = document.at("spec", "replicas").as_int(1);
     const std::int64_t have = static_cast<std::int64_t>(family.pods.size());
@@ -235,6 +236,8 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
     }
     if (left) plan.next = reconcile::After{*left};
   }
+
+  mutable PodStates states_;  // a cache of the view's pods
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures one large cluster of hollow nodes; README.md says how.
 
-    tests/bench/scale.py pods --nodes 1000 --pods 30000 --deployments 100
-    tests/bench/scale.py leases --nodes 10000 --seconds 60
+    tests/bench/hollow.py pods --nodes 1000 --pods 30000 --deployments 100
+    tests/bench/hollow.py leases --nodes 10000 --seconds 60
 """
 import argparse
 import json
