@@ -116,6 +116,7 @@ class Http2Client : public ClientConnection {
   void hear(http2::DataReceived& data) {
     if (Open* open = find(data.stream)) host_.on_data(open->job, std::move(data.bytes));
   }
+  void hear(http2::TrailersReceived&) {}
   void hear(http2::EndReceived& end) {
     if (Open* open = find(end.stream)) open->ended = true;
   }

@@ -149,6 +149,7 @@ class Http2Connection : public Connection {
     body += data.bytes;
   }
 
+  void hear(http2::TrailersReceived&) {}
   void hear(http2::EndReceived& end) {
     const auto found = incoming_.find(end.stream);
     if (found == incoming_.end() || found->second.refused || found->second.dispatched) return;

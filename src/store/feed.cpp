@@ -1,6 +1,7 @@
 #include "store/feed.h"
 
 #include <algorithm>
+#include <atomic>
 #include <string_view>
 #include <unordered_set>
 
@@ -9,7 +10,7 @@ namespace keelway::store {
 struct Feed::Cursor {
   std::shared_ptr<Mailbox> mailbox;
   WatchRequest request;    // on its executor only
-  bool ended = false;      // on its executor only
+  std::atomic<bool> ended = false;  // written by the owner of the watch, and at the end
   Revision position = 0;   // guarded by Feed::mutex_
   bool scheduled = false;  // guarded by Feed::mutex_
 };
@@ -63,12 +64,13 @@ void Feed::publish(std::vector<Event> events, Revision revision, bool with_previ
   tail_bytes_ += chunk.bytes;
   tail_.push_back(std::move(chunk));
   tail_complete_ = tail_complete_ && with_previous;
-  if (history_) {
+  if (trims()) {
     while (tail_.size() > 1 &&
            (tail_events_ > limits_.events_max || tail_bytes_ > limits_.bytes_max)) {
       drop_front();
     }
   }
+  if (limits_.forgetful && cursors_.empty()) drop_tail();
   for (const auto& cursor : cursors_) schedule(cursor);
 }
 
@@ -97,6 +99,16 @@ bool Feed::any_wants_previous() const {
 bool Feed::wants_previous() const {
   std::lock_guard lock(mutex_);
   return any_wants_previous();
+}
+
+Revision Feed::floor() const {
+  std::lock_guard lock(mutex_);
+  return floor_;
+}
+
+Revision Feed::head() const {
+  std::lock_guard lock(mutex_);
+  return head_;
 }
 
 bool Feed::wanted() const {
@@ -142,7 +154,7 @@ void Feed::pump(const std::shared_ptr<Cursor>& cursor) {
   }
   if (batch->revision <= before) return;
   cursor->position = batch->revision;
-  if (history_) trim();
+  if (trims()) trim();
   if (cursor->position < head_) schedule(cursor);
   lock.unlock();
   cursor->request.on_events(*batch);
@@ -151,10 +163,11 @@ void Feed::pump(const std::shared_ptr<Cursor>& cursor) {
 base::Result<EventBatch> Feed::next_batch(Cursor& cursor, std::unique_lock<std::mutex>& lock) {
   if (closed_) return std::unexpected(*closed_);
   const std::string& prefix = cursor.request.prefix;
-  if (cursor.position < compacted_) {
+  const Revision oldest = history_ || !limits_.forgetful ? compacted_ : std::max(compacted_, floor_);
+  if (cursor.position < oldest) {
     return base::fail(base::ErrorCode::expired,
                       "watch after revision " + std::to_string(cursor.position) +
-                          ": history starts at " + std::to_string(compacted_) + "; read again");
+                          ": history starts at " + std::to_string(oldest) + "; read again");
   }
   if (cursor.position >= head_) return EventBatch{};
   if (cursor.position >= floor_) {
@@ -192,7 +205,7 @@ void Feed::take_tail(const Cursor& cursor, EventBatch& batch) const {
 void Feed::remove(const Cursor* cursor) {
   std::lock_guard lock(mutex_);
   std::erase_if(cursors_, [&](const auto& other) { return other.get() == cursor; });
-  if (history_) trim();
+  if (trims()) trim();
 }
 
 void Feed::drop_front() {

@@ -18,6 +18,9 @@ struct FeedLimits {
   std::size_t events_max = 20'000;
   std::size_t bytes_max = 64u << 20;
   std::size_t batch_max = 1'000;  // events a delivery, before whole revisions are completed
+  // Without a history: what every watch has read goes, and a watch that falls behind the bounds or
+  // asks for what is gone ends with expired. Otherwise the tail is kept until forget().
+  bool forgetful = false;
 };
 
 class Feed : public std::enable_shared_from_this<Feed> {
@@ -36,6 +39,9 @@ class Feed : public std::enable_shared_from_this<Feed> {
   void publish(std::vector<Event> events, Revision revision, bool with_previous = true);
   // As publish, of a revision whose events are only in the history.
   void publish_absent(Revision revision);
+  // Watches after this revision, or a later one, are served from the tail.
+  Revision floor() const;
+  Revision head() const;
   // Whether anyone would read what is published, and with the values before.
   bool wanted() const;
   bool wants_previous() const;
@@ -63,6 +69,7 @@ class Feed : public std::enable_shared_from_this<Feed> {
   void drop_tail();
   bool any_wants_previous() const;
   void trim();
+  bool trims() const { return history_ || limits_.forgetful; }
 
   const History history_;
   const FeedLimits limits_;

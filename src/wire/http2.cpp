@@ -74,7 +74,7 @@ class NativeSession : public Session {
     if (used < 0) {
       over_ = true;
       nghttp2_session_terminate_session(session_, NGHTTP2_PROTOCOL_ERROR);
-    } else if (work_left_ < 0) {
+    } else if (limits_.work_bounded && work_left_ < 0) {
       over_ = true;
       nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
     }
@@ -200,7 +200,8 @@ class NativeSession : public Session {
                          std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
                          std::uint8_t, void* user) {
     const auto found = self(user).streams_.find(frame->hd.stream_id);
-    if (found == self(user).streams_.end() || found->second.head_told) return 0;
+    if (found == self(user).streams_.end()) return 0;
+    if (found->second.head_told && self(user).is_server_) return 0;  // nobody reads them there
     auto& state = found->second;
     state.header_bytes += name_size + value_size + 32;
     state.too_large |= state.header_bytes > self(user).limits_.header_bytes_max ||
@@ -243,9 +244,13 @@ class NativeSession : public Session {
 
   void tell_head(StreamId stream) {
     const auto found = streams_.find(stream);
-    if (found == streams_.end() || found->second.head_told) return;  // trailers are not used
+    if (found == streams_.end()) return;
     auto& state = found->second;
     auto headers = std::exchange(state.headers, {});
+    if (state.head_told) {
+      if (!is_server_) events_.push_back(TrailersReceived{stream, std::move(headers)});
+      return;
+    }
     // An interim answer (1xx) is followed by the true one.
     if (!is_server_ && !headers.empty() && headers[0].second.starts_with('1')) return;
     state.head_told = true;

@@ -37,6 +37,11 @@ struct DataReceived {
   StreamId stream = 0;
   std::string bytes;
 };
+// After the body, on a client's session (gRPC tells there how a call went).
+struct TrailersReceived {
+  StreamId stream = 0;
+  std::vector<Header> headers;
+};
 struct EndReceived {
   StreamId stream = 0;
 };  // the peer's side is complete
@@ -51,14 +56,17 @@ struct StreamDrained {
 struct GoneAway {
   StreamId last_stream = 0;
 };  // the peer takes no stream above this one
-using Event =
-    std::variant<HeadReceived, DataReceived, EndReceived, StreamClosed, StreamDrained, GoneAway>;
+using Event = std::variant<HeadReceived, DataReceived, TrailersReceived, EndReceived, StreamClosed,
+                           StreamDrained, GoneAway>;
 
 struct Limits {
   std::uint32_t streams_max = 250;
   std::size_t header_bytes_max = 1u << 20;
   std::int32_t stream_window_bytes = 1 << 20;
   std::int32_t connection_window_bytes = 16 << 20;
+  // Whether a peer that only makes work is sent away. Not one that we dialled and that measures
+  // its way to us with pings, as gRPC servers do.
+  bool work_bounded = true;
 };
 
 class Session {

@@ -16,77 +16,91 @@ using store::Transaction;
 
 TEST_P(StoreContract, RevisionsCountCommittedTransactions) {
   const auto keyspace = open("a");
-  EXPECT_EQ(head(*keyspace), 0);
-  EXPECT_EQ(put(*keyspace, "k", "1"), 1);
-  EXPECT_EQ(put(*keyspace, "k", "2"), 2);
+  expect_dense(head(*keyspace), 0);
+  const Revision one = put(*keyspace, "k", "1");
+  const Revision two = put(*keyspace, "k", "2");
   Transaction many;
   many.puts = {{"x", bytes("1"), {}}, {"y", bytes("2"), {}}};
   many.deletes = {{"k"}};
-  EXPECT_EQ(transact(*keyspace, many)->revision, 3);
-  EXPECT_EQ(head(*keyspace), 3);
+  const Revision three = transact(*keyspace, many)->revision;
+  EXPECT_TRUE(0 < one && one < two && two < three) << one << ' ' << two << ' ' << three;
+  expect_dense((std::vector{one, two, three}), (std::vector<Revision>{1, 2, 3}));
+  expect_current(head(*keyspace), three);
   EXPECT_EQ(dump(*keyspace), "x=1 y=2");
   const std::vector<store::Entry> entries = range(*keyspace, {})->entries;
   ASSERT_EQ(entries.size(), 2u);
-  EXPECT_EQ(entries[0].modified, 3);
-  EXPECT_EQ(entries[1].modified, 3);
+  EXPECT_EQ(entries[0].modified, three);
+  EXPECT_EQ(entries[1].modified, three);
 }
 
 TEST_P(StoreContract, WhatWritesNothingMakesNoRevision) {
   const auto keyspace = open("a");
-  put(*keyspace, "k", "1");
+  const Revision made = put(*keyspace, "k", "1");
+  const auto heard = watch(*keyspace, "", made);
   Transaction only_compares;
-  only_compares.compares = {{"k", 1}, {"absent", 0}};
+  only_compares.compares = {{"k", made}, {"absent", 0}};
   auto result = transact(*keyspace, only_compares);
   EXPECT_TRUE(result->committed);
-  EXPECT_EQ(result->revision, 1);
+  expect_current(result->revision, made);
   Transaction absent;
   absent.deletes = {{"absent"}};
   result = transact(*keyspace, absent);
   EXPECT_TRUE(result->committed);
-  EXPECT_EQ(result->revision, 1);
-  EXPECT_EQ(head(*keyspace), 1);
+  expect_current(result->revision, made);
+  expect_current(head(*keyspace), made);
+  put(*keyspace, "k", "2");
+  ASSERT_TRUE(wait([&] { return !heard->events.empty(); }));
+  ASSERT_EQ(heard->events.size(), 1u);
+  EXPECT_EQ(*heard->events[0].entry.value, "2");
+  heard->watch.reset();
 }
 
 TEST_P(StoreContract, KeyspacesHaveRevisionsOfTheirOwn) {
   const auto a = open("a");
   const auto b = open("b");
-  EXPECT_EQ(put(*a, "k", "1"), 1);
-  EXPECT_EQ(put(*a, "k", "2"), 2);
-  EXPECT_EQ(put(*b, "k", "b"), 1);
+  const Revision one = put(*a, "k", "1");
+  EXPECT_LT(one, put(*a, "k", "2"));
+  const Revision other = put(*b, "k", "b");
+  expect_dense(other, 1);
   EXPECT_EQ(dump(*a), "k=2");
   EXPECT_EQ(dump(*b), "k=b");
+  const auto heard = watch(*a, "", one);
+  const Revision last = put(*a, "k", "3");
+  ASSERT_TRUE(wait([&] { return !heard->batches.empty() && heard->batches.back() >= last; }));
+  EXPECT_EQ(heard->events.size(), 2u) << "what is written in one is not seen in another";
+  heard->watch.reset();
 }
 
 TEST_P(StoreContract, CreatedSurvivesWritesAndStartsAnewAfterDeletion) {
   const auto keyspace = open("a");
-  put(*keyspace, "k", "1");
-  put(*keyspace, "k", "2");
+  const Revision one = put(*keyspace, "k", "1");
+  const Revision two = put(*keyspace, "k", "2");
   auto entry = range(*keyspace, {})->entries.at(0);
-  EXPECT_EQ(entry.created, 1);
-  EXPECT_EQ(entry.modified, 2);
+  EXPECT_EQ(entry.created, one);
+  EXPECT_EQ(entry.modified, two);
   remove(*keyspace, "k");
-  put(*keyspace, "k", "3");
+  const Revision four = put(*keyspace, "k", "3");
   entry = range(*keyspace, {})->entries.at(0);
-  EXPECT_EQ(entry.created, 4);
-  EXPECT_EQ(entry.modified, 4);
+  EXPECT_EQ(entry.created, four);
+  EXPECT_EQ(entry.modified, four);
 }
 
 TEST_P(StoreContract, AllComparesMustHoldAndDifferingEntriesAreReported) {
   const auto keyspace = open("a");
-  put(*keyspace, "same", "1");
-  put(*keyspace, "other", "2");
+  const Revision same = put(*keyspace, "same", "1");
+  const Revision other = put(*keyspace, "other", "2");
   Transaction transaction;
-  transaction.compares = {{"same", 1}, {"other", 1}, {"absent", 7}, {"nothing", 0}};
+  transaction.compares = {{"same", same}, {"other", same}, {"absent", 7}, {"nothing", 0}};
   transaction.puts = {{"new", bytes("x"), {}}};
   const auto result = transact(*keyspace, transaction);
   ASSERT_TRUE(result);
   EXPECT_FALSE(result->committed);
-  EXPECT_EQ(result->revision, 2);
+  expect_current(result->revision, other);
   ASSERT_EQ(result->conflicts.size(), 1u);
   EXPECT_EQ(result->conflicts[0].key, "other");
   EXPECT_EQ(*result->conflicts[0].value, "2");
-  EXPECT_EQ(result->conflicts[0].created, 2);
-  EXPECT_EQ(result->conflicts[0].modified, 2);
+  EXPECT_EQ(result->conflicts[0].created, other);
+  EXPECT_EQ(result->conflicts[0].modified, other);
   EXPECT_EQ(dump(*keyspace), "other=2 same=1");
 }
 
@@ -108,13 +122,15 @@ TEST_P(StoreContract, BrokenTransactionsAreInvalid) {
   Transaction empty;
   empty.puts = {{"k", nullptr, {}}};
   EXPECT_EQ(transact(*keyspace, empty).error().code, ErrorCode::invalid);
-  EXPECT_EQ(head(*keyspace), 0);
+  expect_dense(head(*keyspace), 0);
+  EXPECT_EQ(dump(*keyspace), "");
 }
 
 TEST_P(StoreContract, RangesSelectByPrefixInKeyOrder) {
   const auto keyspace = open("a");
+  Revision last = 0;
   for (const char* key : {"/b/2", "/b/1", "/c", "/a", "/b", "/b/1/x", "/b0"}) {
-    put(*keyspace, key, "v");
+    last = put(*keyspace, key, "v");
   }
   store::RangeRequest request;
   request.prefix = "/b/";
@@ -123,12 +139,19 @@ TEST_P(StoreContract, RangesSelectByPrefixInKeyOrder) {
   for (const auto& entry : result->entries) keys.push_back(entry.key);
   EXPECT_EQ(keys, (std::vector<std::string>{"/b/1", "/b/1/x", "/b/2"}));
   EXPECT_FALSE(result->more);
-  EXPECT_EQ(result->revision, 7);
+  expect_current(result->revision, last);
+  request.start_after = "/b/1";
+  ASSERT_EQ(range(*keyspace, request)->entries.size(), 2u);
+  request.start_after = "/c";
+  EXPECT_TRUE(range(*keyspace, request)->entries.empty()) << "after the end of the prefix";
+  request.start_after = "/a";
+  EXPECT_EQ(range(*keyspace, request)->entries.size(), 3u) << "before its start";
 }
 
 TEST_P(StoreContract, PagesOfOneRevisionFormOneSnapshot) {
   const auto keyspace = open("a");
-  for (int i = 0; i < 9; ++i) put(*keyspace, "k" + std::to_string(i), "old");
+  Revision last = 0, snapshot = 0;
+  for (int i = 0; i < 9; ++i) last = put(*keyspace, "k" + std::to_string(i), "old");
   std::vector<std::string> seen;
   store::RangeRequest request;
   request.prefix = "k";
@@ -136,7 +159,8 @@ TEST_P(StoreContract, PagesOfOneRevisionFormOneSnapshot) {
   for (int page = 0;; ++page) {
     const auto result = range(*keyspace, request);
     ASSERT_TRUE(result);
-    EXPECT_EQ(result->revision, 9);
+    if (page == 0) expect_current(snapshot = result->revision, last);
+    EXPECT_EQ(result->revision, snapshot);
     for (const auto& entry : result->entries) seen.push_back(entry.key + *entry.value);
     if (!result->more) break;
     EXPECT_EQ(result->entries.size(), 4u);
@@ -165,54 +189,65 @@ TEST_P(StoreContract, APageThatEndsExactlyHasNoMore) {
 
 TEST_P(StoreContract, RangesAtEveryRevision) {
   const auto keyspace = open("a");
-  put(*keyspace, "a", "1");
-  put(*keyspace, "b", "1");
-  put(*keyspace, "a", "2");
-  remove(*keyspace, "b");
-  put(*keyspace, "b", "2");
-  EXPECT_EQ(dump(*keyspace, 1), "a=1");
-  EXPECT_EQ(dump(*keyspace, 2), "a=1 b=1");
-  EXPECT_EQ(dump(*keyspace, 3), "a=2 b=1");
-  EXPECT_EQ(dump(*keyspace, 4), "a=2");
-  EXPECT_EQ(dump(*keyspace, 5), "a=2 b=2");
+  std::vector<Revision> at;
+  at.push_back(put(*keyspace, "a", "1"));
+  at.push_back(put(*keyspace, "b", "1"));
+  at.push_back(put(*keyspace, "a", "2"));
+  at.push_back(remove(*keyspace, "b"));
+  at.push_back(put(*keyspace, "b", "2"));
+  EXPECT_EQ(dump(*keyspace, at[0]), "a=1");
+  EXPECT_EQ(dump(*keyspace, at[1]), "a=1 b=1");
+  EXPECT_EQ(dump(*keyspace, at[2]), "a=2 b=1");
+  EXPECT_EQ(dump(*keyspace, at[3]), "a=2");
+  EXPECT_EQ(dump(*keyspace, at[4]), "a=2 b=2");
   store::RangeRequest future;
-  future.revision = 6;
+  future.revision = far_future(*keyspace);
   EXPECT_EQ(range(*keyspace, future).error().code, ErrorCode::invalid);
 }
 
 TEST_P(StoreContract, WatchesDeliverEveryEventOnceFromARevision) {
   const auto keyspace = open("a");
-  put(*keyspace, "w/a", "1");
-  put(*keyspace, "w/a", "2");
+  const Revision one = put(*keyspace, "w/a", "1");
+  const Revision two = put(*keyspace, "w/a", "2");
   put(*keyspace, "other", "x");
-  const auto heard = watch(*keyspace, "w/", 1);
+  const auto heard = watch(*keyspace, "w/", one);
+  const auto plain = watch(*keyspace, "w/", one, false);
   put(*keyspace, "w/b", "3");
-  remove(*keyspace, "w/a");
+  const Revision five = remove(*keyspace, "w/a");
   const Revision last = put(*keyspace, "other", "y");
-  ASSERT_TRUE(wait([&] { return !heard->batches.empty() && heard->batches.back() == last; }));
-  ASSERT_EQ(heard->events.size(), 3u);
-  EXPECT_EQ(heard->events[0].entry.key, "w/a");
-  EXPECT_EQ(*heard->events[0].entry.value, "2");
-  EXPECT_EQ(heard->events[0].entry.created, 1);
-  EXPECT_EQ(heard->events[0].entry.modified, 2);
+  for (const Heard* each : {heard.get(), plain.get()}) {
+    ASSERT_TRUE(wait([&] { return !each->batches.empty() && each->batches.back() >= last; }));
+    ASSERT_EQ(each->events.size(), 3u);
+    EXPECT_EQ(each->events[0].entry.key, "w/a");
+    EXPECT_EQ(*each->events[0].entry.value, "2");
+    EXPECT_EQ(each->events[0].entry.created, one);
+    EXPECT_EQ(each->events[0].entry.modified, two);
+    EXPECT_EQ(each->events[2].type, Event::Type::deletion);
+    EXPECT_EQ(each->events[2].entry.key, "w/a");
+    EXPECT_EQ(each->events[2].entry.modified, five);
+  }
   ASSERT_TRUE(heard->events[0].previous);
   EXPECT_EQ(*heard->events[0].previous->value, "1");
-  EXPECT_EQ(heard->events[0].previous->modified, 1);
+  EXPECT_EQ(heard->events[0].previous->modified, one);
   EXPECT_FALSE(heard->events[1].previous);
-  EXPECT_EQ(heard->events[2].type, Event::Type::deletion);
-  EXPECT_EQ(heard->events[2].entry.modified, 5);
   ASSERT_TRUE(heard->events[2].previous);
   EXPECT_EQ(*heard->events[2].previous->value, "2");
   heard->watch.reset();
+  plain->watch.reset();
 }
 
 TEST_P(StoreContract, AWatchOfTheFutureStartsThere) {
   const auto keyspace = open("a");
-  const auto heard = watch(*keyspace, "", 2);
-  for (int i = 1; i <= 4; ++i) put(*keyspace, "k", std::to_string(i));
-  ASSERT_TRUE(wait([&] { return !heard->batches.empty() && heard->batches.back() == 4; }));
-  ASSERT_EQ(heard->events.size(), 2u);
-  EXPECT_EQ(heard->events[0].entry.modified, 3);
+  const Revision after = dense() ? 2 : put(*keyspace, "k", "0") + 2;
+  const auto heard = watch(*keyspace, "", after);
+  std::vector<Revision> wanted;
+  for (int i = 1; i <= 4; ++i) {
+    const Revision made = put(*keyspace, "k", std::to_string(i));
+    if (made > after) wanted.push_back(made);
+  }
+  ASSERT_TRUE(
+      wait([&] { return !heard->batches.empty() && heard->batches.back() >= wanted.back(); }));
+  EXPECT_EQ(revisions_of(*heard), wanted);
   heard->watch.reset();
 }
 
@@ -225,9 +260,12 @@ TEST_P(StoreContract, ADestroyedWatchIsSilent) {
     keyspace->transact(std::move(transaction), [](auto) {});
     heard->watch.reset();
   });
-  put(*keyspace, "l", "v");
-  world_->run_for(std::chrono::seconds(1));
+  const Revision last = put(*keyspace, "l", "v");
+  const auto second = watch(*keyspace, "", 0);
+  ASSERT_TRUE(wait([&] { return !second->batches.empty() && second->batches.back() >= last; }));
+  let_time_pass();
   EXPECT_TRUE(heard->events.empty());
+  second->watch.reset();
 }
 
 TEST_P(StoreContract, AClosedKeyspaceCommitsButDoesNotAnswer) {
@@ -240,10 +278,10 @@ TEST_P(StoreContract, AClosedKeyspaceCommitsButDoesNotAnswer) {
     closing.reset();
   });
   const auto keyspace = open("a");
-  world_->run_for(std::chrono::seconds(1));
-  EXPECT_EQ(head(*keyspace), 1);
-  EXPECT_FALSE(answered);
+  for (int i = 0; i < 100 && dump(*keyspace).empty(); ++i) let_time_pass();
   EXPECT_EQ(dump(*keyspace), "k=v");
+  expect_current(head(*keyspace), 1);
+  EXPECT_FALSE(answered);
 }
 
 // Two writers, each with a handle of its own, increment counters by compare-and-set while two
@@ -283,19 +321,22 @@ TEST_P(StoreContract, ConcurrentWritersNeverLoseAnUpdate) {
     for (auto& one : tries) one();
   });
   ASSERT_TRUE(wait([&] { return won >= target; }));
-  world_->run_for(std::chrono::seconds(5));
+  let_time_pass();
   EXPECT_GT(lost, 0);
-  EXPECT_EQ(head(*first), won);
+  expect_current(head(*first), won);
   int sum = 0;
   const auto counters = range(*first, {});
   for (const auto& entry : counters->entries) sum += std::stoi(*entry.value);
   EXPECT_EQ(sum, won);
+  wait([&] { return all->events.size() >= static_cast<std::size_t>(won); });
   ASSERT_EQ(all->events.size(), static_cast<std::size_t>(won));
   std::map<std::string, int> counts;
   for (int i = 0; i < won; ++i) {
-    EXPECT_EQ(all->events[i].entry.modified, i + 1);
+    expect_dense(all->events[i].entry.modified, i + 1);
+    EXPECT_TRUE(i == 0 || all->events[i].entry.modified > all->events[i - 1].entry.modified);
     EXPECT_EQ(std::stoi(*all->events[i].entry.value), ++counts[all->events[i].entry.key]);
   }
+  wait([&] { return static_cast<int>(some->events.size()) >= counts["n1"]; });
   EXPECT_EQ(static_cast<int>(some->events.size()), counts["n1"]);
   EXPECT_TRUE(std::is_sorted(all->batches.begin(), all->batches.end()));
   all->watch.reset();
@@ -305,50 +346,56 @@ TEST_P(StoreContract, ConcurrentWritersNeverLoseAnUpdate) {
 TEST_P(StoreContract, WatchesJoinAtAnyMomentWithoutGapOrRepeat) {
   const auto keyspace = open("a");
   std::vector<std::unique_ptr<Heard>> watches;
-  int answered = 0;
+  std::vector<Revision> from, made;
   for (int i = 0; i < 60; ++i) {
     on_executor([&] {
       Transaction transaction;
       transaction.puts = {{"k" + std::to_string(i % 7), bytes(std::to_string(i)), {}}};
-      keyspace->transact(std::move(transaction), [&](auto) { ++answered; });
+      keyspace->transact(std::move(transaction), [&](base::Result<store::TransactionResult> done) {
+        made.push_back(done->revision);
+      });
     });
-    if (i % 10 == 5) watches.push_back(watch(*keyspace, "", i / 2 > answered ? 0 : i / 2));
+    if (i % 5 != 0) continue;
+    const auto known = static_cast<std::size_t>(i) / 2;
+    on_executor([&] { from.push_back(known > made.size() || known == 0 ? 0 : made[known - 1]); });
+    watches.push_back(watch(*keyspace, "", from.back(), i % 2 == 0));
   }
-  ASSERT_TRUE(wait([&] { return answered == 60; }));
-  world_->run_for(std::chrono::seconds(5));
-  for (const auto& heard : watches) {
-    ASSERT_FALSE(heard->events.empty());
-    EXPECT_EQ(heard->events.back().entry.modified, 60);
-    for (std::size_t i = 1; i < heard->events.size(); ++i) {
-      EXPECT_EQ(heard->events[i].entry.modified, heard->events[i - 1].entry.modified + 1);
-    }
+  ASSERT_TRUE(wait([&] { return made.size() == 60; }));
+  std::sort(made.begin(), made.end());
+  for (std::size_t i = 0; i < watches.size(); ++i) {
+    const auto first = std::upper_bound(made.begin(), made.end(), from[i]);
+    const std::vector<Revision> wanted(first, made.end());
+    wait([&] { return watches[i]->events.size() >= wanted.size(); });
+    let_time_pass();
+    EXPECT_EQ(revisions_of(*watches[i]), wanted) << "watch " << i << " after " << from[i];
   }
   watches.clear();
 }
 
 TEST_P(StoreContract, CompactionEndsHistoryButKeepsTheCurrentValues) {
   const auto keyspace = open("a");
-  put(*keyspace, "a", "1");
-  put(*keyspace, "b", "1");
-  put(*keyspace, "a", "2");
-  remove(*keyspace, "b");
-  put(*keyspace, "c", "1");
-  ASSERT_TRUE(compact(*keyspace, 4));
-  world_->run_for(std::chrono::seconds(5));
+  std::vector<Revision> at = {0};
+  at.push_back(put(*keyspace, "a", "1"));
+  at.push_back(put(*keyspace, "b", "1"));
+  at.push_back(put(*keyspace, "a", "2"));
+  at.push_back(remove(*keyspace, "b"));
+  at.push_back(put(*keyspace, "c", "1"));
+  ASSERT_TRUE(compact(*keyspace, at[4]));
+  let_time_pass();
   store::RangeRequest old;
-  old.revision = 3;
+  old.revision = at[3];
   EXPECT_EQ(range(*keyspace, old).error().code, ErrorCode::expired);
-  EXPECT_EQ(dump(*keyspace, 4), "a=2");
+  EXPECT_EQ(dump(*keyspace, at[4]), "a=2");
   EXPECT_EQ(dump(*keyspace), "a=2 c=1");
-  const auto late = watch(*keyspace, "", 3);
+  const auto late = watch(*keyspace, "", at[3]);
   ASSERT_TRUE(wait([&] { return !late->ends.empty(); }));
   EXPECT_EQ(late->ends[0].code, ErrorCode::expired);
   EXPECT_TRUE(late->events.empty());
-  const auto fine = watch(*keyspace, "", 4);
+  const auto fine = watch(*keyspace, "", at[4]);
   ASSERT_TRUE(wait([&] { return !fine->events.empty(); }));
   EXPECT_EQ(fine->events[0].entry.key, "c");
-  ASSERT_TRUE(compact(*keyspace, 2)) << "a compaction of the past does nothing";
-  EXPECT_EQ(compact(*keyspace, 6).error().code, ErrorCode::invalid);
+  ASSERT_TRUE(compact(*keyspace, at[2])) << "a compaction of the past does nothing";
+  EXPECT_EQ(compact(*keyspace, far_future(*keyspace)).error().code, ErrorCode::invalid);
   put(*keyspace, "a", "3");
   ASSERT_TRUE(wait([&] { return fine->events.size() == 2; }));
   ASSERT_TRUE(fine->events[1].previous);
@@ -359,31 +406,39 @@ TEST_P(StoreContract, CompactionEndsHistoryButKeepsTheCurrentValues) {
 
 TEST_P(StoreContract, KeysExpireWithARevisionOfTheirOwn) {
   const auto keyspace = open("a");
-  put(*keyspace, "short", "1", std::chrono::seconds(10));
-  put(*keyspace, "renewed", "1", std::chrono::seconds(10));
-  put(*keyspace, "kept", "1", std::chrono::seconds(10));
+  const base::Duration ttl = time_to_live();
+  const base::Instant start = now();
+  put(*keyspace, "short", "1", ttl);
+  put(*keyspace, "renewed", "1", ttl);
+  put(*keyspace, "kept", "1", ttl);
   const auto heard = watch(*keyspace, "", head(*keyspace));
-  world_->run_for(std::chrono::seconds(5));
+  pass(ttl / 2);
   EXPECT_EQ(dump(*keyspace), "kept=1 renewed=1 short=1");
-  put(*keyspace, "renewed", "2", std::chrono::seconds(10));
-  put(*keyspace, "kept", "2");
-  world_->run_for(std::chrono::seconds(8));
+  const base::Instant later = now();
+  put(*keyspace, "renewed", "2", ttl);
+  const Revision renewed = put(*keyspace, "kept", "2");
+  ASSERT_TRUE(wait([&] { return heard->events.size() == 3; }));
+  EXPECT_GE((now() - start).count(), ttl.count());
   EXPECT_EQ(dump(*keyspace), "kept=2 renewed=2");
-  world_->run_for(std::chrono::seconds(8));
+  ASSERT_TRUE(wait([&] { return heard->events.size() == 4; }));
+  EXPECT_GE((now() - later).count(), ttl.count());
   EXPECT_EQ(dump(*keyspace), "kept=2");
-  EXPECT_EQ(head(*keyspace), 7);
-  ASSERT_EQ(heard->events.size(), 4u);
+  pass(ttl);
+  EXPECT_EQ(dump(*keyspace), "kept=2") << "written without a time to live, it stays";
   EXPECT_EQ(heard->events[2].type, Event::Type::deletion);
   EXPECT_EQ(heard->events[2].entry.key, "short");
-  EXPECT_EQ(heard->events[2].entry.modified, 6);
+  EXPECT_GT(heard->events[2].entry.modified, renewed);
+  EXPECT_GT(heard->events[3].entry.modified, heard->events[2].entry.modified);
+  expect_dense(head(*keyspace), 7);
   heard->watch.reset();
 }
 
 TEST_P(StoreContract, DropLeavesNoTraceAndFreesTheName) {
   auto keyspace = open("a");
   put(*keyspace, "k", "1");
-  put(*keyspace, "k", "2");
-  const auto heard = watch(*keyspace, "", 2);
+  const Revision two = put(*keyspace, "k", "2");
+  const auto heard = watch(*keyspace, "", two);
+  const auto plain = watch(*keyspace, "", two, false);
   const auto other = open("b");
   put(*other, "k", "b");
   ASSERT_TRUE(drop("a"));
@@ -391,27 +446,37 @@ TEST_P(StoreContract, DropLeavesNoTraceAndFreesTheName) {
   transaction.puts = {{"k", bytes("v"), {}}};
   EXPECT_EQ(transact(*keyspace, transaction).error().code, ErrorCode::not_found);
   EXPECT_EQ(range(*keyspace, {}).error().code, ErrorCode::not_found);
-  ASSERT_TRUE(wait([&] { return !heard->ends.empty(); }));
-  EXPECT_EQ(heard->ends[0].code, ErrorCode::not_found);
-  heard->watch.reset();
+  for (Heard* each : {heard.get(), plain.get()}) {
+    ASSERT_TRUE(wait([&] { return !each->ends.empty(); }));
+    EXPECT_EQ(each->ends[0].code, ErrorCode::not_found);
+    EXPECT_TRUE(each->events.empty()) << "the end of a keyspace is not the deletion of its keys";
+    each->watch.reset();
+  }
   keyspace = open("a");
   EXPECT_EQ(dump(*keyspace), "");
-  EXPECT_EQ(put(*keyspace, "k", "again"), 1);
+  const auto anew = watch(*keyspace, "", 0, false);
+  const Revision again = put(*keyspace, "k", "again");
+  expect_dense(again, 1);
+  ASSERT_TRUE(wait([&] { return !anew->batches.empty() && anew->batches.back() >= again; }));
+  EXPECT_EQ(revisions_of(*anew), std::vector{again}) << "nothing of the earlier keyspace";
+  EXPECT_EQ(dump(*keyspace), "k=again");
   EXPECT_EQ(dump(*other), "k=b");
   ASSERT_TRUE(drop("never-was"));
+  anew->watch.reset();
 }
 
 TEST_P(StoreContract, ReopenedEnginesRememberEverythingAcknowledged) {
   if (!durable()) GTEST_SKIP() << "not durable";
+  std::vector<Revision> at = {0};
   {
     const auto a = open("a");
     const auto b = open("b");
     const auto gone = open("gone");
-    put(*a, "x", "1");
-    put(*a, "y", "1");
-    put(*a, "x", "2");
-    put(*a, "t", "1", std::chrono::seconds(60));
-    remove(*a, "y");
+    at.push_back(put(*a, "x", "1"));
+    at.push_back(put(*a, "y", "1"));
+    at.push_back(put(*a, "x", "2"));
+    at.push_back(put(*a, "t", "1", 2 * time_to_live()));
+    at.push_back(remove(*a, "y"));
     put(*b, "k", "b");
     put(*gone, "k", "gone");
     ASSERT_TRUE(drop("gone"));
@@ -419,41 +484,48 @@ TEST_P(StoreContract, ReopenedEnginesRememberEverythingAcknowledged) {
   reopen();
   const auto a = open("a");
   const auto b = open("b");
-  EXPECT_EQ(head(*a), 5);
+  expect_current(head(*a), at[5]);
   EXPECT_EQ(dump(*a), "t=1 x=2");
-  EXPECT_EQ(dump(*a, 2), "x=1 y=1");
+  EXPECT_EQ(dump(*a, at[2]), "x=1 y=1");
   EXPECT_EQ(dump(*b), "k=b");
   EXPECT_EQ(dump(*open("gone")), "");
   const auto entry = range(*a, {})->entries.at(1);
-  EXPECT_EQ(entry.created, 1);
-  EXPECT_EQ(entry.modified, 3);
-  const auto heard = watch(*a, "", 1);
-  ASSERT_TRUE(wait([&] { return heard->events.size() == 4; }));
+  EXPECT_EQ(entry.created, at[1]);
+  EXPECT_EQ(entry.modified, at[3]);
+  const auto heard = watch(*a, "", at[1]);
+  const auto plain = watch(*a, "", at[1], false);
+  ASSERT_TRUE(wait([&] { return heard->events.size() >= 4 && plain->events.size() >= 4; }));
   EXPECT_EQ(*heard->events[1].previous->value, "1");
   EXPECT_EQ(heard->events[3].type, Event::Type::deletion);
-  EXPECT_TRUE(transact(*a, put_if("x", "3", 3))->committed);
-  EXPECT_EQ(head(*a), 6);
-  world_->run_for(std::chrono::seconds(70));
+  EXPECT_EQ(revisions_of(*plain), std::vector<Revision>(at.begin() + 2, at.end()));
+  const auto changed = transact(*a, put_if("x", "3", at[3]));
+  EXPECT_TRUE(changed->committed);
+  expect_dense(changed->revision, 6);
+  ASSERT_TRUE(wait([&] { return heard->events.size() == 6; }));
   EXPECT_EQ(dump(*a), "x=3") << "time to live goes on after a restart";
   heard->watch.reset();
+  plain->watch.reset();
 }
 
 TEST_P(StoreContract, RevisionsDoNotStartAgainAfterCompactionAndReopening) {
   if (!durable()) GTEST_SKIP() << "not durable";
+  Revision third = 0, last = 0;
   {
     const auto a = open("a");
     put(*a, "x", "1");
     put(*a, "y", "1");
-    remove(*a, "x");
-    remove(*a, "y");
-    ASSERT_TRUE(compact(*a, 4));
-    world_->run_for(std::chrono::seconds(5));
+    third = remove(*a, "x");
+    last = remove(*a, "y");
+    ASSERT_TRUE(compact(*a, last));
+    let_time_pass();
   }
   reopen();
   const auto a = open("a");
-  EXPECT_EQ(head(*a), 4);
-  EXPECT_EQ(put(*a, "x", "2"), 5);
-  const auto old = watch(*a, "", 3);
+  expect_current(head(*a), last);
+  const Revision next = put(*a, "x", "2");
+  EXPECT_GT(next, last);
+  expect_dense(next, 5);
+  const auto old = watch(*a, "", third);
   ASSERT_TRUE(wait([&] { return !old->ends.empty(); }));
   EXPECT_EQ(old->ends[0].code, ErrorCode::expired);
   old->watch.reset();
@@ -464,7 +536,8 @@ TEST_P(StoreContract, AgreesWithAPlainModel) {
   auto keyspace = open("a");
   base::Random random(static_cast<std::uint64_t>(std::get<1>(GetParam())) + 99);
   std::vector<std::map<std::string, std::string>> states(1);
-  Revision compacted = 0;
+  std::vector<Revision> at(1);  // of each state
+  std::size_t compacted = 0;
   for (int i = 0; i < 150; ++i) {
     auto state = states.back();
     Transaction transaction;
@@ -482,13 +555,18 @@ TEST_P(StoreContract, AgreesWithAPlainModel) {
         effect = true;
       }
     }
-    ASSERT_TRUE(transact(*keyspace, std::move(transaction))->committed);
-    if (effect) states.push_back(std::move(state));
-    const auto top = static_cast<Revision>(states.size()) - 1;
+    const auto result = transact(*keyspace, std::move(transaction));
+    ASSERT_TRUE(result && result->committed);
+    if (effect) {
+      ASSERT_GT(result->revision, at.back());
+      expect_dense(result->revision, at.back() + 1);
+      states.push_back(std::move(state));
+      at.push_back(result->revision);
+    }
+    const std::size_t top = states.size() - 1;
     if (random.chance(0.03)) {
-      compacted = compacted + static_cast<Revision>(
-                                  random.below(static_cast<std::uint64_t>(top - compacted + 1)));
-      ASSERT_TRUE(compact(*keyspace, compacted));
+      compacted += random.below(top - compacted + 1);
+      ASSERT_TRUE(compact(*keyspace, at[compacted]));
     }
     if (durable() && random.chance(0.03)) {
       keyspace.reset();
@@ -496,20 +574,42 @@ TEST_P(StoreContract, AgreesWithAPlainModel) {
       keyspace = open("a");
     }
     if (top == 0) continue;
-    const Revision at = std::max<Revision>(
-        1, compacted + static_cast<Revision>(
-                           random.below(static_cast<std::uint64_t>(top - compacted + 1))));
+    const std::size_t asked =
+        std::max<std::size_t>(1, compacted + random.below(top - compacted + 1));
     std::string expected;
-    for (const auto& [key, value] : states[static_cast<std::size_t>(at)]) {
+    for (const auto& [key, value] : states[asked]) {
       expected += (expected.empty() ? "" : " ") + key + "=" + value;
     }
-    ASSERT_EQ(dump(*keyspace, at), expected) << "at " << at << " of " << top;
+    ASSERT_EQ(dump(*keyspace, at[asked]), expected) << "at " << asked << " of " << top;
   }
+}
+
+// Whoever is told a revision may wait for it, also where nothing of the keyspace has it.
+TEST_P(StoreContract, EveryRevisionThatIsToldIsReachedByTheWatches) {
+  const auto keyspace = open("a");
+  const auto other = open("b");
+  const Revision first = put(*keyspace, "k", "1");
+  const auto heard = watch(*keyspace, "", 0, false);
+  const auto reached = [&](Revision revision) {
+    return wait([&] { return !heard->batches.empty() && heard->batches.back() >= revision; });
+  };
+  EXPECT_TRUE(reached(first));
+  put(*other, "k", "1");
+  EXPECT_TRUE(reached(head(*keyspace)));
+  put(*other, "k", "2");
+  EXPECT_TRUE(reached(range(*keyspace, {})->revision));
+  put(*other, "k", "3");
+  EXPECT_TRUE(reached(transact(*keyspace, put_if("k", "2", 0))->revision));
+  Transaction nothing;
+  nothing.deletes = {{"absent"}};
+  EXPECT_TRUE(reached(transact(*keyspace, nothing)->revision));
+  EXPECT_EQ(heard->events.size(), 1u);
+  heard->watch.reset();
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, StoreContract,
                          testing::Combine(testing::ValuesIn(store_subjects()),
-                                          testing::Values(1, 2, 3)),
+                                          testing::ValuesIn(store_seeds())),
                          [](const auto& info) {
                            return std::get<0>(info.param).name + "_" +
                                   std::to_string(std::get<1>(info.param));

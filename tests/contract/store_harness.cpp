@@ -17,39 +17,57 @@ store::Transaction put_if(const std::string& key, const std::string& value, Revi
   return transaction;
 }
 
+std::vector<Revision> revisions_of(const Heard& heard) {
+  std::vector<Revision> revisions;
+  for (const store::Event& event : heard.events) revisions.push_back(event.entry.modified);
+  return revisions;
+}
+
 void StoreContract::SetUp() {
-  const auto& [subject, seed] = GetParam();
   std::string pattern = (std::filesystem::temp_directory_path() / "keelway-store-XXXXXX").string();
   ASSERT_NE(mkdtemp(pattern.data()), nullptr);
   folder_ = pattern;
-  world_ = runtime::make_world(static_cast<std::uint64_t>(seed));
-  host_ = world_->make_host("server");
-  executor_ = host_->runtime().make_executor("test");
-  engine_ = subject.make(host_->runtime(), folder_);
+  const auto seed = static_cast<std::uint64_t>(std::get<1>(GetParam()));
+  ground_ = subject().real ? make_linux_ground() : make_virtual_ground(seed);
+  on_executor([&] { engine_ = subject().make(*ground_, folder_); });
   ASSERT_NE(engine_, nullptr);
 }
 
 void StoreContract::TearDown() {
-  engine_.reset();
-  executor_.reset();
-  host_.reset();
-  world_.reset();
+  on_executor([&] { engine_.reset(); });
+  ground_.reset();
   std::filesystem::remove_all(folder_);
 }
 
 void StoreContract::reopen() {
-  engine_.reset();
-  engine_ = std::get<0>(GetParam()).make(host_->runtime(), folder_);
+  on_executor([&] {
+    engine_.reset();
+    engine_ = subject().make(*ground_, folder_);
+  });
   ASSERT_NE(engine_, nullptr);
 }
 
-bool StoreContract::wait(const std::function<bool()>& done) {
-  return world_->run_while_waiting(done);
+void StoreContract::expect_current(Revision told, Revision last) const {
+  if (dense()) {
+    EXPECT_EQ(told, last);
+  } else {
+    EXPECT_GE(told, last);
+  }
+}
+
+void StoreContract::let_time_pass() {
+  pass(subject().real ? base::Duration(std::chrono::milliseconds(50)) : std::chrono::seconds(5));
+}
+
+base::Instant StoreContract::now() {
+  base::Instant now;
+  on_executor([&] { now = ground_->executor().now(); });
+  return now;
 }
 
 void StoreContract::on_executor(std::function<void()> call) {
   bool ran = false;
-  executor_->post([&] {
+  ground_->executor().post([&] {
     call();
     ran = true;
   });
@@ -60,18 +78,16 @@ namespace {
 
 // Runs `call` with a callback and answers what that got.
 template <class T, class Call>
-base::Result<T> answer_of(runtime::Executor& executor, runtime::World& world, Call call) {
+base::Result<T> answer_of(Ground& ground, Call call) {
   auto answer = std::make_shared<std::optional<base::Result<T>>>();
-  executor.post([&call, answer] {
-    bool inside = true;
-    call([answer, &inside](base::Result<T> result) {
+  ground.executor().post([&call, answer] {
+    call([answer](base::Result<T> result) {
       EXPECT_FALSE(*answer) << "answered twice";
       *answer = std::move(result);
     });
     EXPECT_FALSE(*answer) << "answered inside the call";
-    inside = false;
   });
-  if (!world.run_while_waiting([&] { return answer->has_value(); })) {
+  if (!ground.wait([&] { return answer->has_value(); })) {
     ADD_FAILURE() << "no answer";
     return base::fail(base::ErrorCode::internal, "no answer");
   }
@@ -82,9 +98,8 @@ base::Result<T> answer_of(runtime::Executor& executor, runtime::World& world, Ca
 
 base::Result<store::TransactionResult> StoreContract::transact(store::Keyspace& keyspace,
                                                                store::Transaction transaction) {
-  return answer_of<store::TransactionResult>(*executor_, *world_, [&](auto done) {
-    keyspace.transact(std::move(transaction), std::move(done));
-  });
+  return answer_of<store::TransactionResult>(
+      *ground_, [&](auto done) { keyspace.transact(std::move(transaction), std::move(done)); });
 }
 
 Revision StoreContract::put(store::Keyspace& keyspace, const std::string& key,
@@ -107,34 +122,33 @@ Revision StoreContract::remove(store::Keyspace& keyspace, const std::string& key
 base::Result<store::RangeResult> StoreContract::range(store::Keyspace& keyspace,
                                                       store::RangeRequest request) {
   return answer_of<store::RangeResult>(
-      *executor_, *world_, [&](auto done) { keyspace.range(std::move(request), std::move(done)); });
+      *ground_, [&](auto done) { keyspace.range(std::move(request), std::move(done)); });
 }
 
 Revision StoreContract::head(store::Keyspace& keyspace) {
   const auto result =
-      answer_of<Revision>(*executor_, *world_, [&](auto done) { keyspace.head(std::move(done)); });
+      answer_of<Revision>(*ground_, [&](auto done) { keyspace.head(std::move(done)); });
   EXPECT_TRUE(result);
   return result.value_or(-1);
 }
 
 base::Result<void> StoreContract::compact(store::Keyspace& keyspace, Revision revision) {
-  return answer_of<void>(*executor_, *world_,
-                         [&](auto done) { keyspace.compact(revision, std::move(done)); });
+  return answer_of<void>(*ground_, [&](auto done) { keyspace.compact(revision, std::move(done)); });
 }
 
 base::Result<void> StoreContract::drop(const std::string& keyspace) {
-  return answer_of<void>(*executor_, *world_,
-                         [&](auto done) { engine_->drop(keyspace, *executor_, std::move(done)); });
+  return answer_of<void>(
+      *ground_, [&](auto done) { engine_->drop(keyspace, ground_->executor(), std::move(done)); });
 }
 
 std::unique_ptr<Heard> StoreContract::watch(store::Keyspace& keyspace, const std::string& prefix,
-                                            Revision after) {
+                                            Revision after, bool previous) {
   auto heard = std::make_unique<Heard>();
   on_executor([&, to = heard.get()] {
     store::WatchRequest request;
     request.prefix = prefix;
     request.after = after;
-    request.previous = true;
+    request.previous = previous;
     request.on_events = [to](const store::EventBatch& batch) {
       to->events.insert(to->events.end(), batch.events.begin(), batch.events.end());
       to->batches.push_back(batch.revision);
