@@ -136,12 +136,7 @@ class CommandLine {
     command->add_option("--pace", pace_, "fast: as soon as possible; real: EKS's minutes")
         ->check(CLI::IsMember({"fast", "real"}))
         ->capture_default_str();
-    command->add_option("--store", store_, "where state lives: sqlite, in the data folder")
-        ->check(CLI::IsMember({"sqlite"}))
-        ->capture_default_str();
-    command->add_option("--server-name", config.server_name,
-                        "name of this server among those of one store (default: host and port that "
-                        "its endpoint has); no two may share one");
+    add_store_options(command);
     command->add_option("--region", config.default_region, "region that `keelway env` prints")
         ->capture_default_str();
     command->add_option("--account", config.default_account, "account of the first root key")
@@ -163,11 +158,29 @@ class CommandLine {
     command->callback([this] { exit_code_ = report(run_up()); });
   }
 
+  void add_store_options(CLI::App* command) {
+    StoreChoice& store = up_.store;
+    command
+        ->add_option("--store", store.url,
+                     "where state lives: sqlite, in the data folder, or "
+                     "etcd://HOST:PORT[,HOST:PORT...][/PREFIX], which several servers share")
+        ->capture_default_str();
+    command->add_option("--store-ca", store.ca_file, "PEM file of etcd's authority; turns TLS on");
+    command->add_option("--store-cert", store.certificate_file,
+                        "PEM file of our certificate to etcd; turns TLS on");
+    command->add_option("--store-key", store.key_file, "PEM file of its private key");
+    command->add_option("--store-login", store.login_file, "file with USER:PASSWORD of etcd");
+    command->add_option("--server-name", up_.config.server_name,
+                        "name of this server among those of one store (default: host and port that "
+                        "its endpoint has); no two may share one");
+  }
+
   base::Result<void> run_up() {
     if (const auto taken = take_listen(listen_, up_.config); !taken) return taken;
     up_.config.default_pools = pools_ == "default";
     up_.config.pace = pace_ == "real" ? Pace::real : Pace::fast;
     up_.config.product_version = KEELWAY_VERSION;
+    up_.config.shared_store = up_.store.shared();
     return up(up_);
   }
 
@@ -186,8 +199,7 @@ class CommandLine {
   int exit_code_ = 0;
   Remote remote_;
   UpOptions up_;
-  std::string listen_ = "127.0.0.1:4566", nodes_ = "hollow", pools_ = "default", pace_ = "fast",
-              store_ = "sqlite";
+  std::string listen_ = "127.0.0.1:4566", nodes_ = "hollow", pools_ = "default", pace_ = "fast";
   cli::NewCluster new_cluster_;
   std::string data_, output_ = "table";
   std::string name_, file_, account_, user_;

@@ -11,13 +11,13 @@
 #include "cli/context.h"
 #include "runtime/linux/linux_runtime.h"
 #include "store/sealed/sealed.h"
-#include "store/sqlite/sqlite.h"
 #include "telemetry/sinks.h"
 
 namespace keelway::app {
 namespace {
 
 base::Result<void> check(const UpOptions& options) {
+  if (const auto checked = check_choice(options.store); !checked) return checked;
   const Config& config = options.config;
   if (config.on_loopback()) return {};
   if (config.test_credentials) {
@@ -64,6 +64,7 @@ void greet(const UpOptions& options, const HouseFacts& facts) {
   fmt::print("Keelway is ready on {}://{}:{}{}, data in {}\n",
              options.config.on_loopback() ? "http" : "https", options.config.listen_host,
              facts.port, options.config.on_loopback() ? " (and https)" : "", options.data_folder);
+  if (options.store.shared()) fmt::print("  state in {}\n", options.store.url);
   fmt::print("  eval \"$(keelway env --data {})\"   points AWS tools here\n", options.data_folder);
   std::fflush(stdout);
 }
@@ -80,8 +81,12 @@ base::Result<void> up(UpOptions options) {
   if (!lock) return std::unexpected(lock.error());
   auto ring = read_or_make_seal_key(*runtime, options.data_folder);
   if (!ring) return std::unexpected(ring.error());
-  auto database = store::open_sqlite(*runtime, {.path = options.data_folder + "/keelway.db"});
+  auto database = open_unsealed(*runtime, options.data_folder, options.store);
   if (!database) return std::unexpected(database.error());
+  if (options.store.shared()) {
+    const auto same = check_shared_key(*runtime, **database, *ring, options.data_folder);
+    if (!same) return same;
+  }
   const auto level = options.verbose ? telemetry::Level::info : telemetry::Level::warning;
   const telemetry::Log log("keelway", telemetry::make_stderr_sink(level));
   auto engine = store::make_sealed(

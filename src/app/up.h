@@ -4,6 +4,7 @@
 #include <string>
 
 #include "app/config.h"
+#include "app/server_store.h"
 #include "base/error.h"
 
 namespace keelway::app {
@@ -11,6 +12,7 @@ namespace keelway::app {
 struct UpOptions {
   Config config;
   std::string data_folder;
+  StoreChoice store;
   bool verbose = false;
   int core_threads = 2;
 };

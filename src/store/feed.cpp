@@ -9,10 +9,10 @@ namespace keelway::store {
 
 struct Feed::Cursor {
   std::shared_ptr<Mailbox> mailbox;
-  WatchRequest request;    // on its executor only
+  WatchRequest request;             // on its executor only
   std::atomic<bool> ended = false;  // written by the owner of the watch, and at the end
-  Revision position = 0;   // guarded by Feed::mutex_
-  bool scheduled = false;  // guarded by Feed::mutex_
+  Revision position = 0;            // guarded by Feed::mutex_
+  bool scheduled = false;           // guarded by Feed::mutex_
 };
 
 class Feed::Handle final : public Watch {
@@ -163,7 +163,8 @@ void Feed::pump(const std::shared_ptr<Cursor>& cursor) {
 base::Result<EventBatch> Feed::next_batch(Cursor& cursor, std::unique_lock<std::mutex>& lock) {
   if (closed_) return std::unexpected(*closed_);
   const std::string& prefix = cursor.request.prefix;
-  const Revision oldest = history_ || !limits_.forgetful ? compacted_ : std::max(compacted_, floor_);
+  const Revision oldest =
+      history_ || !limits_.forgetful ? compacted_ : std::max(compacted_, floor_);
   if (cursor.position < oldest) {
     return base::fail(base::ErrorCode::expired,
                       "watch after revision " + std::to_string(cursor.position) +

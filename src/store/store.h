@@ -97,7 +97,7 @@ class Watch {
 
 struct WatchRequest {
   std::string prefix;
-  Revision after = 0;     // events with a greater revision
+  Revision after = 0;  // events with a greater revision
   // Events carry the values before. May cost a read of the disk; revisions without events of the
   // keyspace may not be told to such a watch.
   bool previous = false;

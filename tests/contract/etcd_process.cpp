@@ -96,7 +96,10 @@ EtcdCluster::~EtcdCluster() {
   }
   std::filesystem::remove_all(folder_);
   if (!networks_) return;
-  for (int i = 0; i < size(); ++i) run("ip netns del " + name_of("ns", i));
+  for (int i = 0; i < size(); ++i) {
+    run("ip link del " + name_of("v", i));
+    run("ip netns del " + name_of("ns", i));
+  }
   run("ip link del " + name_of("br", 0));
 }
 

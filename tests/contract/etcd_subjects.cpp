@@ -59,5 +59,7 @@ int main(int argc, char** argv) {
     std::puts("SKIP: etcd is not installed (Debian: etcd-server)");
     return 77;
   }
+  // A member ends with the thread that started it.
+  static_cast<void>(keelway::contract::cluster());
   return RUN_ALL_TESTS();
 }

@@ -33,7 +33,7 @@ class LinuxGround final : public Ground {
   runtime::Executor& executor() override { return *executor_; }
 
   bool wait(const std::function<bool()>& done) override {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (std::chrono::steady_clock::now() < limit) {
       bool yes = false;
       runtime::run_and_wait(*executor_, [&] { yes = done(); });

@@ -152,6 +152,15 @@ void when_fresh(Core& core, std::string_view resource_version,
   const auto wanted = parse_revision(resource_version);
   if (!wanted) return ready(std::unexpected(wanted.error()));
   if (*wanted <= core.cache.revision()) return ready({});
+  if (core.config.shared_store) {
+    // Another server may have told a revision that is nobody's write; asking for the head makes
+    // the watch show it.
+    return core.cache.wait_fresh(kRevisionWait, [&core, wanted = *wanted, ready = std::move(ready)](
+                                                    base::Result<Revision>) mutable {
+      if (wanted <= core.cache.revision()) return ready({});
+      ready(std::unexpected(too_large_status(wanted, core.cache.revision())));
+    });
+  }
   core.cache.wait_for(*wanted, kRevisionWait,
                       [&core, wanted = *wanted, ready = std::move(ready)](bool reached) mutable {
                         if (reached) return ready({});

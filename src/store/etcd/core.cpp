@@ -133,6 +133,7 @@ void Core::take_mark(Space& space, const Ranged& mark, Revision revision) {
     FeedLimits limits;
     limits.forgetful = true;
     space.feed = std::make_shared<Feed>(progress_, 0, Feed::History(), limits);
+    space.last_event = progress_;
   }
   if (mark.entries.empty()) {
     space.state = Space::State::absent;

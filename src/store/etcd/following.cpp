@@ -124,7 +124,9 @@ void Core::hear_mark(Space& space, const WatchEvent& event) {
 void Core::publish(Space& space) {
   auto events = std::exchange(space.events, {});
   const Revision revision = std::exchange(space.events_revision, 0);
-  if (revision > space.feed->head()) space.feed->publish(std::move(events), revision, false);
+  if (revision <= space.feed->head()) return;
+  space.last_event = revision;
+  space.feed->publish(std::move(events), revision, false);
 }
 
 // Events up to `revision` are gone: whoever has not had them reads again.
@@ -136,6 +138,7 @@ void Core::lost_history(Revision revision) {
     space->events.clear();
     space->feed->forget(revision);
     if (space->feed->head() < revision) space->feed->publish({}, revision, false);
+    space->last_event = std::max(space->last_event, revision);
     again.push_back(space);
   }
   touched_.clear();
@@ -294,11 +297,15 @@ void Core::hear_behind(const WatchPtr& state, const WatchReply& reply, bool rest
     if (key.starts_with(wanted)) state->batch.events.push_back(to_event(event, prefix));
   }
   if (reply.fragment) return;
-  state->batch.revision = state->position = reply.events.back().entry.modified;
+  const Space& space = *state->space;
+  state->position = reply.events.back().entry.modified;
+  const bool caught_up = !state->request.previous && state->position >= space.last_event;
+  if (caught_up) state->position = std::max(state->position, space.feed->head());
+  state->batch.revision = state->position;
   state->mailbox->post([state, batch = std::exchange(state->batch, {})] {
     if (!state->ended) state->request.on_events(batch);
   });
-  if (state->request.previous || state->position < state->space->feed->floor()) return;
+  if (!caught_up) return;
   watcher_->forget(std::exchange(state->follow, 0));
   join(state, state->position);
 }

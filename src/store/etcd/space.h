@@ -29,10 +29,11 @@ struct Space {
   const std::string name, prefix;
   std::shared_ptr<Feed> feed;  // null while the state is unknown
   State state = State::unknown;
-  Revision born = 0;      // alive: of the birth mark
-  Revision absent = 0;    // absent: there was nothing up to this revision
-  Revision floor = 0;     // history before it is refused
-  Revision promised = 0;  // told to somebody, and not yet reached by the feed
+  Revision born = 0;        // alive: of the birth mark
+  Revision absent = 0;      // absent: there was nothing up to this revision
+  Revision floor = 0;       // history before it is refused
+  Revision last_event = 0;  // nothing of the keyspace is between it and the feed's head
+  Revision promised = 0;    // told to somebody, and not yet reached by the feed
   using Known = std::move_only_function<void(base::Result<void>)>;
   std::vector<Known> waiting;  // for the state, while it is read
   std::vector<Event> events;   // of the shared watch, of `events_revision`
