@@ -1,11 +1,8 @@
 // The contract of the store: etcd's model over keys and bytes. One Engine is one disk (or etcd);
-// a Keyspace is one cluster's part of it. It never sees a kind.
-//
-// Revisions are greater than 0 and increase with every transaction that a keyspace commits; there
-// may be gaps, where keyspaces share a counter. Every key that a transaction writes has the
-// transaction's revision. Nothing is acknowledged before it is durable. A revision that was told
-// to anyone, by any call, is one that the keyspace's watches reach, though perhaps with a batch
-// that has no events; so it can be waited for.
+// a Keyspace is one cluster's part of it. It never sees a kind. Nothing is told before durable.
+// Revisions are positive and grow with every transaction that a keyspace commits, perhaps in leaps;
+// every key that a transaction writes has its revision. Whoever was told a revision, by any call,
+// may wait for the keyspace's watches to reach it: they do, if need be with a batch without events.
 // All callbacks run on the executor that the Keyspace was opened on, never inside the call itself.
 // A Keyspace and its watches are used and destroyed on that executor; once it is destroyed none
 // of its callbacks comes any more, but a transaction that it was given still commits. Watches may
@@ -61,8 +58,8 @@ struct TransactionResult {
   bool committed = false;
   // Of this transaction; where it was not committed, the keyspace's current revision.
   Revision revision = 0;
-  // Where not committed: the current entries of the compared keys that differ (absent ones left
-  // out).
+  // Where not committed: the current entries of the compared keys that differ, absent ones left
+  // out. (Instead of a result, unavailable may mean that nobody knows whether it was committed.)
   std::vector<Entry> conflicts;
 };
 
@@ -97,10 +94,8 @@ class Watch {
 
 struct WatchRequest {
   std::string prefix;
-  Revision after = 0;  // events with a greater revision
-  // Events carry the values before. May cost a read of the disk; revisions without events of the
-  // keyspace may not be told to such a watch.
-  bool previous = false;
+  Revision after = 0;     // events with a greater revision
+  bool previous = false;  // events carry the values before; slower, never without events
   std::move_only_function<void(const EventBatch&)> on_events;
   // The watch is dead: expired (compacted past `after`, or the reader fell too far behind) or
   // unavailable.
@@ -110,15 +105,12 @@ struct WatchRequest {
 class Keyspace {
  public:
   virtual ~Keyspace() = default;
-  // ErrorCode::unavailable may mean that nobody knows whether it was committed; the message says
-  // so. Any other error, and any answer, is certain.
   using Committed = std::move_only_function<void(base::Result<TransactionResult>)>;
   using Ranged = std::move_only_function<void(base::Result<RangeResult>)>;
   virtual void transact(Transaction transaction, Committed done) = 0;
   virtual void range(RangeRequest request, Ranged done) = 0;
   virtual std::unique_ptr<Watch> watch(WatchRequest request) = 0;
-  // No less than every revision that was committed before the call, by whomever; read from the
-  // source of truth.
+  // No less than any revision that anyone committed before the call; read from the truth itself.
   virtual void head(std::move_only_function<void(base::Result<Revision>)> done) = 0;
   // History before `revision` may go; current values stay.
   virtual void compact(Revision revision,
