@@ -302,13 +302,22 @@ base::Result<Core::Reading> Core::look_up(const SpacePtr& space, const RangeRequ
 
 base::Result<bool> Core::read_values(Reading& reading) {
   std::lock_guard lock(reader_->database().mutex);
+  // One snapshot for all: else every row takes and gives back the locks of the file.
+  Database& database = reader_->database();
+  if (auto begun = database.execute("BEGIN"); !begun) return std::unexpected(begun.error());
+  base::Result<bool> complete = true;
   for (const auto& [entry, position] : reading.missing) {
     base::Result<std::optional<LogRow>> row = reader_->row(position);
-    if (!row) return std::unexpected(row.error());
-    if (!*row) return false;
-    reading.result.entries[entry].value = std::move((*row)->value);
+    if (!row)
+      complete = std::unexpected(row.error());
+    else if (!*row)
+      complete = false;
+    else
+      reading.result.entries[entry].value = std::move((*row)->value);
+    if (!complete || !*complete) break;
   }
-  return true;
+  static_cast<void>(database.execute("END"));
+  return complete;
 }
 
 base::Result<RangeResult> Core::read_fully(const SpacePtr& space, const RangeRequest& request) {
