@@ -6,6 +6,7 @@
 #include "schema/defaults.h"
 #include "schema/managed_fields.h"
 #include "value/json.h"
+#include "watch/keys.h"
 
 namespace keelway::apiserver {
 namespace {
@@ -119,11 +120,31 @@ void add_object(Core& core, const schema::Kind& kind, Value object,
   }
 }
 
+// Stands once the cluster has been given what it is born with, whoever gave it.
+std::string birth_key() {
+  return watch::store_key("births.keelway.dev", "births", "", "cluster");
+}
+
 struct Birth {
   std::vector<Value> objects;
+  std::vector<Value> once;
   std::move_only_function<void(base::Result<void>)> done;
   int rounds_left = 6;
 };
+
+// In the transaction that says so, and after the definitions of their kinds.
+void add_birth(Core& core, const Birth& birth, store::Transaction& transaction) {
+  if (birth.once.empty() || core.cache.get(birth_key())) return;
+  for (const Value& object : birth.once) {
+    const schema::Kind* kind = kind_of(core, object);
+    if (kind == nullptr) return;  // its definition is in this transaction: the next round
+    add_object(core, *kind, object, transaction);
+  }
+  transaction.compares.push_back({birth_key(), 0});
+  transaction.puts.push_back(
+      {birth_key(), std::make_shared<const std::string>(R"({"metadata":{"name":"cluster"}})"),
+       std::nullopt});
+}
 
 // Writes every object whose kind is served by now; objects of kinds that this round's definitions
 // bring wait for the next.
@@ -137,6 +158,7 @@ void write_round(Core& core, std::shared_ptr<Birth> birth) {
       later.push_back(object);
     }
   }
+  if (later.empty()) add_birth(core, *birth, transaction);
   const bool none = transaction.puts.empty();
   if (none && !later.empty()) {
     for (const Value& object : later) {
@@ -166,6 +188,8 @@ void write_bootstrap(Core& core, std::move_only_function<void(base::Result<void>
   birth->objects = own_objects(core);
   for (Value& object : core.config.bootstrap) birth->objects.push_back(std::move(object));
   core.config.bootstrap.clear();
+  birth->once = std::move(core.config.birth);
+  core.config.birth.clear();
   birth->done = std::move(done);
   write_round(core, std::move(birth));
 }

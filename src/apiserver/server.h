@@ -74,9 +74,11 @@ struct Config {
   bool allow_anonymous = true;
   admission::Options admission;
 
-  // What is written once into a new cluster beside what every cluster has (namespaces,
-  // default/kubernetes): whole objects, cluster-scoped ones first; CRDs are Established at once.
+  // What every cluster has beside namespaces and default/kubernetes, written at each start where it
+  // is absent: whole objects, cluster-scoped ones first; CRDs are Established at once.
   std::vector<value::Value> bootstrap;
+  // What a new cluster is born with: written once in its life, so that who deletes it is rid of it.
+  std::vector<value::Value> birth;
   bool is_hub = false;  // no service addresses, no default/kubernetes
 
   LogReader logs;                                 // null: a sentence instead of logs

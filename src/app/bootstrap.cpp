@@ -58,14 +58,14 @@ Value general_purpose_pool() {
 
 }  // namespace
 
-std::vector<value::Value> cluster_bootstrap(int minor, bool default_pools) {
+std::vector<value::Value> cluster_bootstrap(int minor) {
   std::vector<value::Value> objects = kinds::bootstrap_objects(minor);
   for (value::Value& crd : kinds::bootstrap_crds()) objects.push_back(std::move(crd));
-  if (default_pools) {
-    objects.push_back(default_node_class());
-    objects.push_back(general_purpose_pool());
-  }
   return objects;
+}
+
+std::vector<value::Value> default_pool_objects() {
+  return {default_node_class(), general_purpose_pool()};
 }
 
 std::string first_service_address(const std::string& service_cidr) {

@@ -11,8 +11,10 @@
 
 namespace keelway::app {
 
-// Roles, priority classes, CRDs; with `default_pools` a node class and a general-purpose pool.
-std::vector<value::Value> cluster_bootstrap(int minor, bool default_pools);
+// Roles, priority classes, CRDs.
+std::vector<value::Value> cluster_bootstrap(int minor);
+// A node class and a general-purpose pool, which users may delete.
+std::vector<value::Value> default_pool_objects();
 
 // The first usable address of a service CIDR: "10.100.0.1" of "10.100.0.0/16".
 std::string first_service_address(const std::string& service_cidr);

@@ -123,6 +123,7 @@ base::Result<void> ClusterPlane::listen() {
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
   port_ = listener_->port();
+  parts_.connections.open_port(spec_.id);
   return {};
 }
 
@@ -166,7 +167,7 @@ access::AwsTokenCheck ClusterPlane::aws_token_check() const {
 
 apiserver::Version ClusterPlane::version(int minor) const {
   return {kinds_, fmt::format("v1.{}.{}-eks-keelway", minor, minor == 33 ? 5 : 9),
-          cluster_bootstrap(minor, parts_.config.default_pools)};
+          cluster_bootstrap(minor)};
 }
 
 base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
@@ -180,6 +181,7 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
   apiserver::Version version = this->version(minor_);
   config.git_version = std::move(version.git_version);
   config.bootstrap = std::move(version.bootstrap);
+  if (parts_.config.default_pools) config.birth = default_pool_objects();
   config.kinds = std::move(version.kinds);
   config.shared_store = parts_.config.shared_store;
   config.runtime = &parts_.seams.runtime;

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "access/identity.h"
@@ -44,6 +45,7 @@ class Connections {
     const std::lock_guard lock(mutex_);
     servers_.erase(id);
     leading_.erase(id);
+    listening_.erase(id);
   }
   // The loops of this cluster run in this process, and so do its nodes; the listener hears of both.
   void lead(const std::string& id, apiserver::FencePtr fence) {
@@ -64,6 +66,15 @@ class Connections {
   bool serves(std::string_view id) const {
     const std::lock_guard lock(mutex_);
     return servers_.contains(id);
+  }
+  // The cluster's port is open on this server: it has an endpoint of its own.
+  void open_port(const std::string& id) {
+    const std::lock_guard lock(mutex_);
+    listening_.insert(id);
+  }
+  bool port_is_open(std::string_view id) const {
+    const std::lock_guard lock(mutex_);
+    return listening_.contains(id);
   }
   bool leads(std::string_view id) const {
     const std::lock_guard lock(mutex_);
@@ -96,6 +107,7 @@ class Connections {
   std::map<std::string, Connect, std::less<>> servers_;
   std::map<std::string, std::uint64_t, std::less<>> announcements_;
   std::map<std::string, apiserver::FencePtr, std::less<>> leading_;
+  std::set<std::string, std::less<>> listening_;
   std::function<void(const std::string&)> listener_;
 };
 

@@ -169,7 +169,7 @@ base::Result<void> HouseImpl::open_door(const access::KeyedCertificate& authorit
   options.endpoint_host = fmt::format("{}:{}", config_.advertised_host, facts_.port);
   options.operator_account = config_.default_account;
   options.cluster_endpoint = [this](std::string_view cluster, int port) {
-    return connections_.serves(cluster)
+    return connections_.port_is_open(cluster)
                ? fmt::format("https://{}:{}", config_.advertised_host, port)
                : std::string();
   };

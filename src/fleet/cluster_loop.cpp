@@ -118,10 +118,28 @@ class ClusterLoop final : public reconcile::KeyedLoop {
     if (const auto wait = time_left(document, now); wait > base::Duration(0)) {
       return {{}, reconcile::After{wait}};
     }
-    return {{{run_effect(*cluster, document, true), {}}}, reconcile::Done{}};
+    Plan plan{{{run_effect(*cluster, document, true), {}}}, reconcile::Done{}};
+    forget_gone_servers(view, *cluster, document, plan);
+    return plan;
   }
 
  private:
+  // Servers that have gone serve nothing any more.
+  void forget_gone_servers(const View& view, const client::Object& cluster, const Value& document,
+                           Plan& plan) const {
+    Value gone = Value::object();
+    const Value& served_by = document.at("status", "servedBy");
+    for (const auto& [name, version] : served_by.members()) {
+      if (!options_.self.alone() && !view.get(servers, "", name)) gone.set(name, Value());
+    }
+    if (gone.empty()) return;
+    plan.actions.push_back(
+        {client::merge_patch_call(
+             resources::clusters, cluster.name_space(), cluster.name(),
+             Value::object({{"status", Value::object({{"servedBy", std::move(gone)}})}}), "status"),
+         {"NotFound"}});
+  }
+
   static Effect halt_of(const Key& key) {
     return {"halt", "", Value::object({{"namespace", key.name_space}, {"name", key.name}})};
   }

@@ -66,11 +66,12 @@ Action remove(const client::Object& update) {
 }
 
 // A change of version ends when every registered server serves it, the leader first.
-bool is_served(const View& view, const Value& cluster, const Update& update) {
+bool is_served(const View& view, const Value& cluster, const Update& update, const Self& self) {
   const Value document = update.object->value();
   if (document.at("spec", "type").as_string() != "VersionUpdate") return true;
   const std::string& wanted = cluster.at("spec", "version").as_string();
   if (cluster.at("status", "version").as_string() != wanted) return false;
+  if (self.alone()) return true;
   for (const ObjectPtr& server : view.list(servers)) {
     const Value& serves = cluster.at("status", "servedBy")[server->name()];
     if (serves.as_string() != wanted) return false;
@@ -147,7 +148,7 @@ class UpdateLoop final : public reconcile::KeyedLoop {
     for (const Update& update : updates) {
       if (!update.open()) continue;
       const base::Duration left = update.created + delay_ - now;
-      if (left <= base::Duration(0) && is_served(view, document, update)) {
+      if (left <= base::Duration(0) && is_served(view, document, update, self_)) {
         endings.push_back(set_status(resources::updates, *update.object, "Successful"));
         continue;
       }
