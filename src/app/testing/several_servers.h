@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <memory>
@@ -126,7 +128,7 @@ class Town {
     server->seams = std::make_unique<Seams>(
         Seams{.runtime = runtime,
               .engine = *engine_,
-              .log = {},
+              .log = story(name),
               .decorate = [held = &server->held](std::unique_ptr<client::Client> inner,
                                                  auto&...) -> std::unique_ptr<client::Client> {
                 return std::make_unique<HoldingClient>(std::move(inner), *held);
@@ -194,6 +196,20 @@ class Town {
   }
   schema::Answer<client::Reply> call(Server& server, std::string_view api, client::Call call) {
     return end(begin(server, api, std::move(call)));
+  }
+
+  // What a server logs, in the time of the world; KEELWAY_STORY=1 shows it.
+  telemetry::Log story(const std::string& name) const {
+    if (std::getenv("KEELWAY_STORY") == nullptr) return {};
+    return {"", [this, name](telemetry::Level, std::string_view component, std::string_view message,
+                             std::initializer_list<telemetry::Pair> pairs) {
+              std::string text = base::format_duration(world->now() - base::Instant{}) + " " +
+                                 name + " " + std::string(component) + ": " + std::string(message);
+              for (const auto& [key, word] : pairs) {
+                text += " " + std::string(key) + "=" + std::string(word);
+              }
+              std::puts(text.c_str());
+            }};
   }
 
   static std::string id(const std::string& cluster) { return "c-" + cluster; }
