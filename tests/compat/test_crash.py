@@ -332,6 +332,7 @@ def pods_and_nodes_are_the_same_after_a_kill():
             p["status"].get("phase") for p in found["items"]] == ["Running"] * 105, 30)
 
 
-main([acknowledged_writes_and_watches_survive_kills,
-      a_restart_with_many_objects_answers_within_a_second,
-      pods_and_nodes_are_the_same_after_a_kill])
+if __name__ == "__main__":
+    main([acknowledged_writes_and_watches_survive_kills,
+          a_restart_with_many_objects_answers_within_a_second,
+          pods_and_nodes_are_the_same_after_a_kill])
