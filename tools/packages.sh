@@ -3,7 +3,8 @@
 
 KEELWAY_BUILD_PACKAGES="g++ cmake ninja-build pkg-config mold ccache python3 python3-yaml \
 libssl-dev libnghttp2-dev libsimdjson-dev libyaml-cpp-dev libre2-dev libsqlite3-dev zlib1g-dev \
-libcli11-dev libfmt-dev libspdlog-dev libboost-dev libgtest-dev libgmock-dev libbenchmark-dev"
+libcli11-dev libfmt-dev libspdlog-dev libboost-dev libmimalloc-dev libgtest-dev libgmock-dev \
+libbenchmark-dev"
 KEELWAY_TEST_PACKAGES="python3-venv curl"
 
 # need_packages PACKAGE...: installs those that are missing; without root says what to install.

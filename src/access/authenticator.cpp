@@ -1,19 +1,33 @@
 #include "access/authenticator.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "access/pki.h"
 
 namespace keelway::access {
 namespace {
 
-schema::Answer<Identity> refused() {
+constexpr std::size_t kCertificatesMax = 256;  // remembered; then all are forgotten
+
+std::unexpected<schema::Status> refused() {
   return std::unexpected(schema::unauthorized());
 }
 
-Identity authenticated(Identity who) {
+IdentityPtr authenticated(Identity who) {
   if (!who.in_group("system:authenticated")) who.groups.emplace_back("system:authenticated");
-  return who;
+  return std::make_shared<const Identity>(std::move(who));
+}
+
+// Whom a certificate names, and how long.
+schema::Answer<std::pair<Identity, Validity>> read_certificate(std::string_view leaf_der) {
+  const auto facts = parse_certificate_der(leaf_der);
+  if (!facts || facts->common_name.empty() || !facts->for_client) return refused();
+  return std::pair(Identity{facts->common_name, "", facts->organizations, {}}, facts->validity);
+}
+
+bool holds(const Validity& validity, base::WallTime now) {
+  return !(now < validity.not_before) && !(validity.not_after < now);
 }
 
 bool is_bearer_scheme(std::string_view scheme) {
@@ -40,34 +54,53 @@ class Composite final : public Authenticator {
  public:
   explicit Composite(AuthenticatorParts parts) : parts_(std::move(parts)) {}
 
-  schema::Answer<Identity> authenticate(const Credentials& sent) const override {
+  schema::Answer<IdentityPtr> authenticate(const Credentials& sent) const override {
     if (sent.peer_certificates != nullptr && !sent.peer_certificates->empty()) {
-      auto who = identity_of_certificate(sent.peer_certificates->front(), sent.now);
-      if (!who) return who;
-      return authenticated(std::move(*who));
+      return by_certificate(sent.peer_certificates->front(), sent.now);
     }
-    if (!sent.authorization.empty()) {
-      auto who = by_token(bearer_token(sent.authorization), sent.now);
-      if (!who) return who;
-      return authenticated(std::move(*who));
-    }
+    if (!sent.authorization.empty()) return by_token(bearer_token(sent.authorization), sent.now);
     if (sent.certificate_refused || !parts_.allow_anonymous) return refused();
-    return anonymous();
+    return nobody_;
   }
 
  private:
-  schema::Answer<Identity> by_token(std::string_view token, base::WallTime now) const {
+  // A connection shows the same certificate with each of its requests.
+  schema::Answer<IdentityPtr> by_certificate(const std::string& leaf, base::WallTime now) const {
+    auto known = certificates_.find(leaf);
+    if (known == certificates_.end()) {
+      auto read = read_certificate(leaf);
+      if (!read) return std::unexpected(std::move(read.error()));
+      if (certificates_.size() >= kCertificatesMax) certificates_.clear();
+      known =
+          certificates_.emplace(leaf, Known{authenticated(std::move(read->first)), read->second})
+              .first;
+    }
+    if (!holds(known->second.validity, now)) return refused();
+    return known->second.who;
+  }
+
+  schema::Answer<IdentityPtr> by_token(std::string_view token, base::WallTime now) const {
     if (token.empty()) return refused();
     if (token.starts_with(aws_token_prefix)) {
-      return parts_.aws_tokens ? parts_.aws_tokens(token, now) : refused();
+      if (!parts_.aws_tokens) return refused();
+      auto who = parts_.aws_tokens(token, now);
+      if (!who || (*who)->in_group("system:authenticated")) return who;
+      return authenticated(**who);
     }
     if (parts_.tokens == nullptr || parts_.view == nullptr) return refused();
     auto verified = parts_.tokens->verify(token, now, *parts_.view);
     if (!verified) return refused();
-    return std::move(verified->identity);
+    return authenticated(std::move(verified->identity));
   }
 
+  struct Known {
+    IdentityPtr who;
+    Validity validity;
+  };
+
   const AuthenticatorParts parts_;
+  const IdentityPtr nobody_ = std::make_shared<const Identity>(anonymous());
+  mutable std::unordered_map<std::string, Known> certificates_;  // by leaf; never iterated
 };
 
 }  // namespace
@@ -77,10 +110,10 @@ std::unique_ptr<Authenticator> make_authenticator(AuthenticatorParts parts) {
 }
 
 schema::Answer<Identity> identity_of_certificate(std::string_view leaf_der, base::WallTime now) {
-  const auto facts = parse_certificate_der(leaf_der);
-  if (!facts || facts->common_name.empty() || !facts->for_client) return refused();
-  if (now < facts->validity.not_before || facts->validity.not_after < now) return refused();
-  return Identity{facts->common_name, "", facts->organizations, {}};
+  auto read = read_certificate(leaf_der);
+  if (!read) return std::unexpected(std::move(read.error()));
+  if (!holds(read->second, now)) return refused();
+  return std::move(read->first);
 }
 
 }  // namespace keelway::access

@@ -24,19 +24,21 @@ struct Credentials {
   bool certificate_refused = false;  // one was sent that did not verify
 };
 
+// Used on one executor: good credentials may be remembered while they are good.
 class Authenticator {
  public:
   virtual ~Authenticator() = default;
-  virtual schema::Answer<Identity> authenticate(const Credentials& credentials) const = 0;
+  virtual schema::Answer<IdentityPtr> authenticate(const Credentials& credentials) const = 0;
 };
 
 using AwsTokenCheck =
-    std::function<schema::Answer<Identity>(std::string_view token, base::WallTime now)>;
+    std::function<schema::Answer<IdentityPtr>(std::string_view token, base::WallTime now)>;
 
 struct AuthenticatorParts {
   const TokenVerifier* tokens = nullptr;  // outlives the authenticator; null: no such tokens
   const client::View* view = nullptr;     // for bound objects; needed with `tokens`
-  AwsTokenCheck aws_tokens;               // bearer tokens with prefix "k8s-aws-v1."
+  // Bearer tokens with prefix "k8s-aws-v1.".
+  AwsTokenCheck aws_tokens;
   bool allow_anonymous = true;
 };
 

@@ -23,13 +23,13 @@ class AuthenticatorTest : public ::testing::Test {
     AuthenticatorParts parts;
     parts.tokens = &verifier_;
     parts.view = &view_.view();
-    parts.aws_tokens = [](std::string_view token, base::WallTime) -> schema::Answer<Identity> {
+    parts.aws_tokens = [](std::string_view token, base::WallTime) -> schema::Answer<IdentityPtr> {
       if (token != "k8s-aws-v1.good") return std::unexpected(schema::unauthorized());
-      return Identity{"arn:aws:iam::1:root", "", {}, {}};
+      return std::make_shared<const Identity>(Identity{"arn:aws:iam::1:root", "", {}, {}});
     };
     authenticator_ = make_authenticator(std::move(parts));
   }
-  schema::Answer<Identity> with_header(std::string_view header) const {
+  schema::Answer<IdentityPtr> with_header(std::string_view header) const {
     return authenticator_->authenticate({header, nullptr, noon});
   }
   std::vector<std::string> certificate(bool for_client) const {
@@ -60,8 +60,8 @@ class AuthenticatorTest : public ::testing::Test {
 TEST_F(AuthenticatorTest, NothingSentIsAnonymous) {
   const auto who = with_header("");
   ASSERT_TRUE(who);
-  EXPECT_EQ(who->user, "system:anonymous");
-  EXPECT_FALSE(who->in_group("system:authenticated"));
+  EXPECT_EQ((*who)->user, "system:anonymous");
+  EXPECT_FALSE((*who)->in_group("system:authenticated"));
 }
 
 TEST_F(AuthenticatorTest, BadCredentialIsNeverAnonymous) {
@@ -76,13 +76,13 @@ TEST_F(AuthenticatorTest, BadCredentialIsNeverAnonymous) {
 TEST_F(AuthenticatorTest, BearerTokens) {
   const auto account = with_header("bearer " + token());
   ASSERT_TRUE(account);
-  EXPECT_EQ(account->user, "system:serviceaccount:ns:sa");
-  EXPECT_TRUE(account->in_group("system:authenticated"));
+  EXPECT_EQ((*account)->user, "system:serviceaccount:ns:sa");
+  EXPECT_TRUE((*account)->in_group("system:authenticated"));
   const auto aws = with_header("Bearer k8s-aws-v1.good");
   ASSERT_TRUE(aws);
-  EXPECT_EQ(aws->user, "arn:aws:iam::1:root");
-  EXPECT_TRUE(aws->in_group("system:authenticated"));
-  EXPECT_FALSE(aws->in_group("system:masters"));
+  EXPECT_EQ((*aws)->user, "arn:aws:iam::1:root");
+  EXPECT_TRUE((*aws)->in_group("system:authenticated"));
+  EXPECT_FALSE((*aws)->in_group("system:masters"));
 }
 
 TEST_F(AuthenticatorTest, RefusedCertificateIsNotAnonymousEither) {
@@ -99,8 +99,8 @@ TEST_F(AuthenticatorTest, CertificateComesFirstAndExpires) {
   const auto chain = certificate(true);
   auto who = authenticator_->authenticate({"Bearer x", &chain, noon});
   ASSERT_TRUE(who);
-  EXPECT_EQ(who->user, "alice");
-  EXPECT_TRUE(who->in_group("dev"));
+  EXPECT_EQ((*who)->user, "alice");
+  EXPECT_TRUE((*who)->in_group("dev"));
   who = authenticator_->authenticate({"", &chain, noon + std::chrono::hours(25)});
   ASSERT_FALSE(who);
   EXPECT_EQ(who.error().code, 401);

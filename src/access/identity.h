@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,8 @@ struct Identity {
 
   bool in_group(std::string_view group) const;
 };
+// Shared by every request of one credential.
+using IdentityPtr = std::shared_ptr<const Identity>;
 
 // "system:anonymous" in "system:unauthenticated".
 Identity anonymous();

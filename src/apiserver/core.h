@@ -21,7 +21,7 @@ namespace keelway::apiserver {
 class BookmarkClock;
 struct WatchEncodings;
 class DiscoveryCache;
-struct ApiMetrics;
+class ApiMetrics;
 
 class Core {
  public:

@@ -9,6 +9,8 @@
 namespace keelway::apiserver {
 namespace {
 
+constexpr std::size_t kSplicedBytes = 48;  // the revision's member, and a line's end
+
 const schema::Kind& kind_of(const Operation& op, const Outcome& outcome) {
   return outcome.kind != nullptr ? *outcome.kind : *op.kind;
 }
@@ -121,8 +123,14 @@ std::string protobuf_of(const Operation& op, const Value& document) {
 }  // namespace
 
 std::string object_json(const schema::Kind& kind, const schema::Object& object) {
-  if (served_as_stored(kind)) return object.json();
-  return value::to_json(to_served(kind, transient_value(object)));
+  std::string out;
+  if (served_as_stored(kind)) {
+    out.reserve(object.bytes().size() + kSplicedBytes);
+    object.append_json(out);
+  } else {
+    value::append_json(out, to_served(kind, transient_value(object)));
+  }
+  return out;
 }
 
 schema::TableOptions table_options(const Core& core, const Operation& op, const Media& media) {
@@ -160,7 +168,9 @@ Encoded encode_outcome(const Core& core, const Operation& op, const Media& media
   if (media.encoding == Encoding::json && !media.pretty) {
     const schema::Kind& kind = kind_of(op, outcome);
     if (const auto* one = std::get_if<ObjectPtr>(&outcome.content)) {
-      return {object_json(kind, **one) + "\n", "application/json"};
+      std::string body = object_json(kind, **one);
+      body += '\n';
+      return {std::move(body), "application/json"};
     }
     if (const auto* list = std::get_if<ListAnswer>(&outcome.content)) {
       return {list_json(kind, *list), "application/json"};

@@ -59,7 +59,7 @@ void read_names(const Call& call, RequestInfo& info) {
   }
 }
 
-OperationPtr operation_of(Call call, access::Identity who, FencePtr fence) {
+OperationPtr operation_of(Call call, access::IdentityPtr who, FencePtr fence) {
   auto op = std::make_shared<Operation>();
   op->fence = std::move(fence);
   RequestInfo& info = op->info;
@@ -71,7 +71,7 @@ OperationPtr operation_of(Call call, access::Identity who, FencePtr fence) {
   info.subresource = call.subresource;
   read_names(call, info);
   op->who = std::move(who);
-  op->default_manager = default_manager(op->who);
+  op->default_manager = default_manager(*op->who);
   op->content_type = call.patch_type;
   const auto option = [&](const char* name, const std::string& text) {
     if (!text.empty()) op->query.set(name, text);
@@ -114,7 +114,7 @@ void record(Core& core, const Operation& op, base::WallTime received, int code) 
   core.config.audit(entry);
 }
 
-void run(Core& core, Call call, access::Identity who, FencePtr fence, ReplyCallback done) {
+void run(Core& core, Call call, access::IdentityPtr who, FencePtr fence, ReplyCallback done) {
   const base::WallTime received = core.now();
   OperationPtr op = operation_of(std::move(call), std::move(who), std::move(fence));
   auto finish = [&core, op, received, done = std::move(done)](Answer<Outcome> answer) mutable {
@@ -125,7 +125,7 @@ void run(Core& core, Call call, access::Identity who, FencePtr fence, ReplyCallb
   if (!core.ready) {
     return finish(std::unexpected(schema::service_unavailable("the server is starting")));
   }
-  if (auto ok = access::require(core.authorizer, op->who, attributes_of(*op)); !ok) {
+  if (auto ok = access::require(core.authorizer, *op->who, attributes_of(*op)); !ok) {
     return finish(std::unexpected(std::move(ok.error())));
   }
   if (auto ok = route(core, *op); !ok) return finish(std::unexpected(std::move(ok.error())));
@@ -254,7 +254,7 @@ class InProcessClient final : public client::Client {
                   FencePtr fence)
       : server_(std::move(server)),
         mailbox_(std::make_shared<Mailbox>(executor)),
-        who_(std::move(who)),
+        who_(std::make_shared<const access::Identity>(std::move(who))),
         fence_(std::move(fence)) {}
   ~InProcessClient() override {
     *alive_ = false;
@@ -291,7 +291,7 @@ class InProcessClient final : public client::Client {
       if (link->core == nullptr) return;
       auto start = [link, who, resources, receiver] {
         if (link->core == nullptr) return;
-        follow(link, permitted(*link->core, who, resources), receiver);
+        follow(link, permitted(*link->core, *who, resources), receiver);
       };
       if (link->core->ready)
         start();
@@ -305,7 +305,7 @@ class InProcessClient final : public client::Client {
  private:
   const ServerLinkPtr server_;
   const std::shared_ptr<Mailbox> mailbox_;
-  const access::Identity who_;
+  const access::IdentityPtr who_;
   const FencePtr fence_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // this executor only
 };

@@ -85,6 +85,8 @@ std::vector<Clause> parse_accept(std::string_view accept) {
 }
 
 std::optional<Media> negotiate(std::string_view accept, const Offer& offer) {
+  // What most programs send.
+  if (accept == "application/json" || accept == "application/json, */*") return Media{};
   const std::vector<Clause> clauses = parse_accept(accept);
   if (clauses.empty()) return Media{};
   for (const Clause& clause : clauses) {

@@ -3,6 +3,8 @@
 namespace keelway::apiserver {
 namespace {
 
+constexpr std::size_t kKnownMax = 4096;  // kinds of answer; then all are looked up anew
+
 const std::vector<double>& latency_bounds() {
   static const std::vector<double> bounds = {0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8,
                                              1,     1.25,  1.5,  2,   3,   4,   5,   6,
@@ -19,6 +21,24 @@ ApiMetrics::ApiMetrics(telemetry::Metrics& registry)
 
 void ApiMetrics::answered(std::string_view verb, std::string_view group, std::string_view version,
                           std::string_view resource, int code, double seconds) {
+  key_.clear();
+  for (const std::string_view part : {verb, group, version, resource}) {
+    key_ += part;
+    key_ += '/';
+  }
+  key_ += std::to_string(code);
+  auto found = known_.find(key_);
+  if (found == known_.end()) {
+    if (known_.size() >= kKnownMax) known_.clear();
+    found = known_.emplace(key_, make_series(verb, group, version, resource, code)).first;
+  }
+  found->second.seconds.observe(seconds);
+  found->second.count.add();
+}
+
+ApiMetrics::Series ApiMetrics::make_series(std::string_view verb, std::string_view group,
+                                           std::string_view version, std::string_view resource,
+                                           int code) {
   std::string upper(verb);
   for (char& c : upper) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
@@ -27,11 +47,11 @@ void ApiMetrics::answered(std::string_view verb, std::string_view group, std::st
                            {"group", std::string(group)},
                            {"version", std::string(version)},
                            {"resource", std::string(resource)}};
-  all.histogram("apiserver_request_duration_seconds", "Time from request to answer.",
-                latency_bounds(), labels)
-      .observe(seconds);
+  telemetry::Histogram& seconds =
+      all.histogram("apiserver_request_duration_seconds", "Time from request to answer.",
+                    latency_bounds(), labels);
   labels.emplace_back("code", std::to_string(code));
-  all.counter("apiserver_request_total", "Answered requests.", labels).add();
+  return {seconds, all.counter("apiserver_request_total", "Answered requests.", labels)};
 }
 
 }  // namespace keelway::apiserver

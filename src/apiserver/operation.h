@@ -27,7 +27,7 @@ using value::Value;
 struct Operation {
   RequestInfo info;
   Query query;
-  access::Identity who;
+  access::IdentityPtr who;             // set before anything asks who it is
   schema::KindSetPtr kinds;            // keeps `kind` alive
   const schema::Kind* kind = nullptr;  // as served: group and version of the request
 

@@ -74,15 +74,15 @@ Step authenticate(Core& core, const HttpCallPtr& call) {
 
 Step impersonate(Core& core, const HttpCallPtr& call) {
   if (!access::asks_impersonation(call->request.headers)) return Step::next;
-  auto who = access::impersonate(call->op->who, call->request.headers, core.authorizer);
+  auto who = access::impersonate(*call->op->who, call->request.headers, core.authorizer);
   if (!who) return refuse(core, call, who.error());
-  call->impersonator = call->op->who.user;
-  call->op->who = std::move(*who);
+  call->impersonator = call->op->who->user;
+  call->op->who = std::make_shared<const access::Identity>(std::move(*who));
   return Step::next;
 }
 
 Step authorize(Core& core, const HttpCallPtr& call) {
-  auto allowed = access::require(core.authorizer, call->op->who, attributes_of(*call->op));
+  auto allowed = access::require(core.authorizer, *call->op->who, attributes_of(*call->op));
   if (!allowed) return refuse(core, call, allowed.error());
   return Step::next;
 }
@@ -181,8 +181,10 @@ std::string quoted_warning(const std::string& text) {
 AuditRecord audit_record(const Operation& op, base::WallTime received) {
   AuditRecord entry;
   entry.verb = op.info.verb;
-  entry.user = op.who.user;
-  entry.groups = op.who.groups;
+  if (op.who) {
+    entry.user = op.who->user;
+    entry.groups = op.who->groups;
+  }
   entry.group = op.info.group;
   entry.version = op.info.version;
   entry.resource = op.info.resource;
@@ -250,6 +252,7 @@ void reply_outcome(Core& core, const HttpCallPtr& call, Answer<Outcome> answer) 
   if (!answer) return reply_status(core, call, answer.error());
   http::Response response;
   response.status = answer->code;
+  response.headers.reserve(8);
   Encoded encoded = encode_outcome(core, *call->op, call->media, *answer);
   response.headers.emplace_back("content-type", std::move(encoded.content_type));
   response.body = std::move(encoded.body);

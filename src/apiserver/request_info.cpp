@@ -7,6 +7,7 @@ namespace {
 
 std::vector<std::string> split_path(std::string_view path) {
   std::vector<std::string> parts;
+  parts.reserve(8);
   while (!path.empty()) {
     const std::size_t slash = path.find('/');
     const std::string_view part = path.substr(0, slash);
@@ -130,9 +131,10 @@ std::optional<RequestInfo> read_request_info(std::string_view method, std::strin
   info.verb = lower(method);
   auto decoded = base::percent_decode(path);
   if (!decoded) return std::nullopt;
-  info.path = *decoded;
+  info.path = std::move(*decoded);
   std::vector<std::string> parts = split_path(path);
   for (std::string& part : parts) {
+    if (part.find('%') == std::string::npos) continue;
     auto text = base::percent_decode(part);
     if (!text) return std::nullopt;
     part = std::move(*text);

@@ -10,6 +10,7 @@
 #include "app/bootstrap.h"
 #include "app/gate.h"
 #include "app/loops.h"
+#include "app/token_check.h"
 #include "cloud/simulated/catalogue.h"
 #include "http/server.h"
 #include "kinds/catalog.h"
@@ -77,7 +78,6 @@ class ClusterPlane {
   base::Result<void> listen_or_wait();
   apiserver::Version version(int minor) const;
   base::Result<std::unique_ptr<apiserver::Server>> make_server();
-  access::AwsTokenCheck aws_token_check() const;
   void announce();
   void start_loops(const Lead& lead, fleet::ControlPlane::Done done);
   void answer(std::optional<base::Error> error);
@@ -145,26 +145,6 @@ base::Result<void> ClusterPlane::listen_or_wait() {
   return {};
 }
 
-access::AwsTokenCheck ClusterPlane::aws_token_check() const {
-  return [&keys = parts_.keys, cluster = spec_.name, creator = spec_.creator_arn](
-             std::string_view token, base::WallTime now) -> schema::Answer<access::Identity> {
-    const auto caller = aws::verify_token(
-        token, cluster, [&keys](std::string_view id) { return keys.find(id); }, now);
-    if (!caller) return std::unexpected(schema::unauthorized());
-    access::Identity who;
-    who.user = caller->arn;
-    who.uid = fmt::format("aws-iam-authenticator:{}:{}", caller->account_id, caller->user_id);
-    // The creator is cluster admin; any other IAM identity is known and may do nothing.
-    if (caller->arn == creator) who.groups.push_back("system:masters");
-    who.extra["accessKeyId"] = {caller->access_key_id};
-    who.extra["arn"] = {caller->arn};
-    who.extra["canonicalArn"] = {caller->arn};
-    who.extra["principalId"] = {caller->user_id};
-    who.extra["sessionName"] = {""};
-    return who;
-  };
-}
-
 apiserver::Version ClusterPlane::version(int minor) const {
   return {kinds_, fmt::format("v1.{}.{}-eks-keelway", minor, minor == 33 ? 5 : 9),
           cluster_bootstrap(minor)};
@@ -192,7 +172,7 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
   config.endpoint_port = port_;
   config.token_signer = std::make_shared<const access::TokenSigner>(std::move(*signer));
   config.token_verifier = std::make_shared<const access::TokenVerifier>(std::move(*verifier));
-  config.aws_tokens = aws_token_check();
+  config.aws_tokens = make_token_check(parts_.keys, spec_.name, spec_.creator_arn);
   config.cache = cache_limits(parts_.config.knobs);
   config.log = parts_.seams.log.with("apiserver");
   config.audit = audit_to(parts_.seams.audit, spec_.arn);

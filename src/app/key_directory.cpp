@@ -38,6 +38,7 @@ void KeyDirectory::apply(const client::ChangeBatch& batch) {
   if (!changed) return;
   const std::lock_guard lock(mutex_);
   table_ = std::move(next);
+  revision_.fetch_add(1);
 }
 
 std::optional<aws::AccessKey> KeyDirectory::find(std::string_view access_key_id) const {

@@ -2,6 +2,7 @@
 // whole when a key comes or goes.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,6 +19,8 @@ class KeyDirectory {
   void apply(const client::ChangeBatch& batch);
   // Any thread.
   std::optional<aws::AccessKey> find(std::string_view access_key_id) const;
+  // Grows whenever a key came, went or changed.
+  std::uint64_t revision() const { return revision_.load(); }
   // A root key of the account, for local tools; the well-known test key is none.
   std::optional<aws::AccessKey> root_of(std::string_view account) const;
 
@@ -26,6 +29,7 @@ class KeyDirectory {
   std::shared_ptr<const Table> table() const;
   mutable std::mutex mutex_;
   std::shared_ptr<const Table> table_ = std::make_shared<Table>();  // guarded by mutex_
+  std::atomic<std::uint64_t> revision_ = 0;
 };
 
 }  // namespace keelway::app

@@ -121,6 +121,9 @@ std::string percent_encode(std::string_view text, bool keep_slash) {
 }
 
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
+  if (text.find('%') == text.npos && (!plus_is_space || text.find('+') == text.npos)) {
+    return std::string(text);
+  }
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {

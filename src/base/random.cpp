@@ -51,11 +51,22 @@ bool Random::chance(double probability) {
 }
 
 std::string make_uuid(Random& random) {
-  std::string hex = make_hex(random, 32);
-  hex[12] = '4';
-  hex[16] = "89ab"[random.below(4)];
-  return hex.substr(0, 8) + '-' + hex.substr(8, 4) + '-' + hex.substr(12, 4) + '-' +
-         hex.substr(16, 4) + '-' + hex.substr(20);
+  std::string text(36, '-');
+  std::uint64_t bits = 0;
+  int left = 0;  // digits in `bits`
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (i == 8 || i == 13 || i == 18 || i == 23) continue;
+    if (left == 0) {
+      bits = random.next();
+      left = 16;
+    }
+    text[i] = "0123456789abcdef"[bits & 15];
+    bits >>= 4;
+    --left;
+  }
+  text[14] = '4';
+  text[19] = "89ab"[random.below(4)];
+  return text;
 }
 
 std::string make_name_suffix(Random& random, int length) {

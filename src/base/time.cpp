@@ -78,16 +78,48 @@ std::optional<std::int64_t> take_offset_seconds(std::string_view& text) {
   return sign * (*hour * 3600 + *minute * 60);
 }
 
+// Overwrites the digits at `at`: formatting a time is part of every request.
+void put_digits(std::string& text, std::size_t at, std::size_t digits, std::int64_t number) {
+  while (digits-- > 0) {
+    text[at + digits] = static_cast<char>('0' + number % 10);
+    number /= 10;
+  }
+}
+
+void put_rfc3339(std::string& text, const Civil& c) {
+  put_digits(text, 0, 4, c.year);
+  put_digits(text, 5, 2, c.month);
+  put_digits(text, 8, 2, c.day);
+  put_digits(text, 11, 2, c.hour);
+  put_digits(text, 14, 2, c.minute);
+  put_digits(text, 17, 2, c.second);
+}
+
+bool has_four_digits(std::int64_t year) {
+  return year >= 0 && year <= 9999;
+}
+
 }  // namespace
 
 std::string format_rfc3339(WallTime at) {
   const Civil c = civil_of(at);
+  if (has_four_digits(c.year)) {
+    std::string text = "0000-00-00T00:00:00Z";
+    put_rfc3339(text, c);
+    return text;
+  }
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", c.year, c.month, c.day, c.hour,
                      c.minute, c.second);
 }
 
 std::string format_rfc3339_micro(WallTime at) {
   const Civil c = civil_of(at);
+  if (has_four_digits(c.year)) {
+    std::string text = "0000-00-00T00:00:00.000000Z";
+    put_rfc3339(text, c);
+    put_digits(text, 20, 6, c.micro);
+    return text;
+  }
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", c.year, c.month, c.day, c.hour,
                      c.minute, c.second, c.micro);
 }

@@ -18,6 +18,7 @@ class ConnectionHost {
   virtual const Limits& limits() const = 0;
   virtual Handler& handler() = 0;
   virtual bool draining() const = 0;
+  virtual const std::string& date() = 0;  // now, as the header says it
   virtual void exchange_opened() = 0;
   virtual void exchange_closed() = 0;
   virtual void forget(std::uint64_t connection) = 0;
@@ -31,8 +32,13 @@ class Connection {
                          bool end) = 0;
   virtual void send_body(std::int32_t stream, std::string bytes) = 0;
   virtual void send_end(std::int32_t stream) = 0;
+  // Head, body (not empty) and end at once.
+  virtual void send_whole(std::int32_t stream, int status, std::vector<Header> headers,
+                          std::string body) = 0;
   virtual void send_abort(std::int32_t stream) = 0;
   virtual std::size_t pending_bytes(std::int32_t stream) const = 0;
+  // Answers that the stream has not been given yet.
+  virtual bool has_unsent() const = 0;
   virtual void drain() = 0;
 
   // What the stream says; called by the server.

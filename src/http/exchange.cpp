@@ -55,7 +55,7 @@ bool ServerExchange::begin(int status, std::vector<Header>& headers) {
   state_ = State::streaming;
   body_allowed_ = !is_head_ && wire::http1::status_has_body(status);
   if (!has_header(headers, "date")) {
-    headers.emplace_back("date", format_http_date(host_.executor().wall_now()));
+    headers.emplace_back("date", host_.date());
   }
   return true;
 }
@@ -67,10 +67,11 @@ void ServerExchange::respond(Response response) {
     response.headers.emplace_back("content-length", std::to_string(response.body.size()));
   }
   const bool has_body = body_allowed_ && !response.body.empty();
-  connection_->send_head(stream_, response.status, std::move(response.headers), !has_body);
-  if (has_body && connection_ != nullptr) {
-    connection_->send_body(stream_, std::move(response.body));
-    if (connection_ != nullptr) connection_->send_end(stream_);
+  if (has_body) {
+    connection_->send_whole(stream_, response.status, std::move(response.headers),
+                            std::move(response.body));
+  } else {
+    connection_->send_head(stream_, response.status, std::move(response.headers), true);
   }
   complete();
 }

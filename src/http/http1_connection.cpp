@@ -47,6 +47,13 @@ class Http1Connection : public Connection {
     if (chunked_) stream_->write(std::string(http1::last_chunk));
     answered();
   }
+  void send_whole(std::int32_t stream, int status, std::vector<Header> headers,
+                  std::string body) override {
+    send_head(stream, status, std::move(headers), false);
+    send_body(stream, std::move(body));
+    send_end(stream);
+  }
+  bool has_unsent() const override { return false; }
   void send_abort(std::int32_t) override {
     detach(false);
     state_ = State::closing;
@@ -141,7 +148,9 @@ class Http1Connection : public Connection {
     in_request_ = false;
     Request request = std::exchange(request_, {});
     request.scheme = stream_->tls() != nullptr ? "https" : "http";
-    if (stream_->tls() != nullptr) request.tls = *stream_->tls();
+    if (stream_->tls() != nullptr) {
+      request.tls = std::make_shared<const runtime::TlsPeer>(*stream_->tls());
+    }
     request.peer = stream_->peer();
     auto exchange = std::make_shared<ServerExchange>(host_, *this, 0, request.method == "HEAD");
     exchange_ = exchange.get();

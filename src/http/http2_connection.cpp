@@ -1,4 +1,5 @@
 #include <map>
+#include <optional>
 
 #include "http/connection.h"
 #include "wire/http2.h"
@@ -24,16 +25,33 @@ class Http2Connection : public Connection {
       : host_(host),
         id_(id),
         stream_(&stream),
+        tls_(stream.tls() != nullptr ? std::make_shared<const runtime::TlsPeer>(*stream.tls())
+                                     : nullptr),
         session_(http2::make_server_session(session_limits(host.limits()))) {
     arm(host_.limits().idle_timeout);
     flush();
   }
   ~Http2Connection() override {
-    disarm();
+    alive_.reset();
+    if (timer_ != 0) host_.executor().cancel(timer_);
     detach_all();
   }
 
   void send_head(std::int32_t stream, int status, std::vector<Header> headers, bool end) override {
+    write_head(stream, status, std::move(headers), end);
+    if (end) answered(stream);
+    flush_soon();
+  }
+  void send_whole(std::int32_t stream, int status, std::vector<Header> headers,
+                  std::string body) override {
+    write_head(stream, status, std::move(headers), false);
+    session_->write(stream, std::move(body));
+    session_->end(stream);
+    answered(stream);
+    flush_soon();
+  }
+  bool has_unsent() const override { return flush_queued_; }
+  void write_head(std::int32_t stream, int status, std::vector<Header> headers, bool end) {
     // These belong to HTTP/1.1's connections and are malformed here.
     std::erase_if(headers, [](const Header& header) {
       return header.first == "connection" || header.first == "transfer-encoding" ||
@@ -41,22 +59,20 @@ class Http2Connection : public Connection {
     });
     headers.insert(headers.begin(), {":status", std::to_string(status)});
     session_->respond(stream, headers, end);
-    if (end) answered(stream);
-    flush();
   }
   void send_body(std::int32_t stream, std::string bytes) override {
     session_->write(stream, std::move(bytes));
-    flush();
+    flush_soon();
   }
   void send_end(std::int32_t stream) override {
     session_->end(stream);
     answered(stream);
-    flush();
+    flush_soon();
   }
   void send_abort(std::int32_t stream) override {
     session_->reset(stream, http2::Code::internal_error);
     answered(stream);
-    flush();
+    flush_soon();
   }
   std::size_t pending_bytes(std::int32_t stream) const override {
     return session_->pending_bytes(stream);
@@ -88,6 +104,17 @@ class Http2Connection : public Connection {
     ServerExchange* exchange = nullptr;
   };
 
+  // Answers of one turn of the loop leave together. Inside the handler the loop of flush() goes on.
+  void flush_soon() {
+    if (flushing_ || closing_ || flush_queued_) return;
+    flush_queued_ = true;
+    host_.executor().post([this, alive = std::weak_ptr(alive_)] {
+      if (alive.expired()) return;
+      flush_queued_ = false;
+      flush();
+    });
+  }
+
   // Events make output and output makes events (drained), until both rest.
   void flush() {
     if (flushing_ || closing_) return;
@@ -115,7 +142,9 @@ class Http2Connection : public Connection {
     Request& request = incoming.request;
     request.http2 = true;
     std::string authority;
-    for (auto& [name, value] : head.headers) {
+    auto kept = head.headers.begin();
+    for (auto& header : head.headers) {
+      auto& [name, value] = header;
       if (name == ":method")
         request.method = std::move(value);
       else if (name == ":path")
@@ -124,14 +153,18 @@ class Http2Connection : public Connection {
         request.scheme = std::move(value);
       else if (name == ":authority")
         authority = std::move(value);
-      else
-        request.headers.emplace_back(std::move(name), std::move(value));
+      else {
+        if (&*kept != &header) *kept = std::move(header);
+        ++kept;
+      }
     }
+    head.headers.erase(kept, head.headers.end());
+    request.headers = std::move(head.headers);
     if (!authority.empty() && request.header("host").empty()) {
-      request.headers.insert(request.headers.begin(), {"host", std::move(authority)});
+      request.headers.emplace_back("host", std::move(authority));
     }
-    if (stream_->tls() != nullptr) request.tls = *stream_->tls();
-    request.scheme = stream_->tls() != nullptr ? "https" : "http";
+    request.tls = tls_;
+    request.scheme = tls_ ? "https" : "http";
     request.peer = stream_->peer();
     if (head.too_large) return refuse(head.stream, incoming, 431, "the header is too large");
     if (request.target.size() > host_.limits().target_bytes_max) {
@@ -146,7 +179,10 @@ class Http2Connection : public Connection {
     if (body.size() + data.bytes.size() > host_.limits().body_bytes_max) {
       return refuse(data.stream, found->second, 413, "the body is too large");
     }
-    body += data.bytes;
+    if (body.empty())
+      body = std::move(data.bytes);
+    else
+      body += data.bytes;
   }
 
   void hear(http2::TrailersReceived&) {}
@@ -206,18 +242,27 @@ class Http2Connection : public Connection {
     stream_->finish();
   }
 
+  // Requests come and go faster than timers are worth moving: the one that runs looks at the
+  // deadline when it fires, and is set again where that has moved on.
   void arm(base::Duration delay) {
-    disarm();
+    deadline_ = host_.executor().now() + delay;
+    if (timer_ == 0) start_timer(delay);
+  }
+  void disarm() { deadline_.reset(); }
+  void start_timer(base::Duration delay) {
     timer_ = host_.executor().after(delay, [this] {
       timer_ = 0;
-      if (closing_) return host_.forget(id_);
-      session_->go_away();
-      flush();
-      if (!closing_) close_kindly();
+      if (!deadline_) return;
+      const base::Duration left = *deadline_ - host_.executor().now();
+      if (left > base::Duration::zero()) return start_timer(left);
+      expire();
     });
   }
-  void disarm() {
-    if (timer_ != 0) host_.executor().cancel(std::exchange(timer_, 0));
+  void expire() {
+    if (closing_) return host_.forget(id_);
+    session_->go_away();
+    flush();
+    if (!closing_) close_kindly();
   }
 
   void detach_all() {
@@ -229,11 +274,15 @@ class Http2Connection : public Connection {
   ConnectionHost& host_;
   const std::uint64_t id_;
   runtime::Stream* const stream_;
+  const std::shared_ptr<const runtime::TlsPeer> tls_;  // shared by the requests
   std::unique_ptr<http2::Session> session_;
   std::map<std::int32_t, Incoming> incoming_;
   bool flushing_ = false;
   bool closing_ = false;
+  bool flush_queued_ = false;
   runtime::TimerId timer_ = 0;
+  std::optional<base::Instant> deadline_;  // none while requests are under way
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 
 }  // namespace

@@ -57,6 +57,14 @@ class ServerCore : public ConnectionHost {
   const Limits& limits() const override { return limits_; }
   Handler& handler() override { return handler_; }
   bool draining() const override { return draining_; }
+  const std::string& date() override {
+    const std::int64_t second = executor_.wall_now().seconds();
+    if (second != date_second_ || date_.empty()) {
+      date_second_ = second;
+      date_ = format_http_date(executor_.wall_now());
+    }
+    return date_;
+  }
   void exchange_opened() override { ++exchanges_; }
   void exchange_closed() override {
     --exchanges_;
@@ -132,7 +140,10 @@ class ServerCore : public ConnectionHost {
   void check_drained() {
     if (exchanges_ > 0 || !drained_) return;
     bool pending = false;
-    for (const auto& [id, entry] : entries_) pending |= entry.stream->pending_bytes() > 0;
+    for (const auto& [id, entry] : entries_) {
+      pending |=
+          entry.stream->pending_bytes() > 0 || (entry.connection && entry.connection->has_unsent());
+    }
     if (!pending || ++drain_checks_ > kDrainChecksMax) return std::exchange(drained_, nullptr)();
     executor_.after(kDrainCheck, [this, weak = std::weak_ptr(alive_)] {
       if (!weak.expired()) check_drained();
@@ -145,6 +156,8 @@ class ServerCore : public ConnectionHost {
   std::unique_ptr<runtime::Listener> listener_;
   std::uint16_t port_ = 0;
   bool draining_ = false;
+  std::int64_t date_second_ = 0;  // that `date_` says
+  std::string date_;
   std::size_t exchanges_ = 0;
   std::move_only_function<void()> drained_;
   int drain_checks_ = 0;

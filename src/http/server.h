@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,8 +20,8 @@ struct Request {
   std::string target;  // as sent: path and query, still percent-encoded
   std::vector<Header> headers = {};
   std::string body = {};
-  std::string scheme;  // "http" or "https"
-  std::optional<runtime::TlsPeer> tls;
+  std::string scheme;                                // "http" or "https"
+  std::shared_ptr<const runtime::TlsPeer> tls = {};  // null: not over TLS
   runtime::Address peer;
   bool http2 = false;
 

@@ -140,11 +140,9 @@ Answer<Value> shape_document(const Kind& kind, const KindSet* kinds, Value docum
   std::optional<std::string> error;
   if (kind.custom) {
     prune(kind, document, &unknown);
-    if (const Value* metadata = document.find("metadata"); metadata != nullptr) {
+    if (document.contains("metadata")) {
       TypedWalk walk(&unknown, "metadata");
-      Value copy = *metadata;
-      walk.object(object_meta_struct(), copy);
-      document.set("metadata", std::move(copy));
+      walk.object(object_meta_struct(), document.mutate("metadata"));
       error = walk.error();
     }
   } else if (kind.root != nullptr) {

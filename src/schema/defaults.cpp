@@ -20,19 +20,22 @@ Value parse_default(std::string_view text) {
 
 void fill(const Shape& shape, Value& v, int depth);
 
+bool has_members(const Value& v) {
+  return v.is_object() || v.is_array();
+}
+
 void fill_members(const Struct& type, Value& v, int depth) {
   if (!v.is_object() || depth > kDepthMax) return;
   for (const Field& field : type.fields) {
+    if (field.shape.default_json.empty()) continue;
     const Value* present = v.find(field.name);
     const bool absent = present == nullptr || (present->is_null() && !field.shape.nullable);
-    if (absent) {
-      if (field.shape.default_json.empty()) continue;
-      v.set(field.name, parse_default(field.shape.default_json));
-    }
-    const FieldType kind = field.shape.type;
-    if (kind == FieldType::object || kind == FieldType::array || kind == FieldType::map) {
-      fill(field.shape, v.mutate(field.name), depth + 1);
-    }
+    if (absent) v.set(field.name, parse_default(field.shape.default_json));
+  }
+  // Documents have few of the members that their types have.
+  for (value::Member& member : v.mutable_members()) {
+    if (!has_members(member.second)) continue;
+    if (const Field* field = type.find(member.first)) fill(field->shape, member.second, depth + 1);
   }
 }
 

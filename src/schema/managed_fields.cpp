@@ -80,9 +80,9 @@ void drop_empty(Owners& owners) {
 }
 
 // Records an update: what changed now belongs to `id`, and to nobody else.
-void record_update(Owners& owners, const ManagerId& id, const Comparison& change,
+void record_update(Owners& owners, const ManagerId& id, Comparison change,
                    const std::string& api_version, base::WallTime now) {
-  FieldSet taken = change.added;
+  FieldSet taken = std::move(change.added);
   taken.unite(change.modified);
   for (auto& [other, owned] : owners) {
     owned.fields.subtract(taken);
@@ -91,7 +91,10 @@ void record_update(Owners& owners, const ManagerId& id, const Comparison& change
   strip_system_fields(taken);
   if (!taken.empty()) {
     Owned& mine = owners[id];
-    mine.fields.unite(taken);
+    if (mine.fields.empty())
+      mine.fields = std::move(taken);
+    else
+      mine.fields.unite(taken);
     mine.api_version = api_version;
     mine.time = base::format_rfc3339(now);
   }
@@ -226,10 +229,10 @@ class Applier {
  private:
   // An object that nobody tracked: all of it belongs to who came before.
   void record_first(const Value& live) {
-    const Comparison change =
+    Comparison change =
         compare_writes(kind_, root_, empty_object(live), live_, context_.subresource);
     const ManagerId id{std::string(kBeforeApply), false, kind_.api_version(), context_.subresource};
-    record_update(owners_, id, change, kind_.api_version(), context_.now);
+    record_update(owners_, id, std::move(change), kind_.api_version(), context_.now);
   }
 
   bool same_fields() const {
@@ -325,13 +328,24 @@ Value track_update(const Kind& kind, const Value* old, Value updated,
       owners = read_owners(old->at("metadata", "managedFields")).value_or(Owners());
     }
   }
-  updated = without_managed_fields(updated);
+  if (updated["metadata"].find("managedFields") != nullptr) {
+    updated.mutate("metadata").erase("managedFields");
+  }
   if (owners.empty() && old != nullptr) return updated;  // untracked objects stay so
   const Shape root = root_shape(kind);
   const Value before = old != nullptr ? without_managed_fields(*old) : empty_object(updated);
-  const Comparison change = compare_writes(kind, root, before, updated, context.subresource);
+  Comparison change = compare_writes(kind, root, before, updated, context.subresource);
   const ManagerId id{context.manager, false, kind.api_version(), context.subresource};
-  record_update(owners, id, change, kind.api_version(), context.now);
+  if (owners.empty()) {  // a create: all there is belongs to its one writer
+    Owned mine{std::move(change.added), id.api_version, base::format_rfc3339(context.now)};
+    mine.fields.unite(change.modified);
+    strip_system_fields(mine.fields);
+    if (!mine.fields.empty()) {
+      updated.mutate("metadata").set("managedFields", Value::array({write_owner(id, mine)}));
+    }
+    return updated;
+  }
+  record_update(owners, id, std::move(change), kind.api_version(), context.now);
   cap_updaters(owners);
   set_managed_fields(updated, owners);
   return updated;

@@ -38,6 +38,19 @@ std::optional<Owners> read_owners(const Value& managed_fields) {
   return owners;
 }
 
+Value write_owner(const ManagerId& id, const Owned& owned) {
+  value::Members members;
+  members.reserve(7);
+  members.emplace_back("apiVersion", owned.api_version);
+  members.emplace_back("fieldsType", "FieldsV1");
+  members.emplace_back("fieldsV1", owned.fields.to_fields_v1());
+  members.emplace_back("manager", id.manager);
+  members.emplace_back("operation", id.apply ? "Apply" : "Update");
+  if (!id.subresource.empty()) members.emplace_back("subresource", id.subresource);
+  if (!owned.time.empty()) members.emplace_back("time", owned.time);
+  return Value::object_of(std::move(members));
+}
+
 Value write_owners(const Owners& owners) {
   std::vector<const Owners::value_type*> order;
   for (const auto& entry : owners) {
@@ -50,17 +63,7 @@ Value write_owners(const Owners& owners) {
   };
   std::sort(order.begin(), order.end(), [&](auto* a, auto* b) { return rank(a) < rank(b); });
   value::Array entries;
-  for (const auto* item : order) {
-    const auto& [id, owned] = *item;
-    Value entry = Value::object({{"manager", id.manager},
-                                 {"operation", id.apply ? "Apply" : "Update"},
-                                 {"apiVersion", owned.api_version},
-                                 {"fieldsType", "FieldsV1"},
-                                 {"fieldsV1", owned.fields.to_fields_v1()}});
-    if (!owned.time.empty()) entry.set("time", owned.time);
-    if (!id.subresource.empty()) entry.set("subresource", id.subresource);
-    entries.push_back(std::move(entry));
-  }
+  for (const auto* item : order) entries.push_back(write_owner(item->first, item->second));
   return Value(std::move(entries));
 }
 

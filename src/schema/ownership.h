@@ -32,6 +32,7 @@ using Owners = std::map<ManagerId, Owned>;
 // nullopt if the list is not one of managed fields, so that the caller takes the old one.
 std::optional<Owners> read_owners(const value::Value& managed_fields);
 // Entries without fields are left out. Appliers first, then by time and name, as upstream.
+value::Value write_owner(const ManagerId& id, const Owned& owned);
 value::Value write_owners(const Owners& owners);
 
 // True for [] and [{}], by which a client asks to forget all owners.

@@ -257,35 +257,31 @@ void TypedWalk::walk(const Shape& shape, Value& v) {
 
 void TypedWalk::members_of(const Struct& type, Value& v) {
   const std::string_view outer_type = go_type_;
-  value::Members kept;
-  kept.reserve(v.size());
-  bool changed = false;
-  for (const value::Member& member : v.members()) {
+  // In place: most documents lose nothing, and the long texts in them are not moved.
+  value::Members& members = v.mutable_members();
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    value::Member& member = members[i];
     const Field* field = type.find(member.first);
     const Appended in_path(path_, member.first, true);
     if (field == nullptr) {
       if (unknown_ != nullptr && unknown_->size() < kUnknownMax) unknown_->push_back(path_);
-      changed = true;
       continue;
     }
     if (member.second.is_null() && !field->shape.nullable && field->shape.type != FieldType::any) {
-      changed = true;
       continue;
     }
     const Appended in_go_path(go_path_, member.first, true);
     go_type_ = short_name(type.name);
-    Value copy = member.second;
-    walk(field->shape, copy);
+    walk(field->shape, member.second);
     const bool omit = !field->proto.always && field->proto.number != 0 && !field->proto.pointer &&
-                      is_go_zero(field->shape, copy);
-    if (omit) {
-      changed = true;
-      continue;
-    }
-    kept.emplace_back(member.first, std::move(copy));
+                      is_go_zero(field->shape, member.second);
+    if (omit) continue;
+    if (kept != i) members[kept] = std::move(member);
+    ++kept;
   }
   go_type_ = outer_type;
-  if (changed || !kept.empty()) v = Value::object_of(std::move(kept));
+  members.resize(kept);
 }
 
 void TypedWalk::array(const Shape& shape, Value& v) {

@@ -16,9 +16,32 @@ namespace {
 
 using value::Value;
 
-std::string joined(const std::string& path, std::string_view name) {
-  return path.empty() ? std::string(name) : fmt::format("{}.{}", path, name);
-}
+// Where a value stands. Almost nothing is wrong, so the text is made only for what is.
+class Path {
+ public:
+  Path() = default;
+  Path member(std::string_view name) const { return Path(this, Step::member, name, 0); }
+  Path item(std::size_t index) const { return Path(this, Step::item, {}, index); }
+  Path entry(std::string_view key) const { return Path(this, Step::entry, key, 0); }  // of a map
+  bool is_root() const { return step_ == Step::root; }
+  std::string text() const {
+    if (is_root()) return "";
+    std::string path = above_->text();
+    if (step_ == Step::item) return fmt::format("{}[{}]", path, index_);
+    if (step_ == Step::entry) return fmt::format("{}[{}]", path, name_);
+    return path.empty() ? std::string(name_) : fmt::format("{}.{}", path, name_);
+  }
+
+ private:
+  enum class Step { root, member, item, entry };
+  Path(const Path* above, Step step, std::string_view name, std::size_t index)
+      : above_(above), step_(step), name_(name), index_(index) {}
+
+  const Path* above_ = nullptr;  // lives longer
+  Step step_ = Step::root;
+  std::string_view name_;
+  std::size_t index_ = 0;
+};
 
 bool counts_as_absent(const Value* v) {
   return v == nullptr || v->is_null() || (v->is_string() && v->as_string().empty()) ||
@@ -30,29 +53,30 @@ class TableCheck {
  public:
   TableCheck(bool complete, FieldErrors& errors) : complete_(complete), errors_(errors) {}
 
-  void members_of(const Struct& type, const Value& v, const Value* old, const std::string& path) {
+  void members_of(const Struct& type, const Value& v, const Value* old, const Path& path) {
     for (const Field& field : type.fields) {
       const Value* present = v.find(field.name);
-      const bool is_metadata = path.empty() && field.name == "metadata";
+      const bool is_metadata = path.is_root() && field.name == "metadata";
       if (is_metadata) continue;
+      const Path at = path.member(field.name);
       if (complete_ && field.required && counts_as_absent(present)) {
-        errors_.push_back(required(joined(path, field.name)));
+        errors_.push_back(required(at.text()));
         continue;
       }
       const Value* before = old != nullptr ? old->find(field.name) : nullptr;
       const bool immutable = field.shape.rules != nullptr && field.shape.rules->immutable;
       if (immutable && old != nullptr) {
-        validate_immutable(present ? *present : Value(), before ? *before : Value(),
-                           joined(path, field.name), errors_);
+        validate_immutable(present ? *present : Value(), before ? *before : Value(), at.text(),
+                           errors_);
       }
       if (present != nullptr && !present->is_null()) {
-        walk(field.shape, *present, before, joined(path, field.name));
+        walk(field.shape, *present, before, at);
       }
     }
   }
 
  private:
-  void walk(const Shape& shape, const Value& v, const Value* old, const std::string& path) {
+  void walk(const Shape& shape, const Value& v, const Value* old, const Path& path) {
     if (shape.rules != nullptr) rules(*shape.rules, v, path);
     if (shape.type == FieldType::object && shape.object != nullptr) {
       members_of(*shape.object, v, old, path);
@@ -60,17 +84,17 @@ class TableCheck {
       if (complete_) unique(shape, v, path);
       std::size_t index = 0;
       for (const Value& item : v.items()) {
-        walk(*shape.element, item, nullptr, fmt::format("{}[{}]", path, index++));
+        walk(*shape.element, item, nullptr, path.item(index++));
       }
     } else if (shape.type == FieldType::map && shape.element != nullptr) {
       for (const value::Member& member : v.members()) {
         walk(*shape.element, member.second, old != nullptr ? old->find(member.first) : nullptr,
-             fmt::format("{}[{}]", path, member.first));
+             path.entry(member.first));
       }
     }
   }
 
-  void unique(const Shape& shape, const Value& v, const std::string& path) {
+  void unique(const Shape& shape, const Value& v, const Path& path) {
     if (shape.list_type == ListType::atomic) return;
     std::set<std::string> seen;
     std::size_t index = 0;
@@ -82,65 +106,70 @@ class TableCheck {
       }
       if (!seen.insert(value::to_json(identity)).second) {
         const bool one_key = shape.list_type == ListType::map && shape.list_keys.size() == 1;
-        const std::string at = fmt::format("{}[{}]", path, index);
-        errors_.push_back(
-            one_key ? duplicate_value(joined(at, shape.list_keys[0]), item[shape.list_keys[0]])
-                    : duplicate_value(at, identity));
+        const Path at = path.item(index);
+        errors_.push_back(one_key ? duplicate_value(at.member(shape.list_keys[0]).text(),
+                                                    item[shape.list_keys[0]])
+                                  : duplicate_value(at.text(), identity));
       }
       ++index;
     }
   }
 
-  void rules(const Rules& rules, const Value& v, const std::string& path) {
+  void rules(const Rules& rules, const Value& v, const Path& path) {
     if (v.is_string()) text(rules, v, path);
     if (v.is_number()) number(rules, v, path);
     const auto count = static_cast<std::int64_t>(v.size());
     if (v.is_array()) {
       if (rules.items_min && count < *rules.items_min) {
         errors_.push_back(invalid_value(
-            path, count, fmt::format("must have at least {} items", *rules.items_min)));
+            path.text(), count, fmt::format("must have at least {} items", *rules.items_min)));
       }
       if (rules.items_max && count > *rules.items_max) {
-        errors_.push_back(too_many(path, v.size(), static_cast<std::size_t>(*rules.items_max)));
+        errors_.push_back(
+            too_many(path.text(), v.size(), static_cast<std::size_t>(*rules.items_max)));
       }
     }
     if (v.is_object() && rules.members_max && count > *rules.members_max) {
-      errors_.push_back(too_many(path, v.size(), static_cast<std::size_t>(*rules.members_max)));
+      errors_.push_back(
+          too_many(path.text(), v.size(), static_cast<std::size_t>(*rules.members_max)));
     }
     if (rules.extra != nullptr) check_json_schema(*rules.extra, v, nullptr, errors_);
   }
 
-  void text(const Rules& rules, const Value& v, const std::string& path) {
+  void text(const Rules& rules, const Value& v, const Path& path) {
     const std::string& content = v.as_string();
     if (!rules.enumeration.empty() &&
         std::ranges::find(rules.enumeration, std::string_view(content)) ==
             rules.enumeration.end()) {
       errors_.push_back(not_supported(
-          path, v, std::vector<std::string>(rules.enumeration.begin(), rules.enumeration.end())));
+          path.text(), v,
+          std::vector<std::string>(rules.enumeration.begin(), rules.enumeration.end())));
     }
     if (!rules.format.empty()) {
       for (std::string& what : check_name(rules.format, content)) {
-        errors_.push_back(invalid_value(path, v, std::move(what)));
+        errors_.push_back(invalid_value(path.text(), v, std::move(what)));
       }
       if (!matches_format(rules.format, content).value_or(true)) {
-        errors_.push_back(invalid_value(path, v, fmt::format("must be a valid {}", rules.format)));
+        errors_.push_back(
+            invalid_value(path.text(), v, fmt::format("must be a valid {}", rules.format)));
       }
     }
     if (!rules.pattern.empty() &&
         !matches_pattern(std::string(rules.pattern), content).value_or(true)) {
-      errors_.push_back(invalid_value(path, v, fmt::format("should match '{}'", rules.pattern)));
+      errors_.push_back(
+          invalid_value(path.text(), v, fmt::format("should match '{}'", rules.pattern)));
     }
     const auto length = static_cast<std::int64_t>(content.size());
     if (rules.length_max && length > *rules.length_max) {
-      errors_.push_back(too_long(path, static_cast<std::size_t>(*rules.length_max)));
+      errors_.push_back(too_long(path.text(), static_cast<std::size_t>(*rules.length_max)));
     }
     if (rules.length_min && length < *rules.length_min) {
-      errors_.push_back(
-          invalid_value(path, v, fmt::format("must be at least {} characters", *rules.length_min)));
+      errors_.push_back(invalid_value(
+          path.text(), v, fmt::format("must be at least {} characters", *rules.length_min)));
     }
   }
 
-  void number(const Rules& rules, const Value& v, const std::string& path) {
+  void number(const Rules& rules, const Value& v, const Path& path) {
     const double amount = v.as_double();
     const bool low = rules.minimum &&
                      (rules.exclusive_minimum ? amount <= *rules.minimum : amount < *rules.minimum);
@@ -157,11 +186,11 @@ class TableCheck {
         what = fmt::format("must be less than {}{}", rules.exclusive_maximum ? "" : "or equal to ",
                            *rules.maximum);
       }
-      errors_.push_back(invalid_value(path, v, std::move(what)));
+      errors_.push_back(invalid_value(path.text(), v, std::move(what)));
     }
     if (rules.multiple_of && std::fmod(amount, *rules.multiple_of) != 0) {
-      errors_.push_back(
-          invalid_value(path, v, fmt::format("must be a multiple of {}", *rules.multiple_of)));
+      errors_.push_back(invalid_value(path.text(), v,
+                                      fmt::format("must be a multiple of {}", *rules.multiple_of)));
     }
   }
 
@@ -199,7 +228,7 @@ FieldErrors validate(const Kind& kind, const Value& object, const Value* old) {
     check_scale(kind, object, errors);
   } else if (kind.root != nullptr) {
     const bool hooked = kind.hooks != nullptr && kind.hooks->validate != nullptr;
-    TableCheck(!hooked, errors).members_of(*kind.root, object, old, "");
+    TableCheck(!hooked, errors).members_of(*kind.root, object, old, Path());
   }
   if (kind.hooks != nullptr && kind.hooks->validate != nullptr) {
     kind.hooks->validate(kind, object, old, errors);

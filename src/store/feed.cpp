@@ -232,10 +232,13 @@ std::string prefix_end(std::string_view prefix) {
 }
 
 base::Result<void> check_transaction(const Transaction& transaction) {
-  std::unordered_set<std::string_view> written;
   for (const Put& put : transaction.puts) {
     if (put.key.empty()) return base::fail(base::ErrorCode::invalid, "put of an empty key");
     if (!put.value) return base::fail(base::ErrorCode::invalid, "put without a value: " + put.key);
+  }
+  if (transaction.puts.size() + transaction.deletes.size() < 2) return {};
+  std::unordered_set<std::string_view> written;
+  for (const Put& put : transaction.puts) {
     if (!written.insert(put.key).second) {
       return base::fail(base::ErrorCode::invalid, "key written twice in a transaction: " + put.key);
     }

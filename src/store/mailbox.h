@@ -17,6 +17,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
       : executor_(&executor), delay_max_(delay_max) {}
 
   void post(runtime::Task task);  // any thread; dropped once closed
+  bool is_open() const { return open_; }
   // None of the tasks runs afterwards, where it is called on the executor.
   void close();
 

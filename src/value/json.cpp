@@ -3,6 +3,11 @@
 #include <fmt/core.h>
 #include <simdjson.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include <bit>
 #include <charconv>
 #include <cmath>
 
@@ -11,6 +16,8 @@ namespace {
 
 using simdjson::dom::element;
 using simdjson::dom::element_type;
+
+constexpr std::size_t kKeptBytes = 32u << 10;
 
 // Walks simdjson's tree into a Value and notes duplicate keys.
 class Converter {
@@ -40,43 +47,89 @@ class Converter {
   }
 
  private:
+  // Where the walk is; read only where there is something to say.
+  struct Place {
+    const Place* above;
+    std::string_view name;  // of an object's member
+    std::size_t index = 0;  // of an array's item, where there is no name
+    bool is_item = false;
+  };
+  static std::string path_of(const Place* place) {
+    if (place == nullptr) return "";
+    std::string path = path_of(place->above);
+    if (place->is_item) return path + fmt::format("[{}]", place->index);
+    if (!path.empty()) path += '.';
+    return path.append(place->name);
+  }
+
   Value convert_array(simdjson::dom::array array) {
     Array items;
     items.reserve(array.size());
-    std::size_t index = 0;
+    Place here{place_, {}, 0, true};
+    place_ = &here;
     for (const element item : array) {
-      const std::size_t mark = path_.size();
-      if (duplicates_ != nullptr) path_ += fmt::format("[{}]", index++);
       items.push_back(convert(item));
-      path_.resize(mark);
+      ++here.index;
     }
+    place_ = here.above;
     return Value(std::move(items));
   }
 
   Value convert_object(simdjson::dom::object object) {
     Members members;
     members.reserve(object.size());
+    Place here{place_, {}, 0, false};
+    place_ = &here;
+    bool ascending = true;  // so far: then no later greater key is there already
     for (const auto field : object) {
-      const std::size_t mark = path_.size();
-      if (duplicates_ != nullptr) {
-        if (!path_.empty()) path_ += '.';
-        path_ += field.key;
-        for (const Member& member : members) {
-          if (member.first == field.key) {
-            duplicates_->push_back(path_);
-            break;
-          }
-        }
+      here.name = field.key;
+      ascending = ascending && (members.empty() || members.back().first < here.name);
+      if (!ascending && duplicates_ != nullptr && has_member(members, here.name)) {
+        duplicates_->push_back(path_of(&here));
       }
       members.emplace_back(std::string(field.key), convert(field.value));
-      path_.resize(mark);
     }
+    place_ = here.above;
     return Value::object_of(std::move(members));
   }
 
+  static bool has_member(const Members& members, std::string_view name) {
+    for (const Member& member : members) {
+      if (member.first == name) return true;
+    }
+    return false;
+  }
+
   std::vector<std::string>* duplicates_;
-  std::string path_;
+  const Place* place_ = nullptr;
 };
+
+// From `i` on, the first byte that may need an escape, or the end.
+std::size_t skip_plain(std::string_view text, std::size_t i) {
+#ifdef __SSE2__
+  for (; i + 16 <= text.size(); i += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
+    // Unsigned "at most 0x1f" is "the minimum with 0x1f is the byte itself".
+    __m128i special = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    const auto or_is = [&special, bytes](char c) {
+      special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c)));
+    };
+    or_is('"');
+    or_is('\\');
+    or_is('<');
+    or_is('>');
+    or_is('&');
+    or_is('\xe2');
+    const int mask = _mm_movemask_epi8(special);
+    if (mask != 0) return i + static_cast<std::size_t>(std::countr_zero(unsigned(mask)));
+  }
+#endif
+  for (; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == 0xe2) break;
+  }
+  return i;
+}
 
 void append_double(std::string& out, double d) {
   if (!std::isfinite(d)) {  // JSON has no such numbers
@@ -138,9 +191,16 @@ base::Result<Value> parse_json(std::string_view text, const JsonLimits& limits,
                       fmt::format("document of {} bytes exceeds the limit of {} bytes", text.size(),
                                   limits.bytes_max));
   }
-  simdjson::dom::parser parser(limits.bytes_max);
-  const auto capacity = text.size() < 64 ? 64 : text.size();
-  if (parser.allocate(capacity, static_cast<std::size_t>(limits.depth_max)) != simdjson::SUCCESS) {
+  const auto depth = static_cast<std::size_t>(limits.depth_max);
+  // A parser's memory is several times its document's and costs more to get than the parsing of
+  // a small one. Each thread keeps that of one parser, which holds nothing else between calls.
+  thread_local simdjson::dom::parser kept(kKeptBytes);
+  simdjson::dom::parser own(limits.bytes_max);
+  const bool small = text.size() <= kKeptBytes;
+  simdjson::dom::parser& parser = small ? kept : own;
+  const std::size_t capacity = small ? kKeptBytes : text.size();
+  const bool ready = parser.capacity() >= capacity && parser.max_depth() == depth;
+  if (!ready && parser.allocate(capacity, depth) != simdjson::SUCCESS) {
     return base::fail(base::ErrorCode::exhausted, "no memory to parse the document");
   }
   element root;
@@ -156,7 +216,7 @@ void append_json_string(std::string& out, std::string_view text) {
   constexpr std::string_view digits = "0123456789abcdef";
   out += '"';
   std::size_t plain = 0;  // start of the run that needs no escape
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = skip_plain(text, 0); i < text.size(); i = skip_plain(text, i + 1)) {
     const auto c = static_cast<unsigned char>(text[i]);
     // U+2028 and U+2029 are E2 80 A8 and E2 80 A9.
     const bool separator = c == 0xe2 && i + 2 < text.size() && text[i + 1] == '\x80' &&

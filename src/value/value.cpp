@@ -23,16 +23,21 @@ Value Value::object(std::initializer_list<Member> members) {
 }
 
 Value Value::object_of(Members members) {
-  std::stable_sort(members.begin(), members.end(),
-                   [](const Member& a, const Member& b) { return a.first < b.first; });
-  Members unique;
-  unique.reserve(members.size());
-  for (Member& member : members) {
-    if (!unique.empty() && unique.back().first == member.first) unique.pop_back();
-    unique.push_back(std::move(member));
+  const auto less = [](const Member& a, const Member& b) { return a.first < b.first; };
+  const auto unordered = [](const Member& a, const Member& b) { return !(a.first < b.first); };
+  // Most come sorted already: what this program or another server wrote.
+  if (std::adjacent_find(members.begin(), members.end(), unordered) != members.end()) {
+    std::stable_sort(members.begin(), members.end(), less);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      if (kept > 0 && members[kept - 1].first == members[i].first) --kept;
+      if (kept != i) members[kept] = std::move(members[i]);
+      ++kept;
+    }
+    members.resize(kept);
   }
   Value v;
-  v.data_ = std::make_shared<Members>(std::move(unique));
+  v.data_ = std::make_shared<Members>(std::move(members));
   return v;
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
 #include <map>
 
 namespace keelway::wire::http2 {
@@ -14,27 +13,68 @@ namespace {
 constexpr double kWorkBudget = 500;
 constexpr double kWorkPerSecond = 50;
 constexpr std::size_t kHeadersMax = 500;
+constexpr std::size_t kHeadersUsual = 12;
 
 std::uint8_t* raw(const std::string& text) {
   return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
+}
+
+// Another value in each answer: in the table of either side it would only drive out what repeats.
+bool never_repeats(std::string_view name) {
+  return name == "audit-id" || name == "x-amzn-requestid";
 }
 
 std::vector<nghttp2_nv> to_native(const std::vector<Header>& headers) {
   std::vector<nghttp2_nv> native;
   native.reserve(headers.size());
   for (const auto& [name, value] : headers) {
-    native.push_back({raw(name), raw(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE});
+    const std::uint8_t flags =
+        never_repeats(name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+    native.push_back({raw(name), raw(value), name.size(), value.size(), flags});
   }
   return native;
 }
+
+// Chunks that wait to be framed. Most streams have one.
+class Chunks {
+ public:
+  bool empty() const { return first_ == chunks_.size(); }
+  void push(std::string bytes) { chunks_.push_back(std::move(bytes)); }
+  // Moves up to `size` bytes out.
+  std::size_t take(std::uint8_t* to, std::size_t size) {
+    std::size_t given = 0;
+    while (given < size && !empty()) {
+      const std::string& front = chunks_[first_];
+      const std::size_t part = std::min(size - given, front.size() - offset_);
+      std::memcpy(to + given, front.data() + offset_, part);
+      given += part;
+      offset_ += part;
+      if (offset_ == front.size()) drop_front();
+    }
+    return given;
+  }
+
+ private:
+  void drop_front() {
+    offset_ = 0;
+    chunks_[first_++] = {};
+    if (first_ < kCompactAt && first_ < chunks_.size()) return;
+    chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+
+  static constexpr std::size_t kCompactAt = 64;  // so that a long queue is not moved each time
+  std::vector<std::string> chunks_;
+  std::size_t first_ = 0;
+  std::size_t offset_ = 0;  // into chunks_[first_]
+};
 
 struct StreamState {
   std::vector<Header> headers;
   std::size_t header_bytes = 0;
   bool too_large = false;
   bool head_told = false;
-  std::deque<std::string> out;
-  std::size_t out_offset = 0;
+  Chunks out;
   std::size_t pending_bytes = 0;
   bool ended = false;  // by us
 };
@@ -133,7 +173,7 @@ class NativeSession : public Session {
     const auto found = streams_.find(stream);
     if (found == streams_.end() || bytes.empty() || found->second.ended) return;
     found->second.pending_bytes += bytes.size();
-    found->second.out.push_back(std::move(bytes));
+    found->second.out.push(std::move(bytes));
     nghttp2_session_resume_data(session_, stream);
   }
 
@@ -207,6 +247,7 @@ class NativeSession : public Session {
     state.too_large |= state.header_bytes > self(user).limits_.header_bytes_max ||
                        state.headers.size() >= kHeadersMax;
     if (state.too_large) return 0;
+    if (state.headers.empty()) state.headers.reserve(kHeadersUsual);
     state.headers.emplace_back(std::string(reinterpret_cast<const char*>(name), name_size),
                                std::string(reinterpret_cast<const char*>(value), value_size));
     return 0;
@@ -276,17 +317,7 @@ class NativeSession : public Session {
     const auto found = self(user).streams_.find(stream);
     if (found == self(user).streams_.end()) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     auto& state = found->second;
-    std::size_t given = 0;
-    while (given < size && !state.out.empty()) {
-      const auto& front = state.out.front();
-      const auto part = std::min(size - given, front.size() - state.out_offset);
-      std::memcpy(buffer + given, front.data() + state.out_offset, part);
-      given += part;
-      state.out_offset += part;
-      if (state.out_offset < front.size()) break;
-      state.out.pop_front();
-      state.out_offset = 0;
-    }
+    const std::size_t given = state.out.take(buffer, size);
     state.pending_bytes -= given;
     if (state.out.empty() && state.ended) *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (given == 0 && !state.ended) return NGHTTP2_ERR_DEFERRED;

@@ -221,13 +221,35 @@ def measure_memory(options):
     return rows
 
 
-def load_program():
-    """write_load of the preset that BINARY is of."""
+def program(name):
+    """A program of tests/bench, of the preset that BINARY is of."""
     for folder in (BINARY.resolve().parent, ROOT / "build/release", ROOT / "build/dev"):
-        for place in ("tests/bench/write_load", "write_load"):
+        for place in (f"tests/bench/{name}", name):
             if (folder / place).exists():
                 return folder / place
-    raise Failure("no write_load: cmake --build --preset release --target write_load")
+    raise Failure(f"no {name}: cmake --build --preset release --target {name}")
+
+
+def run_load(name, target, process, *words):
+    """One run of a load program, with the CPU that the server spent on each request."""
+    cpu = cpu_of(process)
+    done = subprocess.run([program(name), *target, *(str(w) for w in words)],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failure(done.stderr)
+    row = json.loads(done.stdout)
+    requests = row.get("writes", row.get("reads"))
+    row["server_cpu_us"] = round((cpu_of(process) - cpu) * 1e6 / requests, 1)
+    return row
+
+
+def load_target(running, cluster):
+    """What the load programs need to speak to the cluster."""
+    authority, token = running.home / "ca.pem", running.home / "token"
+    authority.write_text("".join(
+        ssl.DER_cert_to_PEM_cert(der) for der in cluster.context.get_ca_certs(binary_form=True)))
+    token.write_text(cluster.token)
+    return ["--port", str(cluster.port), "--ca", authority, "--token-file", token]
 
 
 def measure_writes(options):
@@ -235,32 +257,102 @@ def measure_writes(options):
     running = Server("--pools", "none")
     try:
         running.start()
-        kubeconfig = running.create_cluster("writes")
-        cluster = Cluster(running, "writes", kubeconfig)
-        authority, token = running.home / "ca.pem", running.home / "token"
-        authority.write_text("".join(
-            ssl.DER_cert_to_PEM_cert(der)
-            for der in cluster.context.get_ca_certs(binary_form=True)))
-        token.write_text(cluster.token)
+        cluster = Cluster(running, "writes", running.create_cluster("writes"))
+        target = load_target(running, cluster)
         process, rows = running.process.pid, []
         for number in range(options.runs):
-            cpu, before = cpu_of(process), memory_of(process)
-            done = subprocess.run(
-                [load_program(), "--port", str(cluster.port), "--ca", authority, "--token-file",
-                 token, "--count", str(options.count), "--bytes", str(options.bytes),
-                 "--connections", str(options.connections), "--streams", str(options.streams),
-                 "--prefix", f"run{number}"], capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise Failure(done.stderr)
-            row = json.loads(done.stdout)
-            row["server_cpu_s"] = round(cpu_of(process) - cpu, 2)
+            before = memory_of(process)
+            row = run_load("write_load", target, process, "--count", options.count, "--bytes",
+                           options.bytes, "--connections", options.connections, "--streams",
+                           options.streams, "--prefix", f"run{number}")
             row["pss_bytes_per_object"] = round(
                 (memory_of(process)["pss_mib"] - before["pss_mib"]) * 1048576 / options.count)
             rows.append(row)
         running.stop()
     finally:
         running.remove()
-    return {"median_per_second": statistics.median(r["per_second"] for r in rows), "runs": rows}
+    return {"median_per_second": statistics.median(r["per_second"] for r in rows),
+            "median_server_cpu_us": statistics.median(r["server_cpu_us"] for r in rows),
+            "runs": rows}
+
+
+def fdatasync_latency(folder, count=500, size=16_384):
+    """Milliseconds of appending some pages and waiting for the disk."""
+    times, page = [], b"x" * size
+    path = folder / "fdatasync"
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(count):
+            started = time.monotonic()
+            file.write(page)
+            os.fdatasync(file.fileno())
+            times.append((time.monotonic() - started) * 1000)
+    path.unlink()
+    times.sort()
+    return {"p50_ms": round(times[count // 2], 3), "p99_ms": round(times[count * 99 // 100], 2)}
+
+
+def cipher_rate():
+    """Megabytes a second of one core through the cipher of the connections, in records of 16 KB."""
+    done = subprocess.run(["openssl", "speed", "-elapsed", "-seconds", "1", "-bytes", "16384",
+                           "-evp", "aes-256-gcm"], capture_output=True, text=True, check=True)
+    return round(float(done.stdout.split()[-1].rstrip("k")) / 1000)
+
+
+def echo_reads(folder, shapes, objects):
+    """The same reads from a bare nghttp2 and OpenSSL server."""
+    authority, token = folder / "echo.pem", folder / "echo-token"
+    token.write_text("x" * 700)
+    echo = subprocess.Popen([program("bench_echo"), authority], stdout=subprocess.PIPE, text=True)
+    try:
+        target = ["--port", echo.stdout.readline().strip(), "--ca", authority, "--token-file",
+                  token]
+        return {name: run_load("get_load", target, echo.pid, *words, "--path", READ_PATH,
+                               "--objects", objects) for name, words in shapes.items()}
+    finally:
+        echo.kill()
+        echo.wait()
+
+
+READ_PATH = "/api/v1/namespaces/default/configmaps/read"
+
+
+def measure_requests(options):
+    """Reads and durable creates beside the ceilings of the machine, all in one run: fdatasync,
+    the cipher, a bare echo of nghttp2 and OpenSSL."""
+    shapes = {"64x1": ["--connections", 64, "--streams", 1, "--count", options.reads],
+              "8x16": ["--connections", 8, "--streams", 16, "--count", options.reads]}
+    objects, found = 1000, {"load_average": os.getloadavg()[0]}
+    running = Server("--pools", "none")
+    try:
+        running.start()
+        cluster = Cluster(running, "requests", running.create_cluster("requests"))
+        target, process = load_target(running, cluster), running.process.pid
+        found["fdatasync"] = fdatasync_latency(running.home)
+        found["aes_256_gcm_mb_per_second"] = cipher_rate()
+        run_load("write_load", target, process, "--count", objects, "--prefix", "read")
+        reads, echoes, writes = [], [], []
+        for number in range(options.runs):
+            echoes.append(echo_reads(running.home, shapes, objects))
+            reads.append({name: run_load("get_load", target, process, *words, "--path", READ_PATH,
+                                         "--objects", objects) for name, words in shapes.items()})
+            writes.append(run_load("write_load", target, process, "--count", options.count,
+                                   "--prefix", f"run{number}"))
+        running.stop()
+    finally:
+        running.remove()
+
+    def medians(rows):
+        return {key: statistics.median(row[key] for row in rows)
+                for key in ("per_second", "p50_ms", "p99_ms", "max_ms", "server_cpu_us",
+                            "client_cpu_us")}
+    for name in shapes:
+        echo, ours = medians([e[name] for e in echoes]), medians([r[name] for r in reads])
+        found[f"echo {name}"], found[f"reads {name}"] = echo, ours
+        found[f"reads {name} of echo"] = round(
+            statistics.median(r[name]["per_second"] / e[name]["per_second"]
+                              for r, e in zip(reads, echoes)), 2)
+    found["creates 64x8"] = medians(writes)
+    return found
 
 
 def first_list(running, cluster):
@@ -291,21 +383,12 @@ def measure_restart(options):
     try:
         running.start()
         cluster = Cluster(running, "restart", running.create_cluster("restart"))
-        authority, token = running.home / "ca.pem", running.home / "token"
-        authority.write_text("".join(
-            ssl.DER_cert_to_PEM_cert(der)
-            for der in cluster.context.get_ca_certs(binary_form=True)))
         there = 0
         for count in sorted(options.objects):
-            token.write_text(Cluster(running, "restart", running.home /
-                                     "kubeconfig-restart").token)
-            done = subprocess.run(
-                [load_program(), "--port", str(cluster.port), "--ca", authority, "--token-file",
-                 token, "--count", str(count - there), "--bytes", str(options.bytes),
-                 "--connections", "4", "--streams", "64", "--prefix", f"to{count}"],
-                capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise Failure(done.stderr)
+            cluster = Cluster(running, "restart", running.home / "kubeconfig-restart")
+            run_load("write_load", load_target(running, cluster), running.process.pid, "--count",
+                     count - there, "--bytes", options.bytes, "--connections", 4, "--streams", 64,
+                     "--prefix", f"to{count}")
             there = count
             times, cpu = [], []
             for _ in range(options.runs):
@@ -395,9 +478,10 @@ def main():
                                  nargs="+" if many else None, help=f"default {default}")
 
     add("start", measure_start, runs=10)
-    add("create", measure_create, runs=20)
+    add("create", measure_create, runs=100)
     add("memory", measure_memory, clusters=[0, 1, 10, 100], minutes=5)
-    add("writes", measure_writes, runs=3, count=50_000, bytes=2048, connections=4, streams=64)
+    add("writes", measure_writes, runs=3, count=100_000, bytes=2048, connections=64, streams=8)
+    add("requests", measure_requests, runs=3, count=100_000, reads=200_000)
     add("restart", measure_restart, runs=3, objects=[1_000, 10_000, 100_000], bytes=300)
     add("watch", measure_watch, count=1_000, watchers=20, bytes=2048)
     add("pods", measure_pods, runs=3)

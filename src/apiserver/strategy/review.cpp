@@ -73,7 +73,7 @@ Answer<void> answer_access(Core& core, const Operation& op, Value& review) {
                                              {}}}));
   }
   const access::Identity who =
-      op.kind->kind == "SelfSubjectAccessReview" ? op.who : identity_of(spec);
+      op.kind->kind == "SelfSubjectAccessReview" ? *op.who : identity_of(spec);
   const access::Decision decision = core.authorizer.authorize(who, what);
   Value status = Value::object({{"allowed", decision.kind == access::Decision::Kind::allow}});
   if (decision.kind == access::Decision::Kind::deny) status.set("denied", true);
@@ -106,7 +106,7 @@ void answer_token(Core& core, Value& review) {
     credentials.now = core.now();
     if (auto who = core.authenticator->authenticate(credentials)) {
       status.set("authenticated", true);
-      status.set("user", user_info(*who));
+      status.set("user", user_info(**who));
     } else {
       status.set("error", "[invalid bearer token, Token has been invalidated]");
     }
@@ -125,10 +125,10 @@ void answer_review(Core& core, OperationPtr op, OutcomeCallback done) {
     answer_token(core, review);
   } else if (kind == "SelfSubjectReview") {
     review.mutate("metadata").set("creationTimestamp", base::format_rfc3339(core.now()));
-    review.set("status", Value::object({{"userInfo", user_info(op->who)}}));
+    review.set("status", Value::object({{"userInfo", user_info(*op->who)}}));
   } else if (kind == "SelfSubjectRulesReview") {
     review.set("status",
-               core.rbac.rules_review(op->who, review.at("spec", "namespace").as_string()));
+               core.rbac.rules_review(*op->who, review.at("spec", "namespace").as_string()));
   } else if (auto ok = answer_access(core, *op, review); !ok) {
     return done(std::unexpected(std::move(ok.error())));
   }

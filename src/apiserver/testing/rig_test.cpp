@@ -33,10 +33,12 @@ Rig::Rig(std::uint64_t seed) : world(runtime::make_world(seed)) {
     config.bootstrap = kinds::bootstrap_objects(33);
     config.admission.service_accounts = false;
     config.aws_tokens = [](std::string_view token,
-                           base::WallTime) -> schema::Answer<access::Identity> {
+                           base::WallTime) -> schema::Answer<access::IdentityPtr> {
       token.remove_prefix(access::aws_token_prefix.size());
-      if (token == "admin") return access::component("admin", {"system:masters"});
-      return access::component(std::string(token));
+      std::vector<std::string> groups;
+      if (token == "admin") groups.push_back("system:masters");
+      return std::make_shared<const access::Identity>(
+          access::component(std::string(token), std::move(groups)));
     };
     config.audit = [this](const AuditRecord& record) { audit.push_back(record); };
     server = make_server(std::move(config));

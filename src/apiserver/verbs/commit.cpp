@@ -28,7 +28,7 @@ void compare_namespace(Core& core, const Operation& op, store::Transaction& tran
 Answer<void> check_escalation(Core& core, const Operation& op, const Value& object,
                               const Value* old) {
   if (op.kind->group != "rbac.authorization.k8s.io") return {};
-  return core.rbac.check_escalation(op.who, resource_of(*op.kind), object, old, core.authorizer);
+  return core.rbac.check_escalation(*op.who, resource_of(*op.kind), object, old, core.authorizer);
 }
 
 Answer<void> check_valid(const schema::Kind& kind, const Value& object, const Value* old) {
@@ -124,6 +124,8 @@ void commit(Core& core, FencePtr fence, store::Transaction transaction,
           return;
         }
         Committed committed{result->committed, result->revision, std::move(result->conflicts)};
+        // Mostly the events come first, and there is nothing to wait for.
+        if (committed.revision <= core.cache.revision()) return done(std::move(committed));
         core.cache.wait_for(committed.revision, kCacheWait,
                             [&core, fence = std::move(fence), committed = std::move(committed),
                              done = std::move(done)](bool) mutable {
@@ -152,7 +154,7 @@ Answer<void> admit(Core& core, const Operation& op, admission::Operation operati
   request.name = op.info.name.empty() ? object.at("metadata", "name").as_string() : op.info.name;
   request.object = std::move(object);
   request.old = old;
-  request.identity = &op.who;
+  request.identity = op.who.get();
   request.dry_run = op.dry_run();
   const admission::Context context{core.view, core.executor.random(), core.now()};
   auto admitted = core.admission.admit(request, context);

@@ -133,13 +133,22 @@ Answer<Plan> make_plan(const Operation& op) {
   return plan;
 }
 
+// Whether the cache may answer at once, whatever it holds.
+bool is_fresh(const Core& core, std::string_view resource_version) {
+  return resource_version == "0" || (resource_version.empty() && !core.config.shared_store);
+}
+
+Answer<Outcome> find(Core& core, const Operation& op) {
+  ObjectPtr object = readable(core, op);
+  if (object) return outcome(std::move(object));
+  return std::unexpected(absent_status(core, op));
+}
+
 }  // namespace
 
 void when_fresh(Core& core, std::string_view resource_version,
                 std::move_only_function<void(Answer<void>)> ready) {
-  if (resource_version == "0" || (resource_version.empty() && !core.config.shared_store)) {
-    return ready({});
-  }
+  if (is_fresh(core, resource_version)) return ready({});
   if (resource_version.empty()) {
     core.cache.wait_fresh(kFreshWait, [ready = std::move(ready)](base::Result<Revision> r) mutable {
       if (r)
@@ -170,12 +179,11 @@ void when_fresh(Core& core, std::string_view resource_version,
 
 void get(Core& core, OperationPtr op, OutcomeCallback done) {
   const std::string version(op->query.get("resourceVersion"));
+  if (is_fresh(core, version)) return done(find(core, *op));
   when_fresh(core, version,
              [&core, op = std::move(op), done = std::move(done)](Answer<void> ok) mutable {
                if (!ok) return done(std::unexpected(std::move(ok.error())));
-               ObjectPtr object = readable(core, *op);
-               if (!object) return done(std::unexpected(absent_status(core, *op)));
-               done(outcome(std::move(object)));
+               done(find(core, *op));
              });
 }
 

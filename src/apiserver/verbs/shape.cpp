@@ -225,7 +225,9 @@ bool same_object(const Value& a, const Value& b) {
 }
 
 std::string stored_bytes(Value object) {
-  object.mutate("metadata").erase("resourceVersion");
+  if (object["metadata"].contains("resourceVersion")) {
+    object.mutate("metadata").erase("resourceVersion");
+  }
   return value::to_json(object);
 }
 

@@ -95,7 +95,12 @@ base::Result<void> check_parameters(std::string_view query) {
   return {};
 }
 
-base::Result<void> check_time(const wire::sigv4::Authorization& authorization, base::WallTime now) {
+struct Validity {
+  base::WallTime from, until;
+};
+
+base::Result<Validity> check_time(const wire::sigv4::Authorization& authorization,
+                                  base::WallTime now) {
   const auto signed_at = base::parse_amz_date(authorization.amz_date);
   if (!signed_at) return refuse("its X-Amz-Date is not a date");
   if (authorization.expires_seconds < 0 || authorization.expires_seconds > expires_seconds_max) {
@@ -103,7 +108,7 @@ base::Result<void> check_time(const wire::sigv4::Authorization& authorization, b
   }
   if (*signed_at + lifetime < now) return refuse("it was signed more than 15 minutes ago");
   if (now + clock_skew_max < *signed_at) return refuse("it was signed in the future");
-  return {};
+  return Validity{*signed_at + -clock_skew_max, *signed_at + lifetime};
 }
 
 }  // namespace
@@ -135,9 +140,8 @@ base::Result<TokenCaller> verify_token(std::string_view token, std::string_view 
     return refuse("host and x-k8s-aws-id are not both signed");
   }
   if (authorization.service != "sts") return refuse("it is signed for another service than sts");
-  if (auto timely = check_time(authorization, now); !timely) {
-    return std::unexpected(timely.error());
-  }
+  const auto validity = check_time(authorization, now);
+  if (!validity) return std::unexpected(validity.error());
   const auto key = keys(authorization.access_key);
   if (!key) return refuse("its access key is unknown");
   // X-Amz-Expires bounds a call to STS, not the token: clients say 60 and keep it for 14 minutes.
@@ -146,7 +150,8 @@ base::Result<TokenCaller> verify_token(std::string_view token, std::string_view 
   if (!base::equal_in_constant_time(expected, authorization.signature)) {
     return refuse("its signature does not match");
   }
-  return TokenCaller{key->arn(), key->account_id, key->user_id(), key->access_key_id};
+  return TokenCaller{key->arn(),         key->account_id, key->user_id(),
+                     key->access_key_id, validity->from,  validity->until};
 }
 
 }  // namespace keelway::aws

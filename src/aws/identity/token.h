@@ -13,6 +13,7 @@ namespace keelway::aws {
 
 struct TokenCaller {
   std::string arn, account_id, user_id, access_key_id;
+  base::WallTime valid_from, valid_until;  // while the key stands: what a memory may rest on
 };
 
 // `cluster` must be the value of the signed header x-k8s-aws-id. Any host is taken: the address is

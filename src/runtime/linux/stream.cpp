@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kReadsPerTurn = 4;
 constexpr std::size_t kMergeBytes = 16u << 10;  // one TLS record
+constexpr std::size_t kGatheredBytes = 64u << 10;
 constexpr unsigned char kTlsHandshakeRecord = 0x16;
 // How long a finished stream waits for the peer's own end, so that its last bytes are not lost in
 // a reset.
@@ -69,6 +70,9 @@ void StreamCore::pump() {
   const bool broken = (ready & (EPOLLERR | EPOLLHUP)) != 0;
   if ((ready & (EPOLLIN | EPOLLRDHUP)) != 0 || broken) can_read_ = true;
   if ((ready & EPOLLOUT) != 0 || broken) can_write_ = true;
+  if (pipe_ && (ready & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) {
+    pipe_->readable((ready & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0);
+  }
   // TLS may wait for the one direction to go on in the other.
   if (ssl_ && ready != 0) can_read_ = can_write_ = true;
   const auto keep = shared_from_this();
@@ -78,7 +82,11 @@ void StreamCore::pump() {
   }
   if (!started_) return;
   flush();
+  pumping_ = true;
   if (fd_ >= 0) read_some();
+  pumping_ = false;
+  // What the reader answered; and reading may make OpenSSL write: a new key, an alert.
+  if (fd_ >= 0 && pending_bytes() > 0) flush();
 }
 
 void StreamCore::pump_opening() {
@@ -143,14 +151,18 @@ StreamCore::Step StreamCore::peek() {
 
 StreamCore::Step StreamCore::handshake() {
   if (!ssl_) {
-    ssl_ = opening_.is_server ? opening_.tls->accept_session(fd_)
-                              : opening_.tls->connect_session(fd_, opening_.server_name);
+    pipe_ = std::make_unique<RecordPipe>(fd_);
+    ssl_ = opening_.is_server ? opening_.tls->accept_session(*pipe_)
+                              : opening_.tls->connect_session(*pipe_, opening_.server_name);
     errno = 0;
     if (!ssl_) return Step::failed;
   }
   ERR_clear_error();
   errno = 0;
   const int result = SSL_do_handshake(ssl_.get());
+  const int why_not = errno;
+  if (pipe_->send() == RecordPipe::Sent::failed) return Step::failed;
+  errno = why_not;
   if (result == 1) {
     tls_peer_ = describe_peer(ssl_.get(), opening_.is_server);
     opening_.step = Opening::Step::none;
@@ -185,7 +197,7 @@ void StreamCore::write(std::string bytes) {
   pending_bytes_ += bytes.size();
   drained_due_ = true;
   out_.push_back(std::move(bytes));
-  schedule_pump();
+  if (!pumping_) schedule_pump();
 }
 
 void StreamCore::set_paused(bool paused) {
@@ -217,7 +229,8 @@ void StreamCore::flush() {
   while (!out_.empty() && can_write_) {
     if (!(ssl_ ? flush_tls() : flush_plain())) return;
   }
-  if (out_.empty()) after_flush();
+  if (pipe_ && can_write_ && !send_records()) return;
+  if (out_.empty() && pending_bytes() == 0) after_flush();
 }
 
 // false: the stream broke.
@@ -257,7 +270,8 @@ bool StreamCore::flush_tls() {
                                   out_.front().size() - out_offset_, &sent);
   if (result == 1) {
     took(sent);
-    return true;
+    // Several records leave in one piece, but not without a bound.
+    return pipe_->pending() < kGatheredBytes || send_records();
   }
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_WRITE:
@@ -268,6 +282,21 @@ bool StreamCore::flush_tls() {
       closed(broken("sending over TLS: " + take_tls_errors()));
       return false;
   }
+}
+
+// false: the stream broke.
+bool StreamCore::send_records() {
+  switch (pipe_->send()) {
+    case RecordPipe::Sent::all:
+      return true;
+    case RecordPipe::Sent::some:
+      can_write_ = false;
+      return true;
+    case RecordPipe::Sent::failed:
+      break;
+  }
+  closed(broken_errno("sending over TLS", errno));
+  return false;
 }
 
 void StreamCore::after_flush() {
@@ -289,6 +318,7 @@ void StreamCore::linger() {
   if (ssl_) {
     ERR_clear_error();
     SSL_shutdown(ssl_.get());
+    static_cast<void>(pipe_->send());  // as far as it goes: the end follows anyway
   }
   shutdown(fd_, SHUT_WR);
   deadline_ = executor_->after(kLingerTimeout, [weak = weak_from_this()] {
@@ -320,10 +350,13 @@ ssize_t StreamCore::receive(char* buffer, std::size_t size) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
       return -1;
-    default:
-      closed(errno != 0 ? broken_errno("receiving over TLS", errno)
+    default: {
+      const int error = errno;
+      static_cast<void>(pipe_->send());  // the alert that says why
+      closed(error != 0 ? broken_errno("receiving over TLS", error)
                         : broken("receiving over TLS: " + take_tls_errors()));
       return -2;
+    }
   }
 }
 
@@ -342,7 +375,7 @@ void StreamCore::read_some() {
     }
     if (got == 0) {
       ended_ = true;
-      if (out_.empty()) closed(std::nullopt);
+      if (pending_bytes() == 0) closed(std::nullopt);
       return;
     }
     if (finishing_ || !events_.on_data) continue;  // what comes after our end is not heard
@@ -360,6 +393,7 @@ void StreamCore::stop_deadline() {
 void StreamCore::release_socket() {
   if (fd_ < 0) return;
   ssl_.reset();
+  pipe_.reset();
   if (token_ != 0) executor_->thread().unwatch(fd_, token_);
   ::close(std::exchange(fd_, -1));
   out_.clear();

@@ -37,7 +37,7 @@ class StreamCore : public Watcher, public std::enable_shared_from_this<StreamCor
 
   void start(StreamEvents events);
   void write(std::string bytes);
-  std::size_t pending_bytes() const { return pending_bytes_; }
+  std::size_t pending_bytes() const { return pending_bytes_ + (pipe_ ? pipe_->pending() : 0); }
   void set_paused(bool paused);
   void finish();
   void close_now();  // without callbacks
@@ -59,6 +59,7 @@ class StreamCore : public Watcher, public std::enable_shared_from_this<StreamCor
   void flush();
   bool flush_plain();
   bool flush_tls();
+  bool send_records();
   void took(std::size_t bytes);
   void after_flush();
   void read_some();
@@ -79,6 +80,7 @@ class StreamCore : public Watcher, public std::enable_shared_from_this<StreamCor
   // executor only
   int fd_;
   std::uint64_t token_ = 0;
+  std::unique_ptr<RecordPipe> pipe_;  // with ssl_; outlives it
   SslPtr ssl_;
   std::optional<TlsPeer> tls_peer_;
   Opening opening_;
@@ -94,8 +96,9 @@ class StreamCore : public Watcher, public std::enable_shared_from_this<StreamCor
   bool ended_ = false;  // the peer sent its end
   bool finishing_ = false, lingering_ = false;
   bool drained_due_ = false;
-  bool dead_ = false;    // no callback any more
-  int dispatching_ = 0;  // callbacks on the stack: they must not be destroyed under themselves
+  bool pumping_ = false;  // what is written now leaves at the end of the pump
+  bool dead_ = false;     // no callback any more
+  int dispatching_ = 0;   // callbacks on the stack: they must not be destroyed under themselves
 };
 
 class LinuxStream : public Stream {

@@ -100,6 +100,7 @@ SSL_CTX* new_context(const SSL_METHOD* method) {
   SSL_CTX* context = SSL_CTX_new(method);
   KEELWAY_INVARIANT(context != nullptr, "OpenSSL gives a context");
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  SSL_CTX_set_read_ahead(context, 1);  // header and body of a record in one read
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
@@ -187,16 +188,24 @@ int TlsContext::choose_alpn(SSL*, const unsigned char** out, unsigned char* out_
   return SSL_TLSEXT_ERR_OK;
 }
 
-SslPtr TlsContext::accept_session(int fd) const {
+SslPtr TlsContext::session_over(RecordPipe& pipe) const {
   SslPtr ssl(SSL_new(context_));
-  if (!ssl || SSL_set_fd(ssl.get(), fd) != 1) return nullptr;
+  BIO* bio = ssl ? pipe.make_bio() : nullptr;
+  if (bio == nullptr) return nullptr;
+  SSL_set_bio(ssl.get(), bio, bio);
+  return ssl;
+}
+
+SslPtr TlsContext::accept_session(RecordPipe& pipe) const {
+  SslPtr ssl = session_over(pipe);
+  if (!ssl) return nullptr;
   SSL_set_accept_state(ssl.get());
   return ssl;
 }
 
-SslPtr TlsContext::connect_session(int fd, const std::string& name) const {
-  SslPtr ssl(SSL_new(context_));
-  if (!ssl || SSL_set_fd(ssl.get(), fd) != 1) return nullptr;
+SslPtr TlsContext::connect_session(RecordPipe& pipe, const std::string& name) const {
+  SslPtr ssl = session_over(pipe);
+  if (!ssl) return nullptr;
   SSL_set_connect_state(ssl.get());
   const bool named = is_ip_literal(name)
                          ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), name.c_str())

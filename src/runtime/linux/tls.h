@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "runtime/linux/record_pipe.h"
 #include "runtime/network.h"
 
 namespace keelway::runtime {
@@ -23,11 +24,13 @@ class TlsContext {
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
 
-  SslPtr accept_session(int fd) const;
+  // The pipe outlives the session.
+  SslPtr accept_session(RecordPipe& pipe) const;
   // Verifies that the server is `name` (DNS name or literal IP address).
-  SslPtr connect_session(int fd, const std::string& name) const;
+  SslPtr connect_session(RecordPipe& pipe, const std::string& name) const;
 
  private:
+  SslPtr session_over(RecordPipe& pipe) const;
   explicit TlsContext(SSL_CTX* context) : context_(context) {}
   static int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_size,
                          const unsigned char* offered, unsigned int offered_size, void* self);

@@ -11,6 +11,7 @@ constexpr std::size_t key_size = 32;
 constexpr std::size_t header_size = 5;
 constexpr std::size_t nonce_size = 12;
 constexpr std::size_t tag_size = 16;
+constexpr std::size_t nonces_at_once = 64;
 
 struct FreeContext {
   void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
@@ -66,6 +67,28 @@ base::Error broken(const std::string& keyspace, const std::string& key, const st
 
 }  // namespace
 
+// A context that has one key; values differ in the nonce alone.
+struct SealContexts::Cipher {
+  explicit Cipher(bool closes) : context(EVP_CIPHER_CTX_new()), is_closing(closes) {}
+
+  EVP_CIPHER_CTX* with_key(std::uint32_t id, const std::string& secret) {
+    if (key_id == id) return context.get();
+    key_id.reset();
+    const bool ready = EVP_CipherInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, raw(secret),
+                                         nullptr, is_closing ? 1 : 0) == 1;
+    KEELWAY_INVARIANT(ready, "AES-256-GCM takes a key of 32 bytes");
+    key_id = id;
+    return context.get();
+  }
+
+  const Context context;
+  const bool is_closing;
+  std::optional<std::uint32_t> key_id;
+};
+
+SealContexts::SealContexts() = default;
+SealContexts::~SealContexts() = default;
+
 base::Result<std::shared_ptr<const Seal>> Seal::make(runtime::Runtime& runtime, KeyRing ring) {
   for (const auto& [id, key] : ring.keys) {
     if (key.size() != key_size) {
@@ -85,32 +108,54 @@ Seal::~Seal() {
   for (auto& [id, key] : ring_.keys) OPENSSL_cleanse(key.data(), key.size());
 }
 
-Bytes Seal::close(const std::string& keyspace, const std::string& key, const Bytes& plain) const {
+std::string Seal::take_nonce(SealContexts& contexts) const {
+  if (contexts.nonces_.empty()) {
+    contexts.nonces_ = runtime_.random_bytes(nonce_size * nonces_at_once);
+  }
+  const std::size_t left = contexts.nonces_.size() - nonce_size;
+  std::string nonce = contexts.nonces_.substr(left);
+  contexts.nonces_.resize(left);
+  return nonce;
+}
+
+Bytes Seal::close(SealContexts& contexts, const std::string& keyspace, const std::string& key,
+                  const Bytes& plain) const {
+  if (!contexts.closing_) contexts.closing_ = std::make_unique<SealContexts::Cipher>(true);
+  EVP_CIPHER_CTX* context =
+      contexts.closing_->with_key(ring_.current, ring_.keys.at(ring_.current));
   std::string out = make_header(ring_.current);
   out.reserve(header_size + nonce_size + plain->size() + tag_size);
   const std::string data = associated_data(out, keyspace, key);
-  const std::string nonce = runtime_.random_bytes(nonce_size);
+  const std::string nonce = take_nonce(contexts);
   out += nonce;
   const std::size_t start = out.size();
   out.resize(start + plain->size() + tag_size);
-  const std::string& secret = ring_.keys.at(ring_.current);
-  const Context context(EVP_CIPHER_CTX_new());
   int size = 0;
   const bool sealed =
-      EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, raw(secret), raw(nonce)) == 1 &&
-      EVP_EncryptUpdate(context.get(), nullptr, &size, raw(data), static_cast<int>(data.size())) ==
-          1 &&
-      EVP_EncryptUpdate(context.get(), raw(&out[start]), &size, raw(*plain),
+      EVP_EncryptInit_ex(context, nullptr, nullptr, nullptr, raw(nonce)) == 1 &&
+      EVP_EncryptUpdate(context, nullptr, &size, raw(data), static_cast<int>(data.size())) == 1 &&
+      EVP_EncryptUpdate(context, raw(&out[start]), &size, raw(*plain),
                         static_cast<int>(plain->size())) == 1 &&
-      EVP_EncryptFinal_ex(context.get(), raw(&out[start + plain->size()]), &size) == 1 &&
-      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, tag_size,
-                          &out[start + plain->size()]) == 1;
+      EVP_EncryptFinal_ex(context, raw(&out[start + plain->size()]), &size) == 1 &&
+      EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, tag_size, &out[start + plain->size()]) ==
+          1;
   KEELWAY_INVARIANT(sealed, "AES-256-GCM of " + key);
   return std::make_shared<const std::string>(std::move(out));
 }
 
+Bytes Seal::close(const std::string& keyspace, const std::string& key, const Bytes& plain) const {
+  SealContexts contexts;
+  return close(contexts, keyspace, key, plain);
+}
+
 base::Result<Bytes> Seal::open(const std::string& keyspace, const std::string& key,
                                const Bytes& sealed) const {
+  SealContexts contexts;
+  return open(contexts, keyspace, key, sealed);
+}
+
+base::Result<Bytes> Seal::open(SealContexts& contexts, const std::string& keyspace,
+                               const std::string& key, const Bytes& sealed) const {
   const std::optional<Parts> parts = split(*sealed);
   if (!parts) {
     return std::unexpected(
@@ -125,17 +170,16 @@ base::Result<Bytes> Seal::open(const std::string& keyspace, const std::string& k
   const std::string data = associated_data(parts->header, keyspace, key);
   std::string plain(parts->ciphertext.size(), '\0');
   std::string tag(parts->tag);
-  const Context context(EVP_CIPHER_CTX_new());
+  if (!contexts.opening_) contexts.opening_ = std::make_unique<SealContexts::Cipher>(false);
+  EVP_CIPHER_CTX* context = contexts.opening_->with_key(parts->id, secret->second);
   int size = 0;
   const bool opened =
-      EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, raw(secret->second),
-                         raw(parts->nonce)) == 1 &&
-      EVP_DecryptUpdate(context.get(), nullptr, &size, raw(data), static_cast<int>(data.size())) ==
-          1 &&
-      EVP_DecryptUpdate(context.get(), raw(plain.data()), &size, raw(parts->ciphertext),
+      EVP_DecryptInit_ex(context, nullptr, nullptr, nullptr, raw(parts->nonce)) == 1 &&
+      EVP_DecryptUpdate(context, nullptr, &size, raw(data), static_cast<int>(data.size())) == 1 &&
+      EVP_DecryptUpdate(context, raw(plain.data()), &size, raw(parts->ciphertext),
                         static_cast<int>(plain.size())) == 1 &&
-      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, tag_size, tag.data()) == 1 &&
-      EVP_DecryptFinal_ex(context.get(), raw(plain.data()) + plain.size(), &size) == 1;
+      EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, tag_size, tag.data()) == 1 &&
+      EVP_DecryptFinal_ex(context, raw(plain.data()) + plain.size(), &size) == 1;
   if (!opened) {
     return std::unexpected(
         broken(keyspace, key,

@@ -1,5 +1,6 @@
 #include "store/sealed/sealed.h"
 
+#include <unordered_map>
 #include <utility>
 
 namespace keelway::store {
@@ -12,11 +13,17 @@ class Opener {
       : seal_(std::move(seal)), keyspace_(std::move(keyspace)), broken_(broken) {}
 
   Bytes close(const std::string& key, const Bytes& plain) {
-    return seal_->close(keyspace_, key, plain);
+    Bytes sealed = seal_->close(contexts_, keyspace_, key, plain);
+    if (watches_ > 0) keep(sealed, plain);
+    return sealed;
   }
   base::Result<void> open(Entry& entry) {
     if (!entry.value) return {};
-    base::Result<Bytes> plain = seal_->open(keyspace_, entry.key, entry.value);
+    if (Bytes own = take(entry.value)) {
+      entry.value = std::move(own);
+      return {};
+    }
+    base::Result<Bytes> plain = seal_->open(contexts_, keyspace_, entry.key, entry.value);
     if (!plain) return std::unexpected(plain.error());
     entry.value = std::move(*plain);
     return {};
@@ -35,12 +42,58 @@ class Opener {
     if (broken_) broken_(keyspace_, entry.key, opened.error());
   }
 
+  // Whether own writes will come back as events.
+  void add_watch() { ++watches_; }
+  void remove_watch() { --watches_; }
+  void drop(const Bytes& sealed) { take(sealed); }
+
  private:
+  struct Kept {
+    Bytes sealed, plain;  // the first so that its address stays taken
+  };
+  void keep(const Bytes& sealed, const Bytes& plain) {
+    if (own_bytes_ > kOwnBytesMax) {
+      own_.clear();
+      own_bytes_ = 0;
+    }
+    own_.emplace(sealed.get(), Kept{sealed, plain});
+    own_bytes_ += sealed->size() + plain->size();
+  }
+  Bytes take(const Bytes& sealed) {
+    const auto found = own_.find(sealed.get());
+    if (found == own_.end()) return nullptr;
+    Bytes plain = std::move(found->second.plain);
+    own_bytes_ -= sealed->size() + plain->size();
+    own_.erase(found);
+    return plain;
+  }
+
   const std::shared_ptr<const Seal> seal_;
   const std::string keyspace_;
   const BrokenSeal broken_;
+  SealContexts contexts_;
+  // What this process sealed and expects to see again, unopened: by the very value that was handed
+  // to the store. Never iterated. Above the bound all are forgotten, and opened as any other.
+  static constexpr std::size_t kOwnBytesMax = 16u << 20;
+  std::unordered_map<const std::string*, Kept> own_;
+  std::size_t own_bytes_ = 0;
+  int watches_ = 0;
 };
 using OpenerPtr = std::shared_ptr<Opener>;
+
+// While it lives, own writes come back as events.
+class SealedWatch final : public Watch {
+ public:
+  SealedWatch(OpenerPtr opener, std::unique_ptr<Watch> inner)
+      : opener_(std::move(opener)), inner_(std::move(inner)) {
+    opener_->add_watch();
+  }
+  ~SealedWatch() override { opener_->remove_watch(); }
+
+ private:
+  const OpenerPtr opener_;
+  const std::unique_ptr<Watch> inner_;
+};
 
 class SealedKeyspace final : public Keyspace {
  public:
@@ -48,18 +101,22 @@ class SealedKeyspace final : public Keyspace {
       : inner_(std::move(inner)), opener_(std::move(opener)) {}
 
   void transact(Transaction transaction, Committed done) override {
+    std::vector<Bytes> sealed;
     for (Put& put : transaction.puts) {
-      if (put.value) put.value = opener_->close(put.key, put.value);
+      if (put.value) sealed.push_back(put.value = opener_->close(put.key, put.value));
     }
-    inner_->transact(std::move(transaction), [opener = opener_, done = std::move(done)](
-                                                 base::Result<TransactionResult> result) mutable {
-      if (result) {
-        if (auto opened = opener->open(result->conflicts); !opened) {
-          return done(std::unexpected(opened.error()));
-        }
-      }
-      done(std::move(result));
-    });
+    inner_->transact(std::move(transaction),
+                     [opener = opener_, sealed = std::move(sealed),
+                      done = std::move(done)](base::Result<TransactionResult> result) mutable {
+                       // The event, if any watch waits for it, has mostly come before the answer.
+                       for (const Bytes& value : sealed) opener->drop(value);
+                       if (result) {
+                         if (auto opened = opener->open(result->conflicts); !opened) {
+                           return done(std::unexpected(opened.error()));
+                         }
+                       }
+                       done(std::move(result));
+                     });
   }
 
   void range(RangeRequest request, Ranged done) override {
@@ -84,7 +141,7 @@ class SealedKeyspace final : public Keyspace {
       on_events(opened);
     };
     request.on_events = std::move(deliver);
-    return inner_->watch(std::move(request));
+    return std::make_unique<SealedWatch>(opener_, inner_->watch(std::move(request)));
   }
 
   void head(std::move_only_function<void(base::Result<Revision>)> done) override {

@@ -32,6 +32,20 @@ base::Result<std::unique_ptr<Engine>> make_sealed(std::unique_ptr<Engine> inner,
                                                   runtime::Runtime& runtime, KeyRing ring,
                                                   BrokenSeal broken = nullptr);
 
+// What setting up a cipher for a key costs, paid once for many values. One executor's.
+class SealContexts {
+ public:
+  SealContexts();
+  ~SealContexts();
+  SealContexts(const SealContexts&) = delete;
+
+ private:
+  friend class Seal;
+  struct Cipher;
+  std::unique_ptr<Cipher> closing_, opening_;
+  std::string nonces_;  // random bytes drawn ahead
+};
+
 // The seal alone: for the check of a database and for single secrets.
 class Seal {
  public:
@@ -39,10 +53,16 @@ class Seal {
   Bytes close(const std::string& keyspace, const std::string& key, const Bytes& plain) const;
   base::Result<Bytes> open(const std::string& keyspace, const std::string& key,
                            const Bytes& sealed) const;
+  // The same, for whoever has many.
+  Bytes close(SealContexts& contexts, const std::string& keyspace, const std::string& key,
+              const Bytes& plain) const;
+  base::Result<Bytes> open(SealContexts& contexts, const std::string& keyspace,
+                           const std::string& key, const Bytes& sealed) const;
   ~Seal();
 
  private:
   Seal(runtime::Runtime& runtime, KeyRing ring) : runtime_(runtime), ring_(std::move(ring)) {}
+  std::string take_nonce(SealContexts& contexts) const;
   runtime::Runtime& runtime_;
   KeyRing ring_;
 };

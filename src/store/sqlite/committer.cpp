@@ -130,29 +130,32 @@ bool Core::complete_values(CommitOp& op) {
   return true;
 }
 
-void Core::settle_batch(std::vector<CommitOp>& batch, const base::Error* failure) {
-  {
-    std::lock_guard lock(mutex_);
-    in_flight_ = false;
-    if (failure != nullptr && !failed_) failed_ = *failure;
-    if (failure == nullptr && wrote(batch)) {
-      full_ = false;
-      for (const SpacePtr& space : std::exchange(owed_drops_, {})) purged_.insert(space->id);
+void Core::note_outcome(std::vector<CommitOp>& batch, const base::Error* failure) {
+  std::lock_guard lock(mutex_);
+  in_flight_ = false;
+  if (failure != nullptr && !failed_) failed_ = *failure;
+  if (failure == nullptr && wrote(batch)) {
+    full_ = false;
+    for (const SpacePtr& space : std::exchange(owed_drops_, {})) purged_.insert(space->id);
+  }
+  for (CommitOp& op : batch) {
+    if (failure != nullptr) break;
+    Space& space = *op.space;
+    if (op.kind == CommitOp::Kind::drop) purged_.insert(space.id);
+    if (op.kind == CommitOp::Kind::compact) {
+      space.compacting = false;
+      space.compacted_durable = std::max(space.compacted_durable, op.revision);
     }
-    for (CommitOp& op : batch) {
-      if (failure != nullptr) break;
-      Space& space = *op.space;
-      if (op.kind == CommitOp::Kind::drop) purged_.insert(space.id);
-      if (op.kind == CommitOp::Kind::compact) {
-        space.compacting = false;
-        space.compacted_durable = std::max(space.compacted_durable, op.revision);
-      }
-      if (op.kind == CommitOp::Kind::write && !op.rows.empty()) space.durable = op.revision;
-      if (!space.dropped && space.index.reclaimable(space.compacted_durable)) {
-        reclaimable_.insert(space.id);
-      }
+    if (op.kind == CommitOp::Kind::write && !op.rows.empty()) space.durable = op.revision;
+    if (!space.dropped && space.index.reclaimable(space.compacted_durable)) {
+      reclaimable_.insert(space.id);
     }
   }
+}
+
+void Core::settle_batch(std::vector<CommitOp>& batch, const base::Error* failure) {
+  note_outcome(batch, failure);
+  Answers answers;
   for (CommitOp& op : batch) {
     if (failure == nullptr && op.kind == CommitOp::Kind::write && !op.rows.empty()) {
       Feed& feed = *op.space->feed;
@@ -162,8 +165,10 @@ void Core::settle_batch(std::vector<CommitOp>& batch, const base::Error* failure
         feed.publish(std::move(op.events), op.revision, op.with_previous);
       compact_automatically(op.space);
     }
-    if (op.settle) op.settle(failure);
+    answers.add(std::move(op.mailbox), std::move(op.settle));
   }
+  // After the events, so that whoever has its answer finds its write in the views.
+  answers.post(failure);
 }
 
 void Core::compact_automatically(const SpacePtr& space) {

@@ -156,13 +156,13 @@ void Core::transact(const SpacePtr& space, Transaction transaction, base::WallTi
     return answer(mailbox, std::move(done), Result(std::move(result)));
   }
   // Even an answer without a write waits for what it saw to be durable.
-  op.settle = [mailbox = std::move(mailbox), done = std::move(done),
-               result = std::move(result)](const base::Error* failure) mutable {
-    if (failure != nullptr) {
-      return answer(mailbox, std::move(done), Result(std::unexpected(*failure)));
-    }
-    answer(mailbox, std::move(done), Result(std::move(result)));
-  };
+  op.mailbox = std::move(mailbox);
+  if (done) {
+    op.settle = [done = std::move(done),
+                 result = std::move(result)](const base::Error* failure) mutable {
+      done(failure != nullptr ? Result(std::unexpected(*failure)) : Result(std::move(result)));
+    };
+  }
   enqueue(std::move(op));
 }
 
@@ -402,10 +402,12 @@ void Core::compact(const SpacePtr& space, Revision revision, std::shared_ptr<Mai
   op.kind = CommitOp::Kind::compact;
   op.space = space;
   op.revision = revision;
-  op.settle = [mailbox = std::move(mailbox),
-               done = std::move(done)](const base::Error* failure) mutable {
-    answer(mailbox, std::move(done), failure == nullptr ? Result() : std::unexpected(*failure));
-  };
+  op.mailbox = std::move(mailbox);
+  if (done) {
+    op.settle = [done = std::move(done)](const base::Error* failure) mutable {
+      done(failure == nullptr ? Result() : std::unexpected(*failure));
+    };
+  }
   enqueue(std::move(op));
 }
 
@@ -431,11 +433,12 @@ void Core::drop(const std::string& name, std::shared_ptr<Mailbox> mailbox,
   CommitOp op;
   op.kind = CommitOp::Kind::drop;
   op.space = space;
-  op.settle = [mailbox = std::move(mailbox),
-               done = std::move(done)](const base::Error* failure) mutable {
-    answer(mailbox, std::move(done),
-           failure == nullptr ? base::Result<void>() : std::unexpected(*failure));
-  };
+  op.mailbox = std::move(mailbox);
+  if (done) {
+    op.settle = [done = std::move(done)](const base::Error* failure) mutable {
+      done(failure == nullptr ? base::Result<void>() : std::unexpected(*failure));
+    };
+  }
   if (space->dropped) return enqueue(std::move(op));  // as before, on a disk that was full then
   spaces_.erase(found);
   by_id_.erase(space->id);
@@ -444,7 +447,8 @@ void Core::drop(const std::string& name, std::shared_ptr<Mailbox> mailbox,
   space->expires_us.clear();
   space->dropped = true;
   space->feed->close(dropped_error(*space));
-  if (!space->created) return op.settle(nullptr);
+  if (!space->created)
+    return answer(op.mailbox, std::move(op.settle), static_cast<const base::Error*>(nullptr));
   enqueue(std::move(op));
 }
 

@@ -13,6 +13,7 @@
 
 #include "store/feed.h"
 #include "store/mailbox.h"
+#include "store/sqlite/answers.h"
 #include "store/sqlite/key_index.h"
 #include "store/sqlite/log_table.h"
 #include "store/sqlite/sqlite.h"
@@ -50,8 +51,9 @@ struct CommitOp {
   std::vector<Event> events;
   bool with_previous = false;  // events have the values before
   std::size_t bytes = 0;
-  // On the committer, after the commit (null) or its failure.
-  std::move_only_function<void(const base::Error*)> settle;
+  // Called through `mailbox` after the commit (null) or its failure. Null: nobody waits.
+  std::shared_ptr<Mailbox> mailbox;
+  Settle settle;
 };
 
 class Core : public std::enable_shared_from_this<Core> {
@@ -110,6 +112,7 @@ class Core : public std::enable_shared_from_this<Core> {
   SpacePtr owed_drop(const std::string& name) const;  // null: none. Under mutex_
   bool complete_values(CommitOp& op);
   void settle_batch(std::vector<CommitOp>& batch, const base::Error* failure);
+  void note_outcome(std::vector<CommitOp>& batch, const base::Error* failure);
   // A full disk. Nothing of the batch was written: what was validated is taken back, that which
   // waits too, and the next write tries again.
   void take_back(std::vector<CommitOp> batch, const base::Error& cause);

@@ -34,9 +34,9 @@ void Core::take_back(std::vector<CommitOp> batch, const base::Error& cause) {
     full_ = true;
     for (auto op = batch.rbegin(); op != batch.rend(); ++op) take_back(*op);
   }
-  for (CommitOp& op : batch) {
-    if (op.settle) op.settle(&full);
-  }
+  Answers answers;
+  for (CommitOp& op : batch) answers.add(std::move(op.mailbox), std::move(op.settle));
+  answers.post(&full);
   // Moving the write-ahead log into free pages of the database needs no space and makes some.
   checkpoint(true);
 }
