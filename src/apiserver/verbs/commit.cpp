@@ -65,6 +65,16 @@ schema::Status fenced_off() {
       "this server no longer runs these loops: another has taken them, or its lease has ended");
 }
 
+using CommitCallback = std::move_only_function<void(Answer<Committed>)>;
+
+// The cache shows the outcome.
+void tell(Core& core, const Fence* fence, Committed committed, CommitCallback& done) {
+  if (!committed.ok && fence != nullptr && fell(core, *fence)) {
+    return done(std::unexpected(fenced_off()));
+  }
+  done(std::move(committed));
+}
+
 // Ends an update: bytes or removal.
 void finish_update(Core& core, Operation& op, const UpdateSubject& subject, Prepared& prepared) {
   if (waits_for_nothing(*op.kind, prepared.object)) {
@@ -125,14 +135,13 @@ void commit(Core& core, FencePtr fence, store::Transaction transaction,
         }
         Committed committed{result->committed, result->revision, std::move(result->conflicts)};
         // Mostly the events come first, and there is nothing to wait for.
-        if (committed.revision <= core.cache.revision()) return done(std::move(committed));
+        if (committed.revision <= core.cache.revision()) {
+          return tell(core, fence.get(), std::move(committed), done);
+        }
         core.cache.wait_for(committed.revision, kCacheWait,
                             [&core, fence = std::move(fence), committed = std::move(committed),
                              done = std::move(done)](bool) mutable {
-                              if (!committed.ok && fence && fell(core, *fence)) {
-                                return done(std::unexpected(fenced_off()));
-                              }
-                              done(std::move(committed));
+                              tell(core, fence.get(), std::move(committed), done);
                             });
       });
 }
