@@ -103,7 +103,11 @@ base::Result<std::unique_ptr<store::Engine>> open_unsealed(runtime::Runtime& run
                                                            const std::string& data_folder,
                                                            const StoreChoice& choice) {
   if (!choice.shared()) {
-    return store::open_sqlite(runtime, {.path = data_folder + "/keelway.db"});
+    const std::string path = data_folder + "/keelway.db";
+    // SQLite would let others read it: values are sealed, but keys are not.
+    const auto made = runtime.files().open(path, runtime::FileAccess::create);
+    if (!made) return std::unexpected(made.error());
+    return store::open_sqlite(runtime, {.path = path});
   }
   auto options = etcd_options(runtime.files(), choice);
   if (!options) return std::unexpected(options.error());

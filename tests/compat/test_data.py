@@ -66,6 +66,7 @@ def a_backup_while_serving_comes_back_elsewhere():
                 raise Failure(f"a writer beside the backup: {writer.problem!r}")
         after = sum(len(w.acknowledged) for w in writers)
         expect(copy.stat().st_mode & 0o777, 0o600, "mode of the backup")
+        expect((running.data / "keelway.db").stat().st_mode & 0o777, 0o600, "mode of the database")
         again = running.keelway("backup", "--to", copy, check=False)
         expect(again.code, 1, "a second backup onto the first")
         running.kill()
