@@ -1,6 +1,5 @@
 #include "apiserver/cache_view.h"
 
-#include "apiserver/stored_fields.h"
 #include "watch/keys.h"
 
 namespace keelway::apiserver {
@@ -10,7 +9,7 @@ namespace {
 constexpr std::string_view kPods = "/core/pods/";
 
 std::string node_of(const schema::ObjectPtr& pod) {
-  return pod ? read_field(*pod, "spec.nodeName") : std::string();
+  return pod ? pod->field("spec.nodeName") : std::string();
 }
 
 }  // namespace
@@ -24,17 +23,16 @@ CacheView::CacheView(watch::Cache& cache) : cache_(cache) {
 void CacheView::take(const watch::CacheEvent& event) {
   if (!event.key.starts_with(kPods)) return;
   const std::string before = node_of(event.previous);
-  const bool gone = event.type == watch::CacheEvent::Type::deleted;
-  const std::string after = gone ? std::string() : node_of(event.object);
-  if (before == after) return;
   if (!before.empty()) {
     const auto found = pods_on_.find(before);
     if (found != pods_on_.end()) {
-      found->second.erase(event.key);
+      found->second.erase(event.previous);
       if (found->second.empty()) pods_on_.erase(found);
     }
   }
-  if (!after.empty()) pods_on_[after].insert(event.key);
+  if (event.type == watch::CacheEvent::Type::deleted) return;
+  const std::string after = node_of(event.object);
+  if (!after.empty()) pods_on_[after].insert(event.object);
 }
 
 client::ObjectPtr CacheView::get(const client::Resource& r, std::string_view name_space,
@@ -77,9 +75,7 @@ std::vector<client::ObjectPtr> CacheView::pods_on(std::string_view node_name) co
   std::vector<client::ObjectPtr> pods;
   const auto found = pods_on_.find(std::string(node_name));
   if (found == pods_on_.end()) return pods;
-  for (const std::string& key : found->second) {
-    if (auto pod = cache_.get(key)) pods.push_back(std::move(pod));
-  }
+  pods.assign(found->second.begin(), found->second.end());
   return pods;
 }
 

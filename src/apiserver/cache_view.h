@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -29,7 +28,7 @@ class CacheView final : public client::View {
  private:
   void take(const watch::CacheEvent& event);
   watch::Cache& cache_;
-  std::unordered_map<std::string, std::set<std::string>> pods_on_;  // node -> keys
+  std::unordered_map<std::string, client::ObjectSet> pods_on_;  // by node
   std::unique_ptr<watch::CacheSubscription> observer_;
 };
 

@@ -27,22 +27,13 @@ std::string list_json(const schema::Kind& kind, const ListAnswer& list) {
   for (const ObjectPtr& object : list.objects) size += object->bytes().size() + 40;
   std::string out;
   out.reserve(size);
-  out += R"({"kind":)";
-  value::append_json_string(out, kind.list_kind);
-  out += R"(,"apiVersion":)";
-  value::append_json_string(out, kind.api_version());
-  out += R"(,"metadata":)";
-  value::append_json(out, list_metadata(list));
-  out += R"(,"items":[)";
+  out += list_head(kind, list);
   const bool splice = served_as_stored(kind);
   bool first = true;
   for (const ObjectPtr& object : list.objects) {
     if (!first) out += ',';
     first = false;
-    if (splice)
-      object->append_json(out);
-    else
-      value::append_json(out, to_served(kind, transient_value(*object)));
+    append_served(kind, *object, splice, out);
   }
   out += "]}\n";
   return out;
@@ -76,13 +67,13 @@ std::vector<Value> served_objects(const schema::Kind& kind, const Outcome& outco
   return objects;
 }
 
-Value transformed(const Core& core, const Operation& op, const Media& media,
+Value transformed(base::WallTime now, const Operation& op, const Media& media,
                   const Outcome& outcome) {
   const schema::Kind& kind = kind_of(op, outcome);
   const std::vector<Value> objects = served_objects(kind, outcome);
   const auto* list = std::get_if<ListAnswer>(&outcome.content);
   if (media.form == Form::table) {
-    schema::TableOptions options = table_options(core, op, media);
+    schema::TableOptions options = table_options(now, op, media);
     if (list != nullptr) {
       options.resource_version = std::to_string(list->revision);
       options.continue_token = list->continue_token;
@@ -133,11 +124,30 @@ std::string object_json(const schema::Kind& kind, const schema::Object& object) 
   return out;
 }
 
-schema::TableOptions table_options(const Core& core, const Operation& op, const Media& media) {
+std::string list_head(const schema::Kind& kind, const ListAnswer& list) {
+  std::string out = R"({"kind":)";
+  value::append_json_string(out, kind.list_kind);
+  out += R"(,"apiVersion":)";
+  value::append_json_string(out, kind.api_version());
+  out += R"(,"metadata":)";
+  value::append_json(out, list_metadata(list));
+  out += R"(,"items":[)";
+  return out;
+}
+
+void append_served(const schema::Kind& kind, const schema::Object& object, bool spliced,
+                   std::string& out) {
+  if (spliced)
+    object.append_json(out);
+  else
+    value::append_json(out, to_served(kind, transient_value(object)));
+}
+
+schema::TableOptions table_options(base::WallTime now, const Operation& op, const Media& media) {
   schema::TableOptions options;
   options.include_object = schema::parse_include_object(op.query.get("includeObject"))
                                .value_or(schema::IncludeObject::metadata);
-  options.now = core.now();
+  options.now = now;
   options.api_version = "meta.k8s.io/" + media.form_version;
   return options;
 }
@@ -149,13 +159,13 @@ Encoded encode_document(const Value& document, const Media& media) {
   return {std::move(body), "application/json"};
 }
 
-Encoded encode_outcome(const Core& core, const Operation& op, const Media& media,
+Encoded encode_outcome(base::WallTime now, const Operation& op, const Media& media,
                        const Outcome& outcome) {
   if (const auto* text = std::get_if<TextAnswer>(&outcome.content)) {
     return {text->text, text->content_type};
   }
   if (media.form != Form::whole && !outcome.plain_document) {
-    const Value document = transformed(core, op, media, outcome);
+    const Value document = transformed(now, op, media, outcome);
     if (media.encoding != Encoding::protobuf) return encode_document(document, media);
     return {protobuf_of(op, document), "application/vnd.kubernetes.protobuf"};
   }

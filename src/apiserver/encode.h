@@ -1,4 +1,5 @@
-// From an outcome to bytes: JSON by splicing what is stored, YAML, protobuf, Tables, metadata only.
+// Pure: long answers are encoded by workers. From an outcome to bytes: JSON by splicing what is
+// stored, YAML, protobuf, Tables, metadata only.
 #pragma once
 
 #include <string>
@@ -14,14 +15,20 @@ namespace keelway::apiserver {
 // The object as `kind` serves it, compact JSON with resourceVersion.
 std::string object_json(const schema::Kind& kind, const schema::Object& object);
 
-schema::TableOptions table_options(const Core& core, const Operation& op, const Media& media);
+// A list up to its items, as one document in compact JSON; it ends with "]}" and a line feed.
+std::string list_head(const schema::Kind& kind, const ListAnswer& list);
+// One object of it. `spliced`: served_as_stored(kind).
+void append_served(const schema::Kind& kind, const schema::Object& object, bool spliced,
+                   std::string& out);
+
+schema::TableOptions table_options(base::WallTime now, const Operation& op, const Media& media);
 
 // Body and content type of an outcome.
 struct Encoded {
   std::string body;
   std::string content_type;
 };
-Encoded encode_outcome(const Core& core, const Operation& op, const Media& media,
+Encoded encode_outcome(base::WallTime now, const Operation& op, const Media& media,
                        const Outcome& outcome);
 // A document without a kind of the operation (Status, discovery).
 Encoded encode_document(const Value& document, const Media& media);

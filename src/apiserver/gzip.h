@@ -1,12 +1,24 @@
 // Answers above 128 KiB travel compressed to clients that accept it.
 #pragma once
 
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include "http/server.h"
 
 namespace keelway::apiserver {
 
+bool accepts_gzip(std::string_view accept_encoding);
 void compress_if_wanted(std::string_view accept_encoding, http::Response& response);
+
+// One compressed body, made in pieces. Used by one thread at a time.
+class Gzip {
+ public:
+  static std::unique_ptr<Gzip> make();  // null: there is no memory for it
+  virtual ~Gzip() = default;
+  virtual void add(std::string_view piece, bool last) = 0;
+  virtual std::string take() = 0;  // what came of the pieces so far; may be empty
+};
 
 }  // namespace keelway::apiserver

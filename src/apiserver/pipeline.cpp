@@ -1,11 +1,13 @@
 #include "apiserver/pipeline.h"
 
 #include <array>
+#include <utility>
 
 #include "access/impersonation.h"
 #include "apiserver/discovery/discovery.h"
 #include "apiserver/encode.h"
 #include "apiserver/gzip.h"
+#include "apiserver/list_stream.h"
 #include "apiserver/metrics.h"
 #include "apiserver/routing.h"
 #include "apiserver/verbs/shape.h"
@@ -167,6 +169,34 @@ void record(Core& core, const HttpCall& call, int code) {
   core.config.audit(entry);
 }
 
+http::Response encoded_response(base::WallTime now, const HttpCall& call, const Outcome& outcome) {
+  http::Response response;
+  response.status = outcome.code;
+  response.headers.reserve(8);
+  Encoded encoded = encode_outcome(now, *call.op, call.media, outcome);
+  response.headers.emplace_back("content-type", std::move(encoded.content_type));
+  response.body = std::move(encoded.body);
+  return response;
+}
+
+// Tables, YAML and protobuf of many objects, so that others need not wait for them.
+void encode_by_worker(Core& core, const HttpCallPtr& call, Outcome outcome) {
+  struct Job {
+    Outcome outcome;
+    http::Response response;
+  };
+  auto job = std::make_shared<Job>(Job{std::move(outcome), {}});
+  core.config.runtime->workers().run(
+      core.executor,
+      [job, call, now = core.now()] {
+        job->response = encoded_response(now, *call, job->outcome);
+        compress_if_wanted(call->request.header("accept-encoding"), job->response);
+      },
+      [&core, alive = core.alive, job, call] {
+        if (*alive) reply_raw(core, call, std::move(job->response));
+      });
+}
+
 std::string quoted_warning(const std::string& text) {
   std::string out = "299 - \"";
   for (const char c : text) {
@@ -239,7 +269,7 @@ void reply_status(Core& core, const HttpCallPtr& call, const schema::Status& sta
   Outcome outcome = document_outcome(status.to_value(), status.code);
   Media media = call->media;
   media.form = Form::whole;
-  Encoded encoded = encode_outcome(core, *call->op, media, outcome);
+  Encoded encoded = encode_outcome(core.now(), *call->op, media, outcome);
   response.headers.emplace_back("content-type", std::move(encoded.content_type));
   if (status.retry_after_seconds > 0) {
     response.headers.emplace_back("retry-after", std::to_string(status.retry_after_seconds));
@@ -250,13 +280,13 @@ void reply_status(Core& core, const HttpCallPtr& call, const schema::Status& sta
 
 void reply_outcome(Core& core, const HttpCallPtr& call, Answer<Outcome> answer) {
   if (!answer) return reply_status(core, call, answer.error());
-  http::Response response;
-  response.status = answer->code;
-  response.headers.reserve(8);
-  Encoded encoded = encode_outcome(core, *call->op, call->media, *answer);
-  response.headers.emplace_back("content-type", std::move(encoded.content_type));
-  response.body = std::move(encoded.body);
-  reply_raw(core, call, std::move(response));
+  if (!is_long_list(*answer)) {
+    return reply_raw(core, call, encoded_response(core.now(), *call, *answer));
+  }
+  if (!can_be_streamed(*call)) return encode_by_worker(core, call, std::move(*answer));
+  if (std::exchange(call->answered, true)) return;
+  record(core, *call, answer->code);
+  stream_list(core, call, std::move(*answer));
 }
 
 }  // namespace keelway::apiserver

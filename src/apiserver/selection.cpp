@@ -165,6 +165,17 @@ std::string Selection::field(const schema::Object& object, std::string_view name
   return read_field(object, name);
 }
 
+Selection::Exact Selection::exact_field() const {
+  if (!served_as_stored(*kind_)) return {};
+  for (const auto& term : fields_.terms()) {
+    const bool ruled = std::any_of(std::begin(kRules), std::end(kRules), [&](const FieldRule& r) {
+      return r.group == kind_->group && r.resource == kind_->resource && r.field == term.field;
+    });
+    if (term.equal && !ruled) return {term.field, term.value};
+  }
+  return {};
+}
+
 bool Selection::matches(const schema::Object& object) const {
   if (!labels_.is_everything() && !labels_.matches(object.labels())) return false;
   if (fields_.empty()) return true;

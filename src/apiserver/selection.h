@@ -14,6 +14,12 @@ class Selection {
   static Answer<Selection> read(const Operation& op);
   bool everything() const { return labels_.is_everything() && fields_.empty(); }
   bool matches(const schema::Object& object) const;
+  // A field that must have one text for an object to match, readable as Object::field; by it
+  // watchers are found without asking each. Empty path: there is none.
+  struct Exact {
+    std::string path, text;
+  };
+  Exact exact_field() const;
 
  private:
   std::string field(const schema::Object& object, std::string_view name) const;

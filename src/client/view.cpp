@@ -7,16 +7,32 @@ std::string table_key(const Resource& r) {
   return r.resource + "." + r.group;
 }
 
-std::string object_key(std::string_view name_space, std::string_view name) {
-  std::string key;
-  key.reserve(name_space.size() + 1 + name.size());
-  key += name_space;
-  key += '\0';
-  key += name;
-  return key;
+// Adds to or takes out of the set under `key`; empty sets go.
+template <class Map, class Member>
+void change(Map& sets, std::string_view key, const Member& member, bool add) {
+  auto found = sets.find(key);
+  if (add) {
+    if (found == sets.end()) found = sets.try_emplace(std::string(key)).first;
+    found->second.insert(member);
+  } else if (found != sets.end()) {
+    found->second.erase(member);
+    if (found->second.empty()) sets.erase(found);
+  }
 }
 
 }  // namespace
+
+bool LocalView::Owned::operator<(const Owned& other) const {
+  if (table != other.table) return table->key < other.table->key;
+  return ByName::name(object) < ByName::name(other.object);
+}
+
+LocalView::Table& LocalView::table_for(const Resource& r) {
+  const auto [place, fresh] = tables_.try_emplace(table_key(r));
+  if (fresh) place->second.key = place->first;
+  place->second.resource = r;
+  return place->second;
+}
 
 const LocalView::Table* LocalView::table_of(const Resource& r) const {
   const auto found = tables_.find(table_key(r));
@@ -29,52 +45,31 @@ std::vector<ObjectPtr> View::pods_without_controller(std::string_view name_space
   return pods;
 }
 
-void LocalView::index(const Table& table, const ObjectPtr& object, bool add) {
-  const std::string key =
-      table_key(table.resource) + '\0' + object_key(object->name_space(), object->name());
-  for (const schema::OwnerReference& owner : object->owners()) {
-    if (add) {
-      owned_[owner.uid][key] = {table.resource, object};
-    } else if (const auto found = owned_.find(owner.uid); found != owned_.end()) {
-      found->second.erase(key);
-      if (found->second.empty()) owned_.erase(found);
-    }
+void LocalView::index(const Table& table, const ObjectPtr& slot, bool add) {
+  for (const schema::OwnerReference& owner : slot->owners()) {
+    change(owned_, owner.uid, Owned{&table, &slot}, add);
   }
   if (table.resource.resource != "pods" || !table.resource.group.empty()) return;
-  if (object->controller() == nullptr) {
-    std::map<std::string, ObjectPtr>& pods = uncontrolled_[object->name_space()];
-    if (add)
-      pods[object->name()] = object;
-    else
-      pods.erase(object->name());
-    if (pods.empty()) uncontrolled_.erase(object->name_space());
-  }
-  const std::string node = object->value().at("spec", "nodeName").as_string();
-  if (node.empty()) return;
-  if (add) {
-    pods_on_[node][key] = object;
-  } else if (const auto found = pods_on_.find(node); found != pods_on_.end()) {
-    found->second.erase(key);
-    if (found->second.empty()) pods_on_.erase(found);
-  }
+  if (slot->controller() == nullptr) change(uncontrolled_, slot->name_space(), &slot, add);
+  const std::string node = slot->field("spec.nodeName");
+  if (!node.empty()) change(pods_on_, node, &slot, add);
 }
 
 void LocalView::apply(const ChangeBatch& batch) {
   for (const Change& change : batch.changes) {
     const ObjectPtr& named = change.object ? change.object : change.previous;
     if (!named) continue;
-    Table& table = tables_[table_key(change.resource)];
-    table.resource = change.resource;
-    const std::string key = object_key(named->name_space(), named->name());
-    const auto found = table.objects.find(key);
-    if (found != table.objects.end()) {
-      index(table, found->second, false);
-      if (!change.object) table.objects.erase(found);
+    Table& table = table_for(change.resource);
+    const auto found = table.objects.find(named);
+    if (found == table.objects.end()) {
+      if (change.object) index(table, *table.objects.insert(change.object).first, true);
+      continue;
     }
-    if (change.object) {
-      table.objects[key] = change.object;
-      index(table, change.object, true);
-    }
+    index(table, *found, false);
+    auto slot = table.objects.extract(found);
+    if (!change.object) continue;
+    slot.value() = change.object;
+    index(table, *table.objects.insert(std::move(slot)).position, true);
   }
   if (batch.revision > revision_) revision_ = batch.revision;
   if (batch.synced) synced_ = true;
@@ -84,51 +79,46 @@ ObjectPtr LocalView::get(const Resource& r, std::string_view name_space,
                          std::string_view name) const {
   const Table* table = table_of(r);
   if (table == nullptr) return nullptr;
-  const auto found = table->objects.find(object_key(name_space, name));
-  return found != table->objects.end() ? found->second : nullptr;
+  const auto found = table->objects.find(ByName::Name(name_space, name));
+  return found != table->objects.end() ? *found : nullptr;
 }
 
 std::vector<ObjectPtr> LocalView::list(const Resource& r, std::string_view name_space) const {
-  std::vector<ObjectPtr> objects;
   const Table* table = table_of(r);
-  if (table == nullptr) return objects;
-  if (name_space.empty()) {
-    objects.reserve(table->objects.size());
-    for (const auto& [key, object] : table->objects) objects.push_back(object);
-    return objects;
-  }
-  const std::string prefix = object_key(name_space, "");
-  for (auto it = table->objects.lower_bound(prefix);
-       it != table->objects.end() && it->first.starts_with(prefix); ++it) {
-    objects.push_back(it->second);
+  if (table == nullptr) return {};
+  if (name_space.empty()) return {table->objects.begin(), table->objects.end()};
+  std::vector<ObjectPtr> objects;
+  for (auto at = table->objects.lower_bound(ByName::Name(name_space, ""));
+       at != table->objects.end() && (*at)->name_space() == name_space; ++at) {
+    objects.push_back(*at);
   }
   return objects;
 }
 
 std::vector<std::pair<Resource, ObjectPtr>> LocalView::owned_by(std::string_view uid) const {
   std::vector<std::pair<Resource, ObjectPtr>> owned;
-  const auto found = owned_.find(std::string(uid));
+  const auto found = owned_.find(uid);
   if (found == owned_.end()) return owned;
   owned.reserve(found->second.size());
-  for (const auto& [key, entry] : found->second) owned.push_back(entry);
+  for (const Owned& one : found->second) owned.emplace_back(one.table->resource, *one.object);
   return owned;
 }
 
 std::vector<ObjectPtr> LocalView::pods_on(std::string_view node_name) const {
   std::vector<ObjectPtr> pods;
-  const auto found = pods_on_.find(std::string(node_name));
+  const auto found = pods_on_.find(node_name);
   if (found == pods_on_.end()) return pods;
   pods.reserve(found->second.size());
-  for (const auto& [key, pod] : found->second) pods.push_back(pod);
+  for (const ObjectPtr* pod : found->second) pods.push_back(*pod);
   return pods;
 }
 
 std::vector<ObjectPtr> LocalView::pods_without_controller(std::string_view name_space) const {
   std::vector<ObjectPtr> pods;
-  const auto found = uncontrolled_.find(std::string(name_space));
+  const auto found = uncontrolled_.find(name_space);
   if (found == uncontrolled_.end()) return pods;
   pods.reserve(found->second.size());
-  for (const auto& [name, pod] : found->second) pods.push_back(pod);
+  for (const ObjectPtr* pod : found->second) pods.push_back(*pod);
   return pods;
 }
 

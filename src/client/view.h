@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -30,9 +31,27 @@ class View {
   virtual bool synced() const = 0;
 };
 
+// Orders objects by (namespace, name).
+struct ByName {
+  using is_transparent = void;
+  using Name = std::pair<std::string_view, std::string_view>;
+  static Name name(const Object& object) { return {object.name_space(), object.name()}; }
+  static Name name(const ObjectPtr& object) { return name(*object); }
+  static Name name(const ObjectPtr* object) { return name(**object); }
+  static Name name(const Name& name) { return name; }
+  template <class A, class B>
+  bool operator()(const A& a, const B& b) const {
+    return name(a) < name(b);
+  }
+};
+using ObjectSet = std::set<ObjectPtr, ByName>;
+
 // A View kept by applying change batches, on one executor.
 class LocalView final : public View {
  public:
+  LocalView() = default;
+  LocalView(LocalView&&) = default;
+  LocalView& operator=(LocalView&&) = default;
   void apply(const ChangeBatch& batch);
 
   ObjectPtr get(const Resource& r, std::string_view name_space,
@@ -47,17 +66,32 @@ class LocalView final : public View {
  private:
   struct Table {
     Resource resource;
-    // "namespace/name" sorts as (namespace, name): '/' is below every name character but '-' and
-    // '.', so a NUL separates instead.
-    std::map<std::string, ObjectPtr, std::less<>> objects;
+    std::string_view key;  // "resource.group", as in tables_
+    ObjectSet objects;
   };
-  void index(const Table& table, const ObjectPtr& object, bool add);
+  // Of the indexes, whose pointers live as long as the table has the object.
+  struct Owned {
+    const Table* table;
+    const ObjectPtr* object;  // in the table
+    bool operator<(const Owned& other) const;
+  };
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+  template <class Set>
+  using ByText = std::unordered_map<std::string, Set, Hash, std::equal_to<>>;
+  using Slots = std::set<const ObjectPtr*, ByName>;
+  void index(const Table& table, const ObjectPtr& slot, bool add);
+  Table& table_for(const Resource& r);
   const Table* table_of(const Resource& r) const;
 
   std::map<std::string, Table, std::less<>> tables_;  // by "resource.group"
-  std::unordered_map<std::string, std::map<std::string, std::pair<Resource, ObjectPtr>>> owned_;
-  std::unordered_map<std::string, std::map<std::string, ObjectPtr>> pods_on_;
-  std::unordered_map<std::string, std::map<std::string, ObjectPtr>> uncontrolled_;  // by namespace
+  ByText<std::set<Owned>> owned_;                     // by the owner's uid
+  ByText<Slots> pods_on_;                             // by node
+  ByText<Slots> uncontrolled_;                        // by namespace
   Revision revision_ = 0;
   bool synced_ = false;
 };

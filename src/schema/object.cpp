@@ -1,66 +1,103 @@
 #include "schema/object.h"
 
-#include <mutex>
+#include <deque>
 
+#include "schema/parsed_pool.h"
 #include "value/json.h"
 #include "value/json_scan.h"
 
 namespace keelway::schema {
 
-// The parsed form, made once whoever asks first.
-struct Object::Parsed {
-  std::once_flag once;
-  value::Value value;
+// Strings of the header that the bytes hold only escaped. Names of RBAC objects may be such.
+struct Object::Decoded {
+  std::deque<std::string> strings;  // addresses stay
 };
 
 namespace {
 
-std::vector<OwnerReference> read_owners(const value::Value& references) {
-  std::vector<OwnerReference> owners;
-  for (const value::Value& item : references.items()) {
-    owners.push_back({item["uid"].as_string(), item["kind"].as_string(), item["name"].as_string(),
-                      item["apiVersion"].as_string(), item["controller"].as_bool(),
-                      item["blockOwnerDeletion"].as_bool()});
-  }
-  return owners;
+// Of a quoted token without escapes.
+std::string_view unquoted(std::string_view token) {
+  return token.size() >= 2 ? token.substr(1, token.size() - 2) : std::string_view();
 }
 
-// Where "resourceVersion" has its sorted place in the metadata of `json`; 0 where there is none.
-std::uint32_t splice_place(std::string_view json) {
-  const auto metadata = value::find_json_member(json, "metadata");
-  if (!metadata) return 0;
-  const auto place = value::json_member_place(*metadata, "resourceVersion");
-  if (!place) return 0;
-  return static_cast<std::uint32_t>(static_cast<std::size_t>(metadata->data() - json.data()) +
-                                    *place);
+bool is_string(std::string_view token) {
+  return !token.empty() && token.front() == '"';
 }
 
 }  // namespace
 
-ObjectPtr Object::parse(std::shared_ptr<const std::string> bytes, std::int64_t revision) {
+Text Object::text_of(std::string_view token) {
+  if (!is_string(token)) return {};
+  if (token.find('\\') == std::string_view::npos) return Text(unquoted(token));
+  if (!decoded_) decoded_ = std::make_shared<Decoded>();
+  decoded_->strings.push_back(value::parse_json(token).value_or(value::Value()).as_string());
+  return Text(decoded_->strings.back());
+}
+
+void Object::read_owners(std::string_view references) {
+  owners_.reserve(1);
+  value::each_json_item(references, [&](std::string_view item) {
+    OwnerReference& owner = owners_.emplace_back();
+    value::each_json_member(item, [&](std::string_view name, std::string_view token) {
+      if (name == "uid") owner.uid = text_of(token);
+      if (name == "kind") owner.kind = text_of(token);
+      if (name == "name") owner.name = text_of(token);
+      if (name == "apiVersion") owner.api_version = text_of(token);
+      if (name == "controller") owner.controller = token == "true";
+      if (name == "blockOwnerDeletion") owner.block_owner_deletion = token == "true";
+    });
+  });
+  owners_.shrink_to_fit();
+}
+
+void Object::read_metadata(std::string_view metadata) {
+  const auto offset = [this](std::string_view token) {
+    return static_cast<std::uint32_t>(token.data() - bytes_->data());
+  };
+  value::each_json_member(metadata, [&](std::string_view name, std::string_view token) {
+    if (name == "name") name_ = text_of(token);
+    if (name == "namespace") namespace_ = text_of(token);
+    if (name == "uid") uid_ = text_of(token);
+    if (name == "deletionTimestamp") deleting_ = token != "null";
+    if (name == "labels") labels_at_ = offset(token);
+    if (name == "ownerReferences") read_owners(token);
+  });
+  if (const auto place = value::json_member_place(metadata, "resourceVersion")) {
+    splice_at_ = offset(metadata) + static_cast<std::uint32_t>(*place);
+  }
+}
+
+ObjectPtr Object::parse(std::shared_ptr<const std::string> bytes, std::int64_t revision,
+                        std::shared_ptr<ParsedPool> pool) {
   auto object = std::make_shared<Object>();
   object->revision_ = revision;
-  object->parsed_ = std::make_shared<Parsed>();
-  const value::Value document = value::parse_json(*bytes).value_or(value::Value::object());
-  const value::Value& metadata = document["metadata"];
-  object->namespace_ = metadata["namespace"].as_string();
-  object->name_ = metadata["name"].as_string();
-  object->uid_ = metadata["uid"].as_string();
-  object->deleting_ = !metadata["deletionTimestamp"].is_null();
-  for (const auto& [key, label] : metadata["labels"].members()) {
-    object->labels_.emplace_back(key, label.as_string());
-  }
-  object->owners_ = read_owners(metadata["ownerReferences"]);
-  object->splice_at_ = splice_place(*bytes);
   object->bytes_ = std::move(bytes);
+  object->pool_ = std::move(pool);
+  if (const auto metadata = value::find_json_member(*object->bytes_, "metadata")) {
+    object->read_metadata(*metadata);
+  }
   return object;
 }
 
+LabelViews Object::labels() const {
+  LabelViews labels;
+  if (labels_at_ == 0) return labels;
+  const std::string_view from = std::string_view(*bytes_).substr(labels_at_);
+  value::each_json_member(from, [&](std::string_view name, std::string_view token) {
+    // Keys and values of labels have no character that JSON escapes.
+    if (is_string(token)) labels.emplace_back(name, unquoted(token));
+  });
+  return labels;
+}
+
 std::string_view Object::label(std::string_view key) const {
-  for (const auto& [name, text] : labels_) {
-    if (name == key) return text;
-  }
-  return {};
+  std::string_view found;
+  if (labels_at_ == 0) return found;
+  const std::string_view from = std::string_view(*bytes_).substr(labels_at_);
+  value::each_json_member(from, [&](std::string_view name, std::string_view token) {
+    if (name == key && is_string(token)) found = unquoted(token);
+  });
+  return found;
 }
 
 const OwnerReference* Object::controller() const {
@@ -70,12 +107,18 @@ const OwnerReference* Object::controller() const {
   return nullptr;
 }
 
+std::string Object::field(std::string_view dotted_path) const {
+  const auto token = value::find_json_member(*bytes_, dotted_path);
+  if (!token || token->empty() || *token == "null") return "";
+  const char first = token->front();
+  if (first == '{' || first == '[') return "";
+  if (first != '"') return std::string(*token);
+  if (token->find('\\') == std::string_view::npos) return std::string(unquoted(*token));
+  return value::parse_json(*token).value_or(value::Value()).as_string();
+}
+
 value::Value Object::value() const {
-  std::call_once(parsed_->once, [this] {
-    parsed_->value = value::parse_json(*bytes_).value_or(value::Value::object());
-    parsed_->value.mutate("metadata").set("resourceVersion", std::to_string(revision_));
-  });
-  return parsed_->value;
+  return pool_ ? pool_->get(bytes_, revision_) : parse_document(*bytes_, revision_);
 }
 
 void Object::append_json(std::string& out) const {

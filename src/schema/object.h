@@ -1,5 +1,6 @@
-// A stored object: its bytes (compact JSON, without resourceVersion) and a small parsed header.
-// Immutable and shared by the cache, every watcher and every view.
+// A stored object: its bytes (compact JSON, without resourceVersion) and views of its header.
+// Immutable and shared by the cache, every watcher and every view. What is kept for long is the
+// bytes; the parsed form is made when somebody asks and does not stay.
 #pragma once
 
 #include <cstdint>
@@ -13,49 +14,79 @@
 
 namespace keelway::schema {
 
+class ParsedPool;  // parsed_pool.h
+
+// A string within an object's bytes; lives as long as the object. Becomes a string where one is
+// wanted.
+class Text : public std::string_view {
+ public:
+  using std::string_view::string_view;
+  Text() = default;
+  explicit Text(std::string_view text) : std::string_view(text) {}
+  operator std::string() const { return std::string(data(), size()); }
+  friend std::string operator+(std::string a, Text b) { return std::move(a.append(b)); }
+  friend std::string operator+(const char* a, Text b) { return std::string(a).append(b); }
+  friend std::string operator+(Text a, std::string_view b) { return std::string(a).append(b); }
+  friend std::string operator+(Text a, char b) { return std::string(a) + b; }
+};
+
 struct OwnerReference {
-  std::string uid, kind, name, api_version;
+  Text uid, kind, name, api_version;
   bool controller = false;
   bool block_owner_deletion = false;
+  bool operator==(const OwnerReference&) const = default;
 };
+using LabelViews = std::vector<std::pair<std::string_view, std::string_view>>;
 
 class Object {
  public:
-  // `bytes`: compact JSON as stored. Cannot fail on bytes that this program wrote; a document
-  // that is no object reads as one without metadata.
+  // `bytes`: compact JSON as stored. Cannot fail on bytes that this program wrote; of a document
+  // that is no object nothing is read. Without a pool every value() parses.
   static std::shared_ptr<const Object> parse(std::shared_ptr<const std::string> bytes,
-                                             std::int64_t revision);
+                                             std::int64_t revision,
+                                             std::shared_ptr<ParsedPool> pool = nullptr);
+  Object() = default;
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
 
-  const std::string& name_space() const { return namespace_; }  // empty: cluster-scoped
-  const std::string& name() const { return name_; }
-  const std::string& uid() const { return uid_; }
+  Text name_space() const { return namespace_; }  // empty: cluster-scoped
+  Text name() const { return name_; }
+  Text uid() const { return uid_; }
   std::int64_t revision() const { return revision_; }
-  bool deleting() const { return deleting_; }  // has a deletionTimestamp
-  const std::vector<std::pair<std::string, std::string>>& labels() const { return labels_; }
+  bool deleting() const { return deleting_; }          // has a deletionTimestamp
+  LabelViews labels() const;                           // in the order of their keys
   std::string_view label(std::string_view key) const;  // empty where absent
   const std::vector<OwnerReference>& owners() const { return owners_; }
   const OwnerReference* controller() const;  // the owner with controller: true, or null
   const std::string& bytes() const { return *bytes_; }
   const std::shared_ptr<const std::string>& shared_bytes() const { return bytes_; }
+  // The scalar at a path of members ("spec.nodeName") as text, found without parsing; empty where
+  // it is absent, null, an object or an array.
+  std::string field(std::string_view dotted_path) const;
 
-  // The document with metadata.resourceVersion set. Parsed at the first call and kept while
-  // anyone may ask again; safe from any thread.
+  // The document with metadata.resourceVersion set. Parsed anew where nobody asked lately; safe
+  // from any thread.
   value::Value value() const;
   // Compact JSON with metadata.resourceVersion spliced in.
   std::string json() const;
   void append_json(std::string& out) const;
 
  private:
-  struct Parsed;
-  std::string namespace_, name_, uid_;
+  struct Decoded;
+  void read_metadata(std::string_view metadata);
+  void read_owners(std::string_view references);
+  Text text_of(std::string_view token);
+
+  std::shared_ptr<const std::string> bytes_;
+  std::shared_ptr<ParsedPool> pool_;
   std::int64_t revision_ = 0;
+  Text namespace_, name_, uid_;  // into the bytes, or into decoded_
+  std::vector<OwnerReference> owners_;
+  std::shared_ptr<Decoded> decoded_;
   // Offset in the bytes where the revision's member goes; 0: unknown, the document is encoded anew.
   std::uint32_t splice_at_ = 0;
+  std::uint32_t labels_at_ = 0;  // 0: none
   bool deleting_ = false;
-  std::vector<std::pair<std::string, std::string>> labels_;
-  std::vector<OwnerReference> owners_;
-  std::shared_ptr<const std::string> bytes_;
-  std::shared_ptr<Parsed> parsed_;
 };
 using ObjectPtr = std::shared_ptr<const Object>;
 

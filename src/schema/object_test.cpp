@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "schema/parsed_pool.h"
 #include "value/json.h"
 
 namespace keelway::schema {
@@ -24,6 +25,106 @@ TEST(Object, TheRevisionIsSplicedWhereAnEncoderWouldPutIt) {
     const auto object = Object::parse(std::make_shared<const std::string>(bytes), 42);
     EXPECT_EQ(spliced(bytes), value::to_json(object->value())) << bytes;
   }
+}
+
+TEST(Object, TheHeaderIsReadFromTheBytes) {
+  const auto object = Object::parse(
+      std::make_shared<const std::string>(
+          R"({"data":{"metadata":"no"},"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z",)"
+          R"("labels":{"app":"web","tier":""},"name":"a","namespace":"n","ownerReferences":)"
+          R"([{"apiVersion":"v1","kind":"K","name":"x","uid":"1"},{"apiVersion":"g/v1",)"
+          R"("blockOwnerDeletion":true,"controller":true,"kind":"L","name":"y","uid":"2"}],)"
+          R"("uid":"u"},"spec":{"count":3,"nodeName":"n-1","none":null,"tree":{}}})"),
+      7);
+  EXPECT_EQ(object->name(), "a");
+  EXPECT_EQ(object->name_space(), "n");
+  EXPECT_EQ(object->uid(), "u");
+  EXPECT_TRUE(object->deleting());
+  EXPECT_EQ(object->labels(), (LabelViews{{"app", "web"}, {"tier", ""}}));
+  EXPECT_EQ(object->label("app"), "web");
+  EXPECT_EQ(object->label("none"), "");
+  ASSERT_EQ(object->owners().size(), 2u);
+  EXPECT_EQ(object->owners()[0].uid, "1");
+  ASSERT_NE(object->controller(), nullptr);
+  EXPECT_EQ(object->controller()->name, "y");
+  EXPECT_TRUE(object->controller()->block_owner_deletion);
+  EXPECT_EQ(object->field("spec.nodeName"), "n-1");
+  EXPECT_EQ(object->field("spec.count"), "3");
+  EXPECT_EQ(object->field("spec.none"), "");
+  EXPECT_EQ(object->field("spec.tree"), "");
+  EXPECT_EQ(object->field("spec.absent.deeper"), "");
+}
+
+TEST(Object, EscapedNamesAreRead) {
+  const auto object = Object::parse(
+      std::make_shared<const std::string>(R"({"metadata":{"name":"a\"b\\c","uid":"u"}})"), 1);
+  EXPECT_EQ(object->name(), R"(a"b\c)");
+  EXPECT_EQ(object->uid(), "u");
+}
+
+TEST(Object, OfAnythingElseNothingIsRead) {
+  for (const std::string bytes : {"", "[]", "7", R"({"metadata":7})", R"({"metadata":)", "{"}) {
+    const auto object = Object::parse(std::make_shared<const std::string>(bytes), 1);
+    EXPECT_EQ(object->name(), "") << bytes;
+    EXPECT_TRUE(object->labels().empty()) << bytes;
+    EXPECT_TRUE(object->owners().empty()) << bytes;
+  }
+}
+
+TEST(Text, ReadsAsAString) {
+  const auto object =
+      Object::parse(std::make_shared<const std::string>(R"({"metadata":{"name":"a"}})"), 1);
+  const std::string name = object->name();
+  EXPECT_EQ(name + "-" + object->name() + "/" + object->name(), "a-a/a");
+  EXPECT_EQ("x" + object->name() + 'y', "xay");
+}
+
+TEST(ParsedPool, ABurstParsesOnceAndTheIdleKeepNothing) {
+  int woken = 0;
+  const auto pool = std::make_shared<ParsedPool>(1000, [&] { ++woken; });
+  const auto object = Object::parse(
+      std::make_shared<const std::string>(R"({"metadata":{"labels":{},"name":"a"}})"), 5, pool);
+  const value::Value first = object->value();
+  EXPECT_EQ(first.at("metadata", "resourceVersion").as_string(), "5");
+  // The same tree, not an equal one.
+  EXPECT_EQ(&first["metadata"], &object->value()["metadata"]);
+  EXPECT_EQ(woken, 1);
+  EXPECT_TRUE(pool->sweep());
+  EXPECT_EQ(&first["metadata"], &object->value()["metadata"]);  // young again
+  EXPECT_TRUE(pool->sweep());
+  EXPECT_FALSE(pool->sweep());
+  EXPECT_NE(&first["metadata"], &object->value()["metadata"]);
+  EXPECT_EQ(woken, 2);
+}
+
+TEST(ParsedPool, IsBounded) {
+  const auto pool = std::make_shared<ParsedPool>(400, [] {});
+  std::vector<ObjectPtr> objects;
+  for (int i = 0; i < 100; ++i) {
+    const std::string json = R"({"metadata":{"name":"a)" + std::to_string(i) + R"("}})";
+    objects.push_back(Object::parse(std::make_shared<const std::string>(json), 1, pool));
+  }
+  const value::Value oldest = objects.front()->value();
+  for (const ObjectPtr& object : objects) (void)object->value();
+  EXPECT_NE(&oldest["metadata"], &objects.front()->value()["metadata"]);
+}
+
+TEST(ParsedPool, OneOfTwoRevisionsOfTheSameBytesIsNotTakenForTheOther) {
+  const auto pool = std::make_shared<ParsedPool>(1000, [] {});
+  const auto bytes = std::make_shared<const std::string>(R"({"metadata":{"name":"a"}})");
+  const auto before = Object::parse(bytes, 5, pool), after = Object::parse(bytes, 6, pool);
+  EXPECT_EQ(before->value().at("metadata", "resourceVersion").as_string(), "5");
+  EXPECT_EQ(after->value().at("metadata", "resourceVersion").as_string(), "6");
+}
+
+TEST(ParsedPool, AClosedOneKeepsNothing) {
+  int woken = 0;
+  const auto pool = std::make_shared<ParsedPool>(1000, [&] { ++woken; });
+  pool->close();
+  const auto object =
+      Object::parse(std::make_shared<const std::string>(R"({"metadata":{}})"), 5, pool);
+  EXPECT_EQ(object->value().at("metadata", "resourceVersion").as_string(), "5");
+  EXPECT_EQ(woken, 0);
 }
 
 }  // namespace

@@ -5,11 +5,12 @@ namespace {
 
 // Past the closing quote of the string that opens at `at`.
 std::size_t skip_string(std::string_view json, std::size_t at) {
-  for (++at; at < json.size(); ++at) {
-    if (json[at] == '\\')
-      ++at;
-    else if (json[at] == '"')
-      return at + 1;
+  std::size_t quote = at;
+  while ((quote = json.find('"', quote + 1)) != std::string_view::npos) {
+    // Escaped where an odd number of backslashes stands before it.
+    std::size_t first = quote;
+    while (first > at + 1 && json[first - 1] == '\\') --first;
+    if ((quote - first) % 2 == 0) return quote + 1;
   }
   return json.size();
 }
@@ -87,6 +88,26 @@ std::optional<std::size_t> json_member_place(std::string_view json, std::string_
     return member.name < key;
   });
   return present ? std::nullopt : place;
+}
+
+void each_json_member(
+    std::string_view json,
+    const std::function<void(std::string_view name, std::string_view value)>& see) {
+  walk(json, [&](const Member& member) {
+    see(member.name, member.value);
+    return true;
+  });
+}
+
+void each_json_item(std::string_view json, const std::function<void(std::string_view item)>& see) {
+  if (json.empty() || json.front() != '[') return;
+  std::size_t at = 1;
+  while (at < json.size() && json[at] != ']') {
+    const std::size_t end = skip_value(json, at);
+    if (end <= at) return;
+    see(json.substr(at, end - at));
+    at = end < json.size() && json[end] == ',' ? end + 1 : end;
+  }
 }
 
 }  // namespace keelway::value

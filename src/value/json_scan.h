@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -17,5 +18,13 @@ std::optional<std::string_view> find_json_member(std::string_view json,
 // the offset of the first greater key, or of the closing brace. nullopt where `json` is no object
 // or has the member already.
 std::optional<std::size_t> json_member_place(std::string_view json, std::string_view key);
+
+// Every member of the object at the start of `json`, in order: its name without quotes, escapes as
+// they are, and the raw text of its value. Nothing where there is no object.
+void each_json_member(
+    std::string_view json,
+    const std::function<void(std::string_view name, std::string_view value)>& see);
+// The raw text of every item of the array at the start of `json`.
+void each_json_item(std::string_view json, const std::function<void(std::string_view item)>& see);
 
 }  // namespace keelway::value

@@ -160,6 +160,15 @@ bool LabelSelector::matches(const Labels& labels) const {
   });
 }
 
+bool LabelSelector::matches(const LabelViews& labels) const {
+  return matches_with([&](std::string_view key) -> std::optional<std::string_view> {
+    for (const auto& [name, text] : labels) {
+      if (name == key) return text;
+    }
+    return std::nullopt;
+  });
+}
+
 bool LabelSelector::matches(const Value& labels) const {
   return matches_with([&](const std::string& key) -> std::optional<std::string_view> {
     const Value* found = labels.find(key);

@@ -14,6 +14,7 @@
 namespace keelway::value {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
+using LabelViews = std::vector<std::pair<std::string_view, std::string_view>>;
 
 struct Requirement {
   enum class Operator { in, not_in, exists, does_not_exist, greater_than, less_than };
@@ -41,6 +42,7 @@ class LabelSelector {
   static LabelSelector from_map(const Value& v);
 
   bool matches(const Labels& labels) const;
+  bool matches(const LabelViews& labels) const;
   bool matches(const Value& labels) const;  // an object of strings, or null
   bool is_everything() const { return !nothing_ && requirements_.empty(); }
   bool is_nothing() const { return nothing_; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "schema/parsed_pool.h"
 #include "watch/fanout.h"
 #include "watch/unreadable.h"
 #include "watch/window.h"
@@ -12,6 +13,10 @@ namespace {
 
 constexpr base::Duration retry_min = std::chrono::milliseconds(100);
 constexpr base::Duration retry_max = std::chrono::seconds(10);
+// A parsed document lives one to two periods after it was last asked for. A tree weighs several
+// times its JSON.
+constexpr base::Duration sweep_period = std::chrono::milliseconds(250);
+constexpr std::size_t parsed_bytes_max = 2u << 20;
 
 struct Waiter {
   std::move_only_function<void(bool)> done;
@@ -30,6 +35,13 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
         fanout_(std::make_shared<Fanout>()) {}
 
   void start(std::move_only_function<void(base::Result<void>)> done) {
+    // Held by objects that may outlive this, on other threads.
+    parsed_ = std::make_shared<schema::ParsedPool>(parsed_bytes_max, [this] {
+      executor_.post([weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->sweep_later();
+      });
+    });
+    window_.use(parsed_);
     started_ = std::move(done);
     read_first();
   }
@@ -65,6 +77,7 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
   void tell(const std::vector<CacheEventPtr>& events, bool initial);
   void run_waiters();
   void catch_up(const Fanout::SubscriberPtr& subscriber);
+  void sweep_later();
 
   runtime::Executor& executor_;
   store::Keyspace& keyspace_;
@@ -75,7 +88,9 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
   std::unique_ptr<store::Watch> watch_;
   std::multimap<Revision, std::shared_ptr<Waiter>> waiters_;
   std::move_only_function<void(base::Result<void>)> started_;
+  std::shared_ptr<schema::ParsedPool> parsed_;
   runtime::TimerId retry_ = 0;
+  runtime::TimerId sweep_ = 0;
   base::Duration retry_wait_ = retry_min;
   // Ready once the window has reached this: what the first reading left to be replayed.
   Revision ready_at_ = 0;
@@ -87,11 +102,23 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
 void Cache::Impl::stop() {
   stopped_ = true;
   watch_.reset();
+  if (parsed_) parsed_->close();
+  if (sweep_ != 0) executor_.cancel(sweep_);
   if (retry_ != 0) executor_.cancel(retry_);
   for (auto& [revision, waiter] : waiters_) {
     if (waiter->timer != 0) executor_.cancel(waiter->timer);
   }
   waiters_.clear();
+}
+
+void Cache::Impl::sweep_later() {
+  if (stopped_ || sweep_ != 0) return;
+  sweep_ = executor_.after(sweep_period, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->stopped_) return;
+    self->sweep_ = 0;
+    if (self->parsed_->sweep()) self->sweep_later();
+  });
 }
 
 // The snapshot is taken some revisions before the head, and the events since then are replayed
@@ -176,7 +203,7 @@ void Cache::Impl::finish_reading(const Reading& reading) {
 
 void Cache::Impl::load(const Reading& reading) {
   for (const store::Entry& entry : reading.entries) {
-    window_.load(entry.key, Object::parse(entry.value, entry.modified));
+    window_.load(entry.key, Object::parse(entry.value, entry.modified, parsed_));
   }
   window_.cut(reading.revision);
 }
@@ -241,7 +268,9 @@ void Cache::Impl::apply_differences(const Reading& reading) {
   std::vector<CacheEventPtr> events;
   for (const Change& change : changes) {
     ObjectPtr object;
-    if (change.entry != nullptr) object = Object::parse(change.entry->value, change.revision);
+    if (change.entry != nullptr) {
+      object = Object::parse(change.entry->value, change.revision, parsed_);
+    }
     if (auto event = window_.apply(change.key, std::move(object), change.revision)) {
       events.push_back(std::move(event));
     }
@@ -273,7 +302,7 @@ void Cache::Impl::apply(const store::EventBatch& batch) {
     if (unreadable_.takes(change)) continue;
     ObjectPtr object;
     if (change.type == store::Event::Type::put) {
-      object = Object::parse(change.entry.value, change.entry.modified);
+      object = Object::parse(change.entry.value, change.entry.modified, parsed_);
     }
     auto event = window_.apply(change.entry.key, std::move(object), change.entry.modified);
     if (event) events.push_back(std::move(event));
@@ -321,6 +350,8 @@ base::Result<std::unique_ptr<CacheSubscription>> Cache::Impl::subscribe(Subscrib
   }
   auto subscriber = std::make_shared<Fanout::Subscriber>();
   subscriber->scope = std::move(request.prefix);
+  subscriber->field = std::move(request.field);
+  subscriber->text = std::move(request.text);
   subscriber->position = request.after;
   subscriber->on_batch = std::move(request.on_batch);
   subscriber->on_end = std::move(request.on_end);

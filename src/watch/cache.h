@@ -70,6 +70,10 @@ class CacheSubscription {
 struct SubscribeRequest {
   // "" (everything), a resource's prefix, a namespace's prefix, or one whole key.
   std::string prefix;
+  // Narrows what is delivered to events whose object has, or had before, this text in the field
+  // at a path of members ("spec.nodeName"; Object::field). An empty path: all events. A backlog
+  // and the events beside them in a batch may come too: the subscriber still filters.
+  std::string field = {}, text = {};
   // Events with a greater revision. May lie in the future.
   Revision after = 0;
   // Only batches with matching events come; progress beyond is Cache::revision(). What the window

@@ -194,6 +194,44 @@ TEST(KeysTest, KeysNameObjects) {
   EXPECT_EQ(resource_prefix_of("/short"), "/short");
 }
 
+// An event reaches those who wait for the text that a field has now, or had before, and nobody
+// else; in one batch the events of one subscriber keep their order.
+TEST_F(CacheTest, AFieldNarrowsWhatIsDelivered) {
+  start();
+  const auto put_uid = [&](const std::string& key, const std::string& uid) { put(key, uid); };
+  const auto narrow = [&](const std::string& text) {
+    auto sink = std::make_unique<Sink>();
+    run([&, to = sink.get()] {
+      SubscribeRequest request;
+      request.prefix = pods;
+      request.field = "metadata.uid";
+      request.text = text;
+      request.on_batch = [to](const CacheBatch& batch) { note(*to, batch); };
+      request.on_end = [to](base::Error error) { to->ends.push_back(std::move(error)); };
+      to->handle = cache_->subscribe(std::move(request)).value();
+    });
+    return sink;
+  };
+  const auto x = narrow("x"), y = narrow("y"), other = narrow("z");
+  const auto all = subscribe(pods, 0);
+  put_uid(a, "x");
+  put_uid(b, "y");
+  put_uid(a, "y");
+  put_uid(node, "x");
+  remove(a);
+  settle();
+  EXPECT_EQ(x->text, "+a@1 ~a@3");
+  EXPECT_EQ(y->text, "+b@2 ~a@3 -a@5");
+  EXPECT_EQ(other->text, "");
+  EXPECT_EQ(all->text, "+a@1 +b@2 ~a@3 -a@5");
+  run([&] { x->handle.reset(); });
+  put_uid(c, "x");
+  put_uid(c, "y");
+  settle();
+  EXPECT_EQ(x->text, "+a@1 ~a@3");
+  EXPECT_EQ(y->text, "+b@2 ~a@3 -a@5 ~c@7");
+}
+
 TEST_F(CacheTest, StartsWithWhatIsThereAndFollows) {
   put(a);
   put(node);

@@ -19,7 +19,11 @@ class Fanout::Handle final : public CacheSubscription {
 };
 
 std::unique_ptr<CacheSubscription> Fanout::add(const SubscriberPtr& subscriber) {
-  by_scope_[subscriber->scope].push_back(subscriber);
+  Scope& scope = by_scope_[subscriber->scope];
+  if (subscriber->field.empty())
+    scope.all.push_back(subscriber);
+  else
+    scope.by_field[subscriber->field][subscriber->text].push_back(subscriber);
   return std::make_unique<Handle>(shared_from_this(), subscriber);
 }
 
@@ -32,37 +36,62 @@ void Fanout::remove(const SubscriberPtr& subscriber) {
   std::erase(observers_, subscriber);
   const auto found = by_scope_.find(subscriber->scope);
   if (found == by_scope_.end()) return;
-  std::erase(found->second, subscriber);
-  if (found->second.empty()) by_scope_.erase(found);
+  Scope& scope = found->second;
+  if (subscriber->field.empty()) {
+    std::erase(scope.all, subscriber);
+  } else if (const auto field = scope.by_field.find(subscriber->field);
+             field != scope.by_field.end()) {
+    const auto text = field->second.find(subscriber->text);
+    if (text != field->second.end()) {
+      std::erase(text->second, subscriber);
+      if (text->second.empty()) field->second.erase(text);
+    }
+    if (field->second.empty()) scope.by_field.erase(field);
+  }
+  if (scope.empty()) by_scope_.erase(found);
 }
 
 void Fanout::tell_observers(const CacheBatch& batch) {
   for (std::size_t i = 0; i < observers_.size(); ++i) observers_[i]->on_batch(batch);
 }
 
+// The events of each list of subscribers, lists in the order of their first event.
+class Fanout::Shares {
+ public:
+  void add(const Subscribers& subscribers, const CacheEventPtr& event) {
+    const auto [place, fresh] = place_of_.try_emplace(&subscribers, shares_.size());
+    if (fresh) shares_.push_back({subscribers, {}});
+    std::vector<CacheEventPtr>& events = shares_[place->second].events;
+    // A short key is its own resource prefix, and a field may keep its text: once is enough.
+    if (events.empty() || events.back() != event) events.push_back(event);
+  }
+  const std::vector<Share>& all() const { return shares_; }
+
+ private:
+  std::vector<Share> shares_;
+  std::unordered_map<const Subscribers*, std::size_t> place_of_;
+};
+
 void Fanout::tell_subscribers(const CacheBatch& batch) {
-  // The events of each scope that somebody watches, scopes in the order of their first event.
-  // Copies of the lists, because a callback may end any subscription.
-  struct Share {
-    Subscribers subscribers;
-    std::vector<CacheEventPtr> events;
-  };
-  std::vector<Share> shares;
-  std::unordered_map<std::string, std::size_t> share_of;
+  Shares shares;
   for (const CacheEventPtr& event : batch.events) {
     const std::string_view key = event->key;
-    for (const std::string_view scope :
+    for (const std::string_view name :
          {std::string_view(), resource_prefix_of(key), namespace_prefix_of(key), key}) {
-      const auto found = by_scope_.find(scope);
-      if (found == by_scope_.end()) continue;
-      const auto [share, fresh] = share_of.try_emplace(found->first, shares.size());
-      if (fresh) shares.push_back({found->second, {}});
-      std::vector<CacheEventPtr>& events = shares[share->second].events;
-      // A short key is its own resource prefix: once is enough.
-      if (events.empty() || events.back() != event) events.push_back(event);
+      const auto scope = by_scope_.find(name);
+      if (scope == by_scope_.end()) continue;
+      if (!scope->second.all.empty()) shares.add(scope->second.all, event);
+      for (const auto& [field, by_text] : scope->second.by_field) {
+        const auto tell = [&](const Object& object) {
+          const auto found = by_text.find(object.field(field));
+          if (found != by_text.end()) shares.add(found->second, event);
+        };
+        tell(*event->object);
+        if (event->previous && event->previous != event->object) tell(*event->previous);
+      }
     }
   }
-  for (const Share& share : shares) {
+  for (const Share& share : shares.all()) {
     for (const SubscriberPtr& subscriber : share.subscribers) {
       if (subscriber->ended || subscriber->behind) continue;
       deliver(subscriber, share.events, batch.revision);

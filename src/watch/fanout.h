@@ -15,8 +15,9 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
  public:
   struct Subscriber {
     std::string scope;
-    Revision position = 0;  // events up to it were delivered or are not wanted
-    bool behind = false;    // waits for its backlog; live batches pass it by
+    std::string field, text;  // of SubscribeRequest
+    Revision position = 0;    // events up to it were delivered or are not wanted
+    bool behind = false;      // waits for its backlog; live batches pass it by
     bool ended = false;
     std::move_only_function<void(const CacheBatch&)> on_batch;
     std::move_only_function<void(base::Error)> on_end;
@@ -47,7 +48,21 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
     }
   };
   // Looked up, never iterated.
-  std::unordered_map<std::string, Subscribers, Hash, std::equal_to<>> by_scope_;
+  template <class T>
+  using ByText = std::unordered_map<std::string, T, Hash, std::equal_to<>>;
+  struct Scope {
+    Subscribers all;
+    // By field, then by its text: an event is read once for a field, whoever listens.
+    std::map<std::string, ByText<Subscribers>> by_field;
+    bool empty() const { return all.empty() && by_field.empty(); }
+  };
+  // Those who hear the same events of one batch.
+  struct Share {
+    Subscribers subscribers;  // a copy, because a callback may end any subscription
+    std::vector<CacheEventPtr> events;
+  };
+  class Shares;
+  ByText<Scope> by_scope_;
   Subscribers observers_;
 };
 

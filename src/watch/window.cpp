@@ -32,7 +32,7 @@ CacheEventPtr Window::apply(const std::string& key, ObjectPtr object, Revision d
     if (!event->previous) return nullptr;
     event->type = CacheEvent::Type::deleted;
     event->revision = deleted_at;
-    event->object = Object::parse(event->previous->shared_bytes(), deleted_at);
+    event->object = Object::parse(event->previous->shared_bytes(), deleted_at, parsed_);
     objects.erase(found);
   }
   remember(table->second, event);

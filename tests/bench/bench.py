@@ -497,4 +497,5 @@ def main():
         print(f"{options.command} {name}: {value}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -66,6 +66,7 @@ struct Extra {
   std::string accept = {};
   std::string user = "admin";  // a member of system:masters; empty: no credentials
   std::vector<http::Header> headers = {};
+  bool stuck = false;  // the client takes nothing until the test says so
 };
 
 class Rig {

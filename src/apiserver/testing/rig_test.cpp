@@ -83,6 +83,7 @@ http::Request make_request(std::string method, std::string target, std::string b
 
 ExchangePtr Rig::open(std::string method, std::string target, const Extra& extra) {
   auto exchange = std::make_shared<FakeExchange>();
+  exchange->stuck = extra.stuck;
   executor->post(
       [this, exchange,
        request = make_request(std::move(method), std::move(target), "", extra)]() mutable {

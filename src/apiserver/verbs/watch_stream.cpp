@@ -47,7 +47,8 @@ class WatchStream : public std::enable_shared_from_this<WatchStream> {
   void end(bool broken = false);
 
  private:
-  void send_current();
+  void collect_current();
+  void send_initial();
   void listen(Revision after);
   void take(const watch::CacheBatch& batch);
   void take_one(const watch::CacheEventPtr& event);
@@ -70,7 +71,11 @@ class WatchStream : public std::enable_shared_from_this<WatchStream> {
   std::unique_ptr<watch::CacheSubscription> subscription_;
   runtime::TimerId timeout_ = 0;
   std::string buffer_;
+  std::vector<ObjectPtr> initial_;  // the state at `seen_`; null where it has been sent
+  std::size_t initial_sent_ = 0;
+  bool end_mark_ = false;   // a bookmark says where the initial state ends
   Revision seen_ = 0;       // everything up to here has been sent or passed over
+  bool level_ = false;      // nothing that the cache holds is outstanding
   bool head_sent_ = false;  // column definitions of a Table
   bool done_ = false;
 };
@@ -107,28 +112,43 @@ void WatchStream::start(std::vector<http::Header> headers, bool initial, bool en
   core_.bookmarks->add(shared_from_this(), op_->query.flag("allowWatchBookmarks"));
   core_.metrics->watches.set(static_cast<double>(core_.bookmarks->open()));
   arm_timeout();
-  seen_ = after;
-  if (initial) {
-    send_current();
-    seen_ = core_.cache.revision();
-  } else if (after == 0) {
-    seen_ = core_.cache.revision();
-  }
-  if (end_mark) bookmark(true);
-  flush();
-  listen(seen_);
+  seen_ = initial || after == 0 ? core_.cache.revision() : after;
+  end_mark_ = end_mark;
+  if (initial) collect_current();
+  send_initial();
 }
 
-void WatchStream::send_current() {
+void WatchStream::collect_current() {
   (void)core_.cache.scan({prefix(), "", 0}, [&](std::string_view, const ObjectPtr& object) {
-    if (selection_.matches(*object)) send_object(0, object);
+    if (selection_.matches(*object)) initial_.push_back(object);
     return true;
   });
+}
+
+// As much as the client takes; what comes after the state waits in the history window.
+void WatchStream::send_initial() {
+  while (initial_sent_ < initial_.size()) {
+    send_object(0, std::exchange(initial_[initial_sent_++], nullptr));
+    if (exchange_->pending_bytes() <= kPendingMax) continue;
+    exchange_->on_drained([weak = weak_from_this()] {
+      const auto stream = weak.lock();
+      if (stream && !stream->done_ && !stream->subscription_) stream->send_initial();
+    });
+    return;
+  }
+  initial_ = {};
+  initial_sent_ = 0;
+  if (end_mark_) bookmark(true);
+  flush();
+  listen(seen_);
 }
 
 void WatchStream::listen(Revision after) {
   watch::SubscribeRequest request;
   request.prefix = prefix();
+  Selection::Exact exact = selection_.exact_field();
+  request.field = std::move(exact.path);
+  request.text = std::move(exact.text);
   request.after = after;
   request.on_batch = [this](const watch::CacheBatch& batch) { take(batch); };
   request.on_end = [this](base::Error error) {
@@ -145,6 +165,13 @@ void WatchStream::listen(Revision after) {
     return;
   }
   subscription_ = std::move(*subscribed);
+  // The backlog comes in a task that is queued before this one.
+  level_ = after >= core_.cache.revision();
+  if (level_) return;
+  core_.executor.post([weak = weak_from_this()] {
+    const auto stream = weak.lock();
+    if (stream && stream->subscription_) stream->level_ = true;
+  });
 }
 
 void WatchStream::take(const watch::CacheBatch& batch) {
@@ -206,7 +233,7 @@ void WatchStream::send_object(int type, const ObjectPtr& object) {
 
 void WatchStream::send(int type, const Value& object) {
   if (media_.form == Form::table) {
-    schema::TableOptions options = table_options(core_, *op_, media_);
+    schema::TableOptions options = table_options(core_.now(), *op_, media_);
     options.resource_version = object.at("metadata", "resourceVersion").as_string();
     options.no_headers = head_sent_;
     head_sent_ = true;
@@ -232,7 +259,8 @@ void WatchStream::send_error(const schema::Status& status) {
 
 void WatchStream::bookmark(bool initial_end) {
   if (done_ || (!initial_end && !subscription_)) return;
-  const std::string revision = std::to_string(core_.cache.revision());
+  const std::string revision =
+      std::to_string(initial_end || !level_ ? seen_ : core_.cache.revision());
   Value object = Value::object(
       {{"kind", std::string(op_->kind->kind)}, {"apiVersion", op_->kind->api_version()}});
   object.set("metadata",
@@ -242,7 +270,7 @@ void WatchStream::bookmark(bool initial_end) {
         .set("annotations", Value::object({{"k8s.io/initial-events-end", "true"}}));
   }
   if (media_.form == Form::table) {
-    schema::TableOptions options = table_options(core_, *op_, media_);
+    schema::TableOptions options = table_options(core_.now(), *op_, media_);
     options.no_headers = head_sent_;
     head_sent_ = true;
     object = schema::bookmark_table(*op_->kind, revision, options);
@@ -282,15 +310,16 @@ BookmarkClock::~BookmarkClock() {
 }
 
 void BookmarkClock::add(std::shared_ptr<WatchStream> stream, bool bookmarks) {
-  streams_.emplace(std::move(stream), bookmarks);
+  if (streams_.emplace(std::move(stream), bookmarks).second && bookmarks) ++wanting_;
   schedule();
 }
 
 void BookmarkClock::remove(const std::shared_ptr<WatchStream>& stream) {
-  streams_.erase(stream);
-  for (const auto& [other, bookmarks] : streams_) {
-    if (bookmarks) return;
-  }
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  if (found->second) --wanting_;
+  streams_.erase(found);
+  if (wanting_ > 0) return;
   executor_.cancel(timer_);
   timer_ = 0;
 }
@@ -301,12 +330,7 @@ void BookmarkClock::end_all() {
 }
 
 void BookmarkClock::schedule() {
-  if (timer_ != 0) return;
-  for (const auto& [stream, bookmarks] : streams_) {
-    if (!bookmarks) continue;
-    timer_ = executor_.after(kBookmarkPeriod, [this] { tick(); });
-    return;
-  }
+  if (timer_ == 0 && wanting_ > 0) timer_ = executor_.after(kBookmarkPeriod, [this] { tick(); });
 }
 
 void BookmarkClock::tick() {

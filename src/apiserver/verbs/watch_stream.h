@@ -44,6 +44,7 @@ class BookmarkClock {
   void tick();
   runtime::Executor& executor_;
   std::map<std::shared_ptr<WatchStream>, bool> streams_;  // wants bookmarks?
+  std::size_t wanting_ = 0;
   runtime::TimerId timer_ = 0;
 };
 

@@ -106,6 +106,19 @@ TEST(WatchStream, ASlowReaderPausesAndCatchesUp) {
   EXPECT_EQ(watch->events(), (Lines{"ADDED a", "ADDED b"}));
 }
 
+TEST(WatchStream, AFieldSelectorSeesObjectsComeAndGo) {
+  Rig rig;
+  const auto watch = rig.open("GET", kMaps + "?watch=1&fieldSelector=metadata.name%3Da");
+  const auto scoped =
+      rig.open("GET", "/api/v1/configmaps?watch=1&fieldSelector=metadata.namespace%3Ddefault");
+  rig.ask("POST", kMaps, config_map("a", "x"));
+  rig.ask("POST", kMaps, config_map("b", "x"));
+  rig.ask("DELETE", kMaps + "/a");
+  rig.run_for(milliseconds(50));
+  EXPECT_EQ(watch->events(), (Lines{"ADDED a", "DELETED a"}));
+  EXPECT_EQ(scoped->events(), (Lines{"ADDED a", "ADDED b", "DELETED a"}));
+}
+
 TEST(WatchStream, AnIdleServerOwnsNoTimer) {
   Rig rig;
   rig.run_for(seconds(1));

@@ -23,7 +23,7 @@ struct Revision {
   base::WallTime created;
   bool resized() const { return replicas != replicas_before; }
   std::string annotation(std::string_view key) const;
-  const std::string& name() const { return object->name(); }
+  schema::Text name() const { return object->name(); }
 };
 
 struct Rollout {
