@@ -101,12 +101,14 @@ class ListStream : public std::enable_shared_from_this<ListStream> {
   }
 
   void send(std::string bytes) {
+    // Before write(), which may come back through drained.
     const bool last = last_;
+    if (last) {
+      over_ = true;
+      exchange_->on_drained({});
+    }
     exchange_->write(std::move(bytes));
-    if (!last || over_) return;
-    over_ = true;
-    exchange_->on_drained({});
-    exchange_->finish();
+    if (last) exchange_->finish();
   }
 
   Core& core_;

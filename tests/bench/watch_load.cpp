@@ -9,7 +9,7 @@ namespace {
 
 struct Options {
   bool own;
-  int watchers, connections, writes_per_second, seconds;
+  int watchers, connections, writes_per_second, seconds, hold;
 };
 
 class Load {
@@ -19,6 +19,11 @@ class Load {
 
   void run() {
     open();
+    // Whoever measures the idle streams does it now.
+    fmt::print(stderr, "opened\n");
+    std::fflush(stderr);
+    const auto waited = bench::Clock::now() + std::chrono::seconds(options_.hold);
+    driver_.run(100, [&] { return bench::Clock::now() >= waited; }, [] {});
     const auto begun = bench::Clock::now();
     const std::int64_t total =
         static_cast<std::int64_t>(options_.writes_per_second) * options_.seconds;
@@ -28,7 +33,8 @@ class Load {
       const std::chrono::duration<double> passed = bench::Clock::now() - begun;
       const auto due = std::min(
           total, static_cast<std::int64_t>(passed.count() * options_.writes_per_second) + 1);
-      for (; written_ < due; ++written_) write(writer);
+      // One object has one write at a time, as from one controller.
+      for (; written_ < due && (options_.own || writer.open() == 0); ++written_) write(writer);
       writer.flush();
     };
     const auto late = std::chrono::seconds(options_.seconds + 30);
@@ -132,9 +138,9 @@ class Load {
 int main(int count, char** words) {
   const bench::Arguments arguments(count, words);
   bench::Driver driver(arguments);
-  const Options options{arguments.text("mode", "own") == "own", arguments.number("watchers", 1000),
-                        arguments.number("connections", 40),
-                        arguments.number("writes-per-second", 100),
-                        arguments.number("seconds", 10)};
+  const Options options{
+      arguments.text("mode", "own") == "own", arguments.number("watchers", 1000),
+      arguments.number("connections", 40),    arguments.number("writes-per-second", 100),
+      arguments.number("seconds", 10),        arguments.number("hold", 0)};
   Load(driver, options, arguments.text("revision", "0")).run();
 }

@@ -31,7 +31,12 @@ class FakeExchange final : public http::Exchange {
   }
   void write(std::string chunk) override {
     body += chunk;
-    if (stuck) pending += chunk.size();
+    if (stuck) {
+      pending += chunk.size();
+    } else if (auto callback = std::exchange(drained, nullptr)) {
+      callback();
+      if (!drained && !complete) drained = std::move(callback);
+    }
   }
   void finish() override { complete = true; }
   void abort() override { complete = true; }
