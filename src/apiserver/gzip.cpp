@@ -20,8 +20,8 @@ class ZlibGzip final : public Gzip {
     return deflateInit2(&stream_, kLevel, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) == Z_OK;
   }
 
-  void add(std::string_view piece, bool last) override {
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));
+  void add(std::string& piece, bool last) override {
+    stream_.next_in = reinterpret_cast<Bytef*>(piece.data());
     stream_.avail_in = static_cast<uInt>(piece.size());
     const std::size_t before = out_.size();
     // Enough for the piece and for what zlib still holds of those before it.

@@ -17,7 +17,8 @@ class Gzip {
  public:
   static std::unique_ptr<Gzip> make();  // null: there is no memory for it
   virtual ~Gzip() = default;
-  virtual void add(std::string_view piece, bool last) = 0;
+  // zlib wants the piece mutable, and changes nothing.
+  virtual void add(std::string& piece, bool last) = 0;
   virtual std::string take() = 0;  // what came of the pieces so far; may be empty
 };
 

@@ -33,11 +33,11 @@ void expect_whole(const value::Value& list) {
   }
 }
 
-std::string inflated(const std::string& body) {
+std::string inflated(std::string body) {
   z_stream stream{};
   inflateInit2(&stream, 15 + 16);
   std::string out(4u << 20, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
+  stream.next_in = reinterpret_cast<Bytef*>(body.data());
   stream.avail_in = static_cast<uInt>(body.size());
   stream.next_out = reinterpret_cast<Bytef*>(out.data());
   stream.avail_out = static_cast<uInt>(out.size());
