@@ -1,46 +1,72 @@
 #include "sim/life.h"
 
+#include "aws/eks/hub.h"
 #include "client/resources.h"
+#include "sim/faulty_cloud.h"
+#include "sim/lossy_client.h"
+#include "sim/shared_store.h"
 #include "store/sealed/sealed.h"
 #include "store/sqlite/sqlite.h"
 
 namespace keelway::sim {
+
+const std::string cluster_object = aws::eks::cluster_object_name(cluster_arn);
+
 namespace {
 
 namespace resources = client::resources;
 
 access::Identity user() {
-  return access::component("sim-user", {"system:masters"});
+  return access::component(observer, {"system:masters"});
 }
 
 }  // namespace
 
-Life::Life(runtime::Host& host, const std::string& database, const Losses& losses,
-           telemetry::Log log, Watchers& watchers)
-    : runtime_(host.runtime()),
-      losses_(losses),
-      watchers_(watchers),
-      engine_(open_store(database)),
+Life::Life(LifeParts parts)
+    : parts_(std::move(parts)),
+      runtime_(parts_.host.runtime()),
+      watchers_(parts_.watchers),
       user_(runtime_.make_executor("user")) {
   watchers_.hub.begin_life();
   watchers_.cluster.begin_life();
+  auto engine = open_store();
+  if (!engine) {
+    failure_ = engine.error().message;
+    return;
+  }
+  auto witness = make_witness(std::move(*engine), runtime_, watchers_.stores);
+  witness_ = witness.get();
+  engine_ = std::move(witness);
+  assemble();
+}
+
+void Life::assemble() {
+  const Weather& weather = parts_.weather;
   seams_ = std::make_unique<app::Seams>(
       app::Seams{.runtime = runtime_,
                  .engine = *engine_,
-                 .log = log,
-                 .audit = log.with("audit"),
-                 .decorate = [this](std::unique_ptr<client::Client> client,
-                                    runtime::Executor& executor, const access::Identity&) {
-                   return make_lossy(std::move(client), executor, losses_);
-                 }});
+                 .log = parts_.log,
+                 .audit = parts_.log.with("audit"),
+                 .decorate =
+                     [&weather](std::unique_ptr<client::Client> client, runtime::Executor& executor,
+                                const access::Identity& who) {
+                       return make_lossy(std::move(client), executor, weather, who.user);
+                     },
+                 .decorate_cloud =
+                     [&weather](std::unique_ptr<cloud::Cloud> cloud, runtime::Executor& executor) {
+                       return make_faulty_cloud(std::move(cloud), executor, weather);
+                     }});
   app::Config config;
-  config.listen_port = 0;
+  config.listen_port = door_port;
+  config.knobs = parts_.shape.knobs;
   house_ = app::assemble(*seams_, config);
   house_->start([this](base::Result<app::HouseFacts> facts) {
-    if (!facts)
+    if (!facts) {
       failure_ = facts.error().message;
-    else
-      user_->post([this] { follow_hub(); });
+      return;
+    }
+    facts_ = *facts;
+    user_->post([this] { follow_hub(); });
   });
 }
 
@@ -56,15 +82,20 @@ Life::~Life() {
   engine_.reset();
 }
 
-std::unique_ptr<store::Engine> Life::open_store(const std::string& database) {
-  auto opened = store::open_sqlite(runtime_, {.path = database});
-  KEELWAY_INVARIANT(opened.has_value(), opened.error().message);
+base::Result<std::unique_ptr<store::Engine>> Life::open_store() {
   store::KeyRing ring;
   ring.keys[1] = std::string(32, 'k');
   ring.current = 1;
-  auto sealed = store::make_sealed(std::move(*opened), runtime_, std::move(ring));
-  KEELWAY_INVARIANT(sealed.has_value(), sealed.error().message);
-  return std::move(*sealed);
+  std::unique_ptr<store::Engine> engine;
+  if (parts_.shared_store != nullptr) {
+    engine = reach_shared_store(*parts_.shared_store, runtime_, parts_.weather);
+  } else {
+    auto opened =
+        store::open_sqlite(runtime_, {.path = "/data/keelway.db", .in_runtime_files = true});
+    if (!opened) return opened;
+    engine = std::move(*opened);
+  }
+  return store::make_sealed(std::move(engine), runtime_, std::move(ring));
 }
 
 const std::vector<client::Resource>& Life::cluster_resources() {
@@ -81,6 +112,7 @@ const std::vector<client::Resource>& Life::hub_resources() {
 
 void Life::call_hub(client::Call call, client::ReplyCallback done) {
   user_->post([this, call = std::move(call), done = std::move(done)]() mutable {
+    if (!hub_) return done(std::unexpected(schema::service_unavailable("no hub")));
     hub_->call(std::move(call), std::move(done));
   });
 }
@@ -95,6 +127,7 @@ void Life::call_cluster(client::Call call, client::ReplyCallback done) {
 void Life::take(const client::ChangeBatch& batch, WatchOracle& oracle, client::LocalView& view) {
   oracle.look(batch, view);
   view.apply(batch);
+  if (&view == &cluster_view_ && watchers_.on_cluster_batch) watchers_.on_cluster_batch(view);
   for (const client::Change& change : batch.changes) {
     if (!watchers_.history) watchers_.history = object_changes_as_it_may(change);
     if (watchers_.on_change) watchers_.on_change(change);
@@ -109,10 +142,12 @@ void Life::follow_hub() {
 }
 
 void Life::follow_cluster() {
+  if (!house_) return;
   user_->post([this] {
     const std::uint64_t server = house_->connections().announcements(cluster_object);
     if (server == cluster_server_) return;
     cluster_feed_.reset();
+    cluster_.reset();
     cluster_view_ = client::LocalView();
     watchers_.cluster.begin_life();
     if (watchers_.on_new_cluster_server) watchers_.on_new_cluster_server();

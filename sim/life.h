@@ -1,4 +1,4 @@
-// One life of the server process with a user inside it; killed as a whole.
+// One life of the server process with an observer inside it; killed as a whole.
 #pragma once
 
 #include <memory>
@@ -7,26 +7,41 @@
 #include "app/house.h"
 #include "client/view.h"
 #include "runtime/virtual/world.h"
-#include "sim/lossy_client.h"
 #include "sim/oracles/watch.h"
+#include "sim/shape.h"
+#include "sim/weather.h"
+#include "sim/witness.h"
 
 namespace keelway::sim {
 
 inline constexpr const char* hub_namespace = "000000000000-us-east-1";
-inline constexpr const char* cluster_object = "c-sim";
+inline constexpr const char* cluster_arn = "arn:aws:eks:us-east-1:000000000000:cluster/sim";
+// Name of the Cluster object, and of the cluster's keyspace.
+extern const std::string cluster_object;
+inline constexpr std::uint16_t door_port = 4566;
 
 // What outlives a process: the oracles that have followed it.
 struct Watchers {
   WatchOracle hub, cluster;
+  StoreOracles stores;
   Complaint history;
   std::function<void(const client::Change&)> on_change;
+  std::function<void(const client::View&)> on_cluster_batch;  // after it was applied
   std::function<void()> on_new_cluster_server;  // calls to the one before are not answered
+};
+
+struct LifeParts {
+  runtime::Host& host;
+  const Shape& shape;
+  const Weather& weather;
+  store::Engine* shared_store = nullptr;  // null: a database on the host's disk
+  telemetry::Log log;
+  Watchers& watchers;
 };
 
 class Life {
  public:
-  Life(runtime::Host& host, const std::string& database, const Losses& losses, telemetry::Log log,
-       Watchers& watchers);
+  explicit Life(LifeParts parts);
   ~Life();
   Life(const Life&) = delete;
 
@@ -35,6 +50,8 @@ class Life {
   bool up() const { return hub_view_.synced(); }
   bool cluster_up() const { return cluster_view_.synced(); }
   const std::string& failure() const { return failure_; }  // of the start
+  const app::HouseFacts& facts() const { return facts_; }
+  Witness* witness() { return witness_; }
 
   // Of a server, a cluster that is up. `done` never comes where the process is killed before.
   void call_hub(client::Call call, client::ReplyCallback done);
@@ -45,15 +62,18 @@ class Life {
   static const std::vector<client::Resource>& hub_resources();
 
  private:
-  std::unique_ptr<store::Engine> open_store(const std::string& database);
+  base::Result<std::unique_ptr<store::Engine>> open_store();
+  void assemble();
   void follow_hub();
   void take(const client::ChangeBatch& batch, WatchOracle& oracle, client::LocalView& view);
 
+  LifeParts parts_;
   runtime::Runtime& runtime_;
-  const Losses& losses_;
   Watchers& watchers_;
   std::string failure_;
+  app::HouseFacts facts_;
   std::unique_ptr<store::Engine> engine_;
+  Witness* witness_ = nullptr;  // is engine_
   std::unique_ptr<app::Seams> seams_;
   std::unique_ptr<app::House> house_;
   std::unique_ptr<runtime::Executor> user_;

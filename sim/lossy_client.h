@@ -1,22 +1,21 @@
-// A client whose calls get lost, before or after they took effect, and whose answers come late.
+// A client in bad weather: calls get lost, before or after they took effect, answers and feeds come
+// late, and a node hangs or lies about the time.
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "client/client.h"
 #include "runtime/runtime.h"
+#include "sim/weather.h"
 
 namespace keelway::sim {
 
-// Shared by every client of a run; changed by the scenario as time goes on.
-struct Losses {
-  double call_lost = 0;    // never reaches the server
-  double answer_lost = 0;  // took effect, and nobody hears of it
-  double doubled = 0;      // reaches the server twice
-  base::Duration delay_max{0};
-};
-
+// Who watches the house for the oracles: its feeds are never late.
+inline constexpr const char* observer = "sim-observer";
+// `user`: who calls.
 std::unique_ptr<client::Client> make_lossy(std::unique_ptr<client::Client> inner,
-                                           runtime::Executor& executor, const Losses& losses);
+                                           runtime::Executor& executor, const Weather& weather,
+                                           std::string user);
 
 }  // namespace keelway::sim

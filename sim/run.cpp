@@ -2,14 +2,12 @@
 
 #include <fmt/core.h>
 
-#include <cstdlib>
 #include <map>
-#include <set>
 
 #include "client/resources.h"
-#include "sim/disk.h"
-#include "sim/life.h"
-#include "sim/oracles/acknowledged.h"
+#include "sim/documents.h"
+#include "sim/randomness.h"
+#include "sim/stage.h"
 
 namespace keelway::sim {
 namespace {
@@ -18,272 +16,107 @@ namespace resources = client::resources;
 using value::Value;
 
 constexpr auto look_interval = std::chrono::milliseconds(500);
-constexpr auto liveness_limit = std::chrono::minutes(10);
 constexpr auto silence_time = std::chrono::minutes(1);
-// How long a user waits for an answer before asking again.
-constexpr auto patience = std::chrono::seconds(3);
-
-Value cluster_document() {
-  return Value::object(
-      {{"metadata", Value::object({{"name", cluster_object}, {"namespace", hub_namespace}})},
-       {"spec", Value::object({{"name", "sim"},
-                               {"arn", "arn:aws:eks:us-east-1:000000000000:cluster/sim"},
-                               {"accountId", "000000000000"},
-                               {"region", "us-east-1"},
-                               {"version", "1.33"},
-                               {"creatorArn", "arn:aws:iam::000000000000:root"}})},
-       {"status", Value::object({{"status", "CREATING"}})}});
-}
-
-Value deployment_document(const Workload& workload) {
-  const Value labels = Value::object({{"app", workload.name}});
-  const Value requests = Value::object({{"cpu", workload.cpu}, {"memory", workload.memory}});
-  const Value container = Value::object({{"name", "main"},
-                                         {"image", "example.com/app:1"},
-                                         {"resources", Value::object({{"requests", requests}})}});
-  return Value::object(
-      {{"metadata", Value::object({{"name", workload.name}, {"namespace", "default"}})},
-       {"spec", Value::object(
-                    {{"replicas", workload.replicas},
-                     {"selector", Value::object({{"matchLabels", labels}})},
-                     {"template",
-                      Value::object({{"metadata", Value::object({{"labels", labels}})},
-                                     {"spec", Value::object({{"containers",
-                                                              Value::array({container})}})}})}})}});
-}
+// What is written also where nothing happens: nodes say that they live.
+const std::vector<std::string> heartbeats = {"/coordination.k8s.io/leases/", "/core/nodes/"};
 
 class Run {
  public:
-  Run(const Shape& shape, bool trace)
-      : shape_(shape),
-        trace_(trace),
-        world_(runtime::make_world(shape.seed)),
-        host_(world_->make_host("server")) {
-    auto& random = world_->random();
-    const auto span = static_cast<std::uint64_t>(shape.safety_time.count());
-    for (int i = 0; i < shape.kills; ++i) {
-      kills_.insert(base::Instant{} +
-                    base::Duration(static_cast<std::int64_t>(random.below(span))));
-    }
-    watchers_.on_new_cluster_server = [this] {
-      writes_.server_died();
-      verified_ = verifying_ = false;
-    };
-    if (trace_) watchers_.on_change = [this](const client::Change& change) { tell(change); };
-  }
+  Run(const Shape& shape, const RunOptions& options) : shape_(shape), stage_(shape, options) {}
 
   Outcome play() {
-    losses_ = shape_.losses;
-    start_life();
+    stage_.start();
     safety();
-    losses_ = {};
-    kills_.clear();
-    strike_ = false;
-    note("heal");
+    stage_.heal();
     if (ok()) liveness();
+    if (ok()) quiet_at_work();
     if (ok()) silence();
-    outcome_.trace_hash = world_->trace_hash();
-    outcome_.virtual_time = world_->now() - base::Instant{};
-    outcome_.writes = static_cast<std::int64_t>(writes_.acknowledged());
-    host_->kill();
-    life_.reset();
-    return outcome_;
+    if (ok()) nothing_to_plan();
+    Outcome& outcome = stage_.outcome();
+    outcome.trace_hash = stage_.world().trace_hash();
+    outcome.virtual_time = stage_.world().now() - base::Instant{};
+    stage_.finish();
+    return outcome;
   }
 
  private:
-  bool ok() const { return outcome_.failure.empty(); }
-  void fail(std::string what) {
-    if (ok()) outcome_.failure = std::move(what);
-  }
-  void note(const std::string& what) const {
-    if (trace_)
-      fmt::print("{:>10} {}\n", base::format_duration(world_->now() - base::Instant{}), what);
-  }
-  // Objects that come and go; with KEELWAY_STORY every change and every call.
-  void tell(const client::Change& change) const {
-    const auto& named = change.object ? change.object : change.previous;
-    if (change.resource == resources::config_maps && !whole_story_) return;
-    const char* what = !change.object ? "gone" : !change.previous ? "new" : "changed";
-    if (change.object && change.previous && !whole_story_) return;
-    note(fmt::format("  {} {} {} ({})", what, change.resource.resource, named->name(),
-                     named->revision()));
-  }
-  // What the server logs, in the time of the world; nothing where nobody reads it.
-  telemetry::Log story() const {
-    if (!trace_) return {};
-    return {"", [this](telemetry::Level level, std::string_view component, std::string_view message,
-                       std::initializer_list<telemetry::Pair> pairs) {
-              if (component == "audit" && !whole_story_) return;
-              std::string text = fmt::format(
-                  "  {}{}: {}", level < telemetry::Level::warning ? "" : "! ", component, message);
-              for (const auto& [key, word] : pairs) text += fmt::format(" {}={}", key, word);
-              note(text);
-            }};
-  }
+  bool ok() const { return stage_.ok(); }
+  base::Instant now() { return stage_.world().now(); }
 
-  void start_life() {
-    life_ = std::make_unique<Life>(*host_, disk_.database(), losses_, story(), watchers_);
-    verified_ = verifying_ = false;
-  }
-
-  void kill_server() {
-    note("kill");
-    ++outcome_.kills;
-    disk_.crash();
-    host_->kill();
-    life_.reset();
-    disk_.bury();
-    writes_.server_died();
-    host_->restart();
-    start_life();
-  }
-
-  // Lets time pass; the server dies where its hour has come.
-  void pass(base::Duration duration) {
-    const auto end = world_->now() + duration;
-    while (ok() && !kills_.empty() && *kills_.begin() <= end) {
-      world_->run_until(*kills_.begin());
-      kills_.erase(kills_.begin());
-      // Some die at the worst instant: when a user has just been told that a write is safe.
-      if (world_->random().chance(0.5))
-        strike_ = true;
-      else
-        kill_server();
-    }
-    const std::size_t before = writes_.acknowledged();
-    while (strike_ && world_->step(end)) {
-      if (writes_.acknowledged() == before) continue;
-      strike_ = false;
-      kill_server();
-    }
-    world_->run_until(end);
-    look();
-  }
-
-  void look() {
-    life_->follow_cluster();
-    if (!life_->failure().empty()) fail("the server failed: " + life_->failure());
-    const State state{life_->cluster(), life_->hub()};
-    for (const auto oracle : {nodes_are_never_overcommitted, pod_addresses_are_unique,
-                              pods_run_only_on_nodes_that_were_there, no_claim_has_two_machines}) {
-      if (const auto complaint = oracle(state)) fail(*complaint);
-    }
-    for (const Complaint& complaint : {watchers_.hub.complaint(), watchers_.cluster.complaint(),
-                                       watchers_.history, writes_.complaint()}) {
-      if (complaint) fail(*complaint);
-    }
-    if (!verified_) verify();
-    outcome_.nodes_most = std::max(outcome_.nodes_most, count(resources::nodes));
-    outcome_.pods_most = std::max(outcome_.pods_most, count(resources::pods));
-  }
-
-  std::int64_t count(const client::Resource& resource) const {
-    return static_cast<std::int64_t>(life_->cluster().list(resource).size());
-  }
-
-  // Asks what is left of the acknowledged writes, once in each life and at the end.
-  void verify() {
-    if (!life_->cluster_up() || writes_.under_way() || verifying_) return;
-    client::Call call;
-    call.verb = client::Verb::list;
-    call.resource = resources::config_maps;
-    call.name_space = AcknowledgedWrites::name_space;
-    verifying_ = true;
-    life_->call_cluster(std::move(call), [this](schema::Answer<client::Reply> answer) {
-      verifying_ = false;
-      if (!answer) return;  // lost: the next look asks again
-      verified_ = true;
-      if (const auto complaint = writes_.check(answer->object)) fail(*complaint);
-    });
-  }
-
-  // A user's write beside all the rest.
-  void write() {
-    if (!verified_ || verifying_ || !life_->cluster_up() || !world_->random().chance(0.3)) return;
-    auto call = writes_.next(world_->random());
-    if (!call) return;
-    life_->call_cluster(std::move(*call),
-                        [this](schema::Answer<client::Reply> answer) { writes_.answered(answer); });
-  }
-
-  // Lets time pass with the oracles looking on, until `done` or the limit.
-  bool wait(const std::string& what, const std::function<bool()>& done,
-            base::Duration limit = liveness_limit) {
-    const auto end = world_->now() + limit;
-    while (ok() && !done()) {
-      if (end <= world_->now()) {
-        fail("gave up waiting for " + what + describe_rest());
-        return false;
-      }
-      pass(look_interval);
-    }
-    return ok();
-  }
-
-  // Asks until it is so: a user whose call was lost asks again.
-  void demand(client::Call call, bool of_hub) {
-    const auto answered = std::make_shared<bool>(false);
-    const auto why = std::make_shared<std::string>("it was never asked");
-    const auto done = [answered, why](schema::Answer<client::Reply> answer) {
-      *answered = *answered || answer || answer.error().is("AlreadyExists");
-      if (!answer) *why = answer.error().message;
-    };
-    base::Instant ask_at{};
-    wait("an answer to the user", [&] {
-      if (*answered || !life_->up() || !(of_hub || life_->cluster_up())) return *answered;
-      if (world_->now() < ask_at) return false;
-      ask_at = world_->now() + patience;
-      if (of_hub)
-        life_->call_hub(call, done);
-      else
-        life_->call_cluster(call, done);
-      return false;
-    });
-    if (!*answered) fail("the user heard last: " + *why);
+  // Namespace, account and token of those who come over the network.
+  void admit_users() {
+    stage_.demand(client::create_call(resources::namespaces, "", named_document(wire_namespace)),
+                  false);
+    stage_.demand(
+        client::create_call(resources::service_accounts, wire_namespace, named_document("admin")),
+        false);
+    stage_.demand(
+        client::create_call(resources::cluster_role_bindings, "", admin_binding_document()), false);
+    client::Call request =
+        client::create_call(resources::service_accounts, wire_namespace, token_request_document());
+    request.name = "admin";
+    request.subresource = "token";
+    const client::Reply reply = stage_.demand(std::move(request), false);
+    stage_.crowd().use(reply.object.at("status", "token").as_string());
+    stage_.crowd().start();
   }
 
   void safety() {
-    const auto end = world_->now() + shape_.safety_time;
-    demand(client::create_call(
-               resources::namespaces, "",
-               Value::object({{"metadata", Value::object({{"name", hub_namespace}})}})),
-           true);
-    demand(client::create_call(resources::clusters, hub_namespace, cluster_document()), true);
-    note("cluster asked for");
-    if (!wait("the cluster", [this] { return life_->cluster_up(); })) return;
+    const auto end = now() + shape_.safety_time;
+    stage_.demand(client::create_call(resources::namespaces, "", named_document(hub_namespace)),
+                  true);
+    stage_.demand(client::create_call(resources::clusters, hub_namespace, cluster_document()),
+                  true);
+    stage_.note("cluster asked for");
+    if (!stage_.wait("the cluster", [this] { return stage_.life().cluster_up(); })) return;
     for (const Workload& workload : shape_.workloads) {
-      demand(client::create_call(resources::deployments, "default", deployment_document(workload)),
-             false);
+      stage_.demand(
+          client::create_call(resources::deployments, "default", deployment_document(workload)),
+          false);
       wanted_[workload.name] = workload.replicas;
     }
-    note("deployments asked for");
+    stage_.note("deployments asked for");
+    admit_users();
+    guard();
     int resizes = shape_.resizes;
-    auto& random = world_->random();
-    base::Instant next_resize = world_->now();
-    while (ok() && world_->now() < end) {
-      pass(look_interval);
-      write();
-      if (resizes == 0 || world_->now() < next_resize) continue;
-      next_resize =
-          world_->now() + base::Duration(static_cast<std::int64_t>(random.below(40'000'000'000)));
+    auto& random = stage_.world().random();
+    base::Instant next_resize = now();
+    while (ok() && now() < end) {
+      stage_.pass(look_interval);
+      stage_.write();
+      if (resizes == 0 || now() < next_resize) continue;
+      next_resize = now() + base::Duration(static_cast<std::int64_t>(random.below(40'000'000'000)));
       --resizes;
-      resize(shape_.workloads[random.below(shape_.workloads.size())].name,
-             static_cast<int>(random.below(30)));
+      const std::size_t which = random.below(shape_.workloads.size());
+      const int replicas = static_cast<int>(random.below(30));
+      if (shape_.guarded && which == 0) continue;
+      resize(shape_.workloads[which].name, replicas);
     }
+  }
+
+  void guard() {
+    const Evictor* evictor = stage_.crowd().evictor();
+    const bool others_take_pods = shape_.has(Fault::Kind::node_vanish) ||
+                                  shape_.has(Fault::Kind::node_hang) ||
+                                  shape_.has(Fault::Kind::node_lie);
+    if (evictor == nullptr || others_take_pods) return;
+    const Workload& first = shape_.workloads[0];
+    stage_.budget().guard(first.name, first.replicas, first.replicas - 1,
+                          [evictor] { return evictor->guarded(); });
   }
 
   void resize(const std::string& name, int replicas) {
-    note(fmt::format("scale {} to {}", name, replicas));
+    stage_.note(fmt::format("scale {} to {}", name, replicas));
     wanted_[name] = replicas;
-    demand(client::merge_patch_call(
-               resources::deployments, "default", name,
-               Value::object({{"spec", Value::object({{"replicas", replicas}})}})),
-           false);
+    stage_.demand(client::merge_patch_call(
+                      resources::deployments, "default", name,
+                      Value::object({{"spec", Value::object({{"replicas", replicas}})}})),
+                  false);
   }
 
-  bool all_run() const {
+  bool all_run() {
     std::map<std::string, int> running;
-    for (const auto& pod : life_->cluster().list(resources::pods)) {
+    for (const auto& pod : stage_.life().cluster().list(resources::pods)) {
       const bool runs = pod->value().at("status", "phase").as_string() == "Running";
       if (!runs || pod->deleting()) return false;
       ++running[std::string(pod->label("app"))];
@@ -291,18 +124,25 @@ class Run {
     for (const auto& [name, replicas] : wanted_) {
       if (running[name] != replicas) return false;
     }
-    return life_->cluster_up();
+    return stage_.life().cluster_up();
   }
 
   void liveness() {
-    if (!wait("every pod to run", [this] { return all_run(); })) return;
-    note("every pod runs");
-    wait("machines and claims to agree", [this] {
-      const State state{life_->cluster(), life_->hub()};
+    stage_.crowd().conclude();
+    if (!stage_.wait("every pod to run", [this] { return all_run(); })) return;
+    stage_.note("every pod runs");
+    stage_.wait("machines and claims to agree", [this] {
+      const State state{stage_.life().cluster(), stage_.life().hub()};
       return !every_machine_has_a_claim(state) && !every_claim_has_a_machine(state);
     });
-    verified_ = false;
-    wait("an answer about the acknowledged writes", [this] { return verified_; });
+    if (!stage_.wait("the users to come to an end",
+                     [this] { return stage_.crowd().concluded(); })) {
+      stage_.outcome().failure += "; left: " + stage_.crowd().who_is_left();
+      return;
+    }
+    stage_.crowd().rest();
+    stage_.verify_again();
+    stage_.wait("an answer about the acknowledged writes", [this] { return stage_.verified(); });
     for (const auto& resource : Life::cluster_resources()) compare_with_list(resource, false);
     for (const auto& resource : Life::hub_resources()) compare_with_list(resource, true);
   }
@@ -314,76 +154,98 @@ class Run {
     call.resource = resource;
     Complaint complaint = "no list came";
     const auto compare = [&](schema::Answer<client::Reply> answer) {
-      const client::View& view = of_hub ? life_->hub() : life_->cluster();
+      const client::View& view = of_hub ? stage_.life().hub() : stage_.life().cluster();
       if (answer) complaint = view_equals_list(view, resource, answer->object);
     };
     for (int tries = 0; ok() && complaint && tries < 10; ++tries) {
       if (of_hub)
-        life_->call_hub(call, compare);
+        stage_.life().call_hub(call, compare);
       else
-        life_->call_cluster(call, compare);
-      pass(look_interval);
+        stage_.life().call_cluster(call, compare);
+      stage_.pass(look_interval);
     }
-    if (complaint) fail(*complaint);
+    if (complaint) stage_.fail(*complaint);
+  }
+
+  std::size_t writes_of_last_minute(const std::vector<std::string>& but) {
+    std::size_t writes = 0;
+    for (const std::string& keyspace : {cluster_object, std::string("hub")}) {
+      const StoreOracle* store = stage_.store_of(keyspace);
+      if (store != nullptr) writes += store->writes_since(now() + -silence_time, but);
+    }
+    return writes;
+  }
+  std::string first_write(const std::vector<std::string>& but) {
+    for (const std::string& keyspace : {cluster_object, std::string("hub")}) {
+      const StoreOracle* store = stage_.store_of(keyspace);
+      if (store == nullptr) continue;
+      const auto key = store->first_write_since(now() + -silence_time, but);
+      if (!key.empty()) return key;
+    }
+    return "";
+  }
+
+  // With everything running, nothing but heartbeats is written for a minute.
+  void quiet_at_work() {
+    std::string last;
+    const bool quiet = stage_.wait(
+        "a minute without writes",
+        [&] {
+          last = first_write(heartbeats);
+          return last.empty();
+        },
+        std::chrono::minutes(20));
+    if (!quiet) stage_.outcome().failure += "; written was " + last;
+    stage_.note("quiet at work");
   }
 
   void silence() {
+    stage_.budget().release();
+    stage_.demand(
+        client::remove_call(resources::disruption_budgets, "default", Evictor::budget_name), false,
+        "NotFound");
     for (const auto& [name, replicas] : std::map(wanted_)) resize(name, 0);
-    wait("nodes and machines to go", [this] {
-      return count(resources::pods) == 0 && count(resources::nodes) == 0 &&
-             count(resources::node_claims) == 0 && life_->hub().list(resources::machines).empty();
+    stage_.wait("nodes and machines to go", [this] {
+      return stage_.count(resources::pods) == 0 && stage_.count(resources::nodes) == 0 &&
+             stage_.count(resources::node_claims) == 0 &&
+             stage_.life().hub().list(resources::machines).empty();
     });
     // What was under way comes to rest.
-    world_->run_for(silence_time);
-    const auto cluster_before = life_->cluster().revision();
-    const auto hub_before = life_->hub().revision();
-    world_->run_for(silence_time);
-    if (life_->cluster().revision() != cluster_before || life_->hub().revision() != hub_before) {
-      fail(fmt::format("an idle minute saw {} writes in the cluster and {} on the hub",
-                       life_->cluster().revision() - cluster_before,
-                       life_->hub().revision() - hub_before));
+    stage_.pass(silence_time);
+    stage_.pass(silence_time + std::chrono::seconds(1));
+    if (!ok()) return;
+    if (const std::size_t writes = writes_of_last_minute({}); writes > 0) {
+      return stage_.fail(
+          fmt::format("an idle minute saw {} writes, the first of {}", writes, first_write({})));
     }
-    note("silence");
+    stage_.note("silence");
   }
 
-  std::string describe_rest() const {
-    std::string text =
-        fmt::format("; {} pods, {} nodes, {} claims, {} machines", count(resources::pods),
-                    count(resources::nodes), count(resources::node_claims),
-                    life_->hub().list(resources::machines).size());
-    int shown = 0;
-    for (const auto& pod : life_->cluster().list(resources::pods)) {
-      const Value document = pod->value();
-      if (document.at("status", "phase").as_string() == "Running" && !pod->deleting()) continue;
-      if (++shown > 3) break;
-      text += fmt::format(
-          "; {} {}{} on '{}'", pod->name(), document.at("status", "phase").as_string(),
-          pod->deleting() ? ", to go," : "", document.at("spec", "nodeName").as_string());
+  // A server that starts anew plans everything once more, and finds that nothing is to be done.
+  void nothing_to_plan() {
+    stage_.restart_server();
+    stage_.wait("the cluster after a restart", [this] { return stage_.life().cluster_up(); });
+    stage_.pass(silence_time);
+    if (!ok()) return;
+    if (const StoreOracle* store = stage_.store_of(cluster_object)) {
+      const auto writes = store->writes_since(now() + -silence_time, {});
+      if (writes > 0) {
+        stage_.fail(fmt::format("planning anew where all was done gave {} writes, the first of {}",
+                                writes, store->first_write_since(now() + -silence_time, {})));
+      }
     }
-    return text;
   }
 
   const Shape& shape_;
-  const bool trace_;
-  const bool whole_story_ = std::getenv("KEELWAY_STORY") != nullptr;
-  Disk disk_;
-  Losses losses_;
-  std::unique_ptr<runtime::World> world_;
-  std::unique_ptr<runtime::Host> host_;
-  Watchers watchers_;
-  AcknowledgedWrites writes_;
-  std::unique_ptr<Life> life_;
-  bool verified_ = false, verifying_ = false;  // of this life
-  std::set<base::Instant> kills_;              // still to come
-  bool strike_ = false;                        // at the next acknowledgement
+  Stage stage_;
   std::map<std::string, int> wanted_;
-  Outcome outcome_;
 };
 
 }  // namespace
 
-Outcome run(const Shape& shape, bool trace) {
-  return Run(shape, trace).play();
+Outcome run(const Shape& shape, const RunOptions& options) {
+  seed_openssl(shape.seed);
+  return Run(shape, options).play();
 }
 
 }  // namespace keelway::sim

@@ -1,13 +1,14 @@
-// What one seed stands for: the size of the world, and the faults that may happen in it.
+// What one seed stands for: the size of the world, its knobs, and the faults that happen in it.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "app/config.h"
 #include "base/random.h"
 #include "base/time.h"
-#include "sim/lossy_client.h"
+#include "sim/fault.h"
 
 namespace keelway::sim {
 
@@ -17,18 +18,25 @@ struct Workload {
   std::string cpu, memory;
 };
 
+enum class StoreKind { sqlite, memory };
+
 struct Shape {
   std::uint64_t seed = 0;
+  StoreKind store = StoreKind::sqlite;
+  int servers = 1;
   std::vector<Workload> workloads;
-  int resizes = 0;  // changes of some workload's size while faults go on
-  int kills = 0;    // of the server process
-  Losses losses;
+  int resizes = 0;       // changes of some workload's size while faults go on
+  int pool_cpu = 0;      // limit of a second node pool; 0: there is none
+  bool guarded = false;  // a disruption budget over the first workload, and evictions
+  app::Knobs knobs;
+  std::vector<Fault> faults;
   base::Duration safety_time = std::chrono::minutes(5);
 
+  // One line, and one for each fault.
   std::string describe() const;
+  bool has(Fault::Kind kind) const;
 };
 
-// Most faults are off in most runs.
 Shape draw_shape(std::uint64_t seed);
 
 }  // namespace keelway::sim

@@ -31,13 +31,13 @@ std::optional<client::Call> AcknowledgedWrites::next(base::Random& random) {
   switch (write.verb) {
     case Verb::create:
       return client::create_call(
-          resources::config_maps, name_space,
+          resources::config_maps, name_space_,
           Value::object({{"metadata", Value::object({{"name", write.name}})}, {"data", data}}));
     case Verb::patch:
-      return client::merge_patch_call(resources::config_maps, name_space, write.name,
+      return client::merge_patch_call(resources::config_maps, name_space_, write.name,
                                       Value::object({{"data", data}}));
     default:
-      return client::remove_call(resources::config_maps, name_space, write.name);
+      return client::remove_call(resources::config_maps, name_space_, write.name);
   }
 }
 

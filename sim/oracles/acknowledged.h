@@ -15,7 +15,8 @@ namespace keelway::sim {
 
 class AcknowledgedWrites {
  public:
-  static constexpr const char* name_space = "default";
+  explicit AcknowledgedWrites(std::string name_space) : name_space_(std::move(name_space)) {}
+  const std::string& name_space() const { return name_space_; }
 
   // The next write; nothing while one is under way.
   std::optional<client::Call> next(base::Random& random);
@@ -35,6 +36,7 @@ class AcknowledgedWrites {
   };
   void unknown();
 
+  const std::string name_space_;
   std::map<std::string, std::set<std::string>> possible_;  // by name; "": absent
   std::optional<Write> under_way_;
   std::size_t asked_ = 0, acknowledged_ = 0;

@@ -73,6 +73,9 @@ class Cloud {
   // Gone machines are success.
   virtual void terminate(std::string token,
                          std::move_only_function<void(base::Result<void>)> done) = 0;
+  // Whether the machine that was launched with the token is still there.
+  virtual void inspect(std::string token,
+                       std::move_only_function<void(base::Result<bool>)> done) = 0;
 };
 
 }  // namespace keelway::cloud

@@ -26,6 +26,8 @@ using value::Value;
 constexpr auto registration_limit = std::chrono::minutes(15);
 // A node that no claim stands for is looked at again then, while a launch is not yet recorded.
 constexpr auto orphan_again = std::chrono::seconds(5);
+// How often the machine of a silent node is looked for.
+constexpr auto inspect_again = std::chrono::seconds(30);
 // Keys of this kind are nodes, others claims.
 constexpr std::string_view orphan_kind = "orphan";
 // Pods come and go in waves; their effect on a claim is written down at most this often.
@@ -85,6 +87,15 @@ class ClaimLoop final : public reconcile::KeyedLoop {
     if (!object) return {};
     const Value claim = object->value();
     const ObjectPtr node = node_of(claim, view);
+    if (node && !node->deleting() && is_silent(node->value())) {
+      Plan plan;
+      if (object->deleting()) plan = plan_termination(view, claim, node, now);
+      plan.actions.insert(plan.actions.begin(), inspect(claim, *node));
+      if (!std::holds_alternative<reconcile::After>(plan.next)) {
+        plan.next = reconcile::After{inspect_again};
+      }
+      return plan;
+    }
     if (object->deleting()) return plan_termination(view, claim, node, now);
     if (!reconcile::is_condition_true(conditions_of(claim), "Launched")) return launch(claim);
     if (!node) return wait_for_node(claim, now);
@@ -99,6 +110,17 @@ class ClaimLoop final : public reconcile::KeyedLoop {
   }
 
  private:
+  // Nothing has been heard of it for a while: its machine may be gone.
+  static bool is_silent(const Value& node) {
+    return reconcile::find_condition(node.at("status", "conditions"), "Ready")["status"]
+               .as_string() == "Unknown";
+  }
+  static Action inspect(const Value& claim, const client::Object& node) {
+    return {reconcile::Effect{"inspect", claim.at("metadata", "uid").as_string(),
+                              Value::object({{"node", node.name()}, {"uid", node.uid()}})},
+            {}};
+  }
+
   static const Value& conditions_of(const Value& claim) { return claim.at("status", "conditions"); }
 
   static Key orphan_key(std::string node) {

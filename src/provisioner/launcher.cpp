@@ -65,6 +65,8 @@ Value node_taints(const Value& claim) {
 void Launcher::execute(const reconcile::Effect& effect, reconcile::EffectDone done) {
   if (effect.name == "launch")
     launch(effect, std::move(done));
+  else if (effect.name == "inspect")
+    inspect(effect, std::move(done));
   else
     terminate(effect, std::move(done));
 }
@@ -179,6 +181,23 @@ void Launcher::terminate(const reconcile::Effect& effect, reconcile::EffectDone 
                            if (!gone) return done(std::unexpected(gone.error()));
                            done(Value());
                          });
+}
+
+// The node of a machine that is gone can say nothing more: with it go its pods and its claim.
+void Launcher::inspect(const reconcile::Effect& effect, reconcile::EffectDone done) {
+  parts_.cloud.inspect(
+      effect.token, [this, node = effect.arguments["node"], uid = effect.arguments["uid"],
+                     done = std::move(done), alive = alive_](base::Result<bool> there) mutable {
+        if (!*alive) return;
+        if (!there) return done(std::unexpected(there.error()));
+        if (*there) return done(Value());
+        parts_.log.warning("the machine of a node is gone", {{"node", node.as_string()}});
+        parts_.client.call(client::remove_call(resources::nodes, "", node.as_string(),
+                                               client::delete_options(uid.as_string())),
+                           [done = std::move(done), alive](schema::Answer<client::Reply>) mutable {
+                             if (*alive) done(Value());
+                           });
+      });
 }
 
 }  // namespace keelway::provisioner

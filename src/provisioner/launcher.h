@@ -31,6 +31,7 @@ class Launcher {
   struct Launch;
   void launch(const reconcile::Effect& effect, reconcile::EffectDone done);
   void try_next(std::shared_ptr<Launch> launch);
+  void inspect(const reconcile::Effect& effect, reconcile::EffectDone done);
   void terminate(const reconcile::Effect& effect, reconcile::EffectDone done);
   void record(std::shared_ptr<Launch> launch);
   void record_labels(std::shared_ptr<Launch> launch);

@@ -34,6 +34,9 @@ class MoodyCloud final : public cloud::Cloud {
                  std::move_only_function<void(base::Result<void>)> done) override {
     real_->terminate(std::move(token), std::move(done));
   }
+  void inspect(std::string token, std::move_only_function<void(base::Result<bool>)> done) override {
+    real_->inspect(std::move(token), std::move(done));
+  }
 
  private:
   std::unique_ptr<Cloud> real_;
@@ -195,6 +198,23 @@ TEST(Lifecycle, ADeletedNodeTakesItsMachineAlong) {
   cluster.executor.run_for(5s);
   EXPECT_EQ(cluster.claims(), 0u);
   EXPECT_TRUE(cluster.hub.list(resources::machines).empty());
+}
+
+TEST(Lifecycle, ASilentNodeGoesWhereItsMachineHasGone) {
+  Cluster cluster;
+  const std::string node = cluster.grow("p");
+  value::Value silent = cluster.api.get(resources::nodes, "", node)->value();
+  silent.set("status", doc(R"({"conditions":[{"type":"Ready","status":"Unknown"}]})"));
+  cluster.api.put(resources::nodes, silent);
+  cluster.executor.run_for(2min);
+  EXPECT_TRUE(cluster.api.get(resources::nodes, "", node)) << "it only hangs";
+  EXPECT_EQ(cluster.claims(), 1u);
+
+  const auto machine = cluster.hub.list(resources::machines).at(0);
+  cluster.hub.erase(resources::machines, machine->name_space(), machine->name());
+  cluster.executor.run_for(1min);
+  EXPECT_FALSE(cluster.api.get(resources::nodes, "", node));
+  EXPECT_EQ(cluster.claims(), 0u);
 }
 
 TEST(Lifecycle, ANodeOfAMachineThatIsGoneIsRemoved) {

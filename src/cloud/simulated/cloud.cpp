@@ -66,6 +66,16 @@ class SimulatedCloud final : public Cloud {
               });
   }
 
+  void inspect(std::string token, std::move_only_function<void(base::Result<bool>)> done) override {
+    hub_.call(client::get_call(resources::machines, options_.name_space,
+                               instance_id(options_.cluster, token)),
+              [done = std::move(done)](schema::Answer<client::Reply> answer) mutable {
+                if (answer) return done(true);
+                if (answer.error().is("NotFound")) return done(false);
+                done(base::fail(base::ErrorCode::unavailable, answer.error().message));
+              });
+  }
+
  private:
   // A launch that was asked for before: the machine is what it was then.
   void find(const std::string& id, std::move_only_function<void(base::Result<Machine>)> done) {

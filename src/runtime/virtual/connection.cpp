@@ -26,8 +26,11 @@ ConnectionEnd::~ConnectionEnd() {
 
 void ConnectionEnd::join(const std::shared_ptr<ConnectionEnd>& a,
                          const std::shared_ptr<ConnectionEnd>& b) {
-  a->other_ = b;
-  b->other_ = a;
+  for (const auto& [one, other] : {std::pair(a, b), std::pair(b, a)}) {
+    one->other_ = other;
+    one->peer_host_ = other->host_;
+    one->peer_life_ = other->life();
+  }
 }
 
 void ConnectionEnd::post(void (ConnectionEnd::*step)()) {
@@ -95,7 +98,18 @@ void ConnectionEnd::announce_drained() {
   --dispatching_;
 }
 
+// The process at the other end is gone; its machine says so as soon as another runs there.
+void ConnectionEnd::hear_refusal() {
+  const bool reachable = !wire_.silent(host_, peer_host_) && !wire_.silent(peer_host_, host_) &&
+                         wire_.is_up(peer_host_);
+  if (!reachable) return;
+  wire_.queue.schedule(life(), wire_.latency(host_, peer_host_), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->break_now("the process is gone");
+  });
+}
+
 void ConnectionEnd::send(Segment segment) {
+  if (!peer_life_->alive) return hear_refusal();
   const auto other = other_.lock();
   if (!other) return;
   const base::Instant at =
@@ -108,8 +122,7 @@ void ConnectionEnd::send(Segment segment) {
 }
 
 void ConnectionEnd::arrive() {
-  const auto other = other_.lock();
-  if (stalled_ > 0 || (other && wire_.silent(other->host_, host_))) {
+  if (stalled_ > 0 || wire_.silent(peer_host_, host_)) {
     ++stalled_;
     return;
   }

@@ -22,6 +22,7 @@ struct Wire {
   EventQueue& queue;
   const WorldOptions& options;
   std::uint64_t last_end = 0;
+  std::function<bool(const std::string& host)> is_up;  // a process runs there
   // Raw pointers: an end removes itself when it goes. Ordered, because faults walk over it.
   std::map<std::uint64_t, ConnectionEnd*> ends;
   using Pair = std::pair<std::string, std::string>;
@@ -59,8 +60,8 @@ class ConnectionEnd : public std::enable_shared_from_this<ConnectionEnd> {
 
   // Faults.
   const std::string& host() const { return host_; }
+  const std::string& peer_host() const { return peer_host_; }
   const LifePtr& life() const { return executor_->life(); }
-  std::shared_ptr<ConnectionEnd> other() const { return other_.lock(); }
   void break_now(const std::string& why);  // this end hears an error
   void die(bool heard);                    // its process died; the other end may hear of it
   void release_stalled();                  // after a partition healed
@@ -76,6 +77,7 @@ class ConnectionEnd : public std::enable_shared_from_this<ConnectionEnd> {
   void post(void (ConnectionEnd::*step)());
   void pump();
   void send(Segment segment);
+  void hear_refusal();
   void arrive();
   void deliver();
   void hear_end();
@@ -90,6 +92,8 @@ class ConnectionEnd : public std::enable_shared_from_this<ConnectionEnd> {
   const std::shared_ptr<VirtualExecutorCore> executor_;
   const Address peer_;
   std::weak_ptr<ConnectionEnd> other_;
+  std::string peer_host_;
+  LifePtr peer_life_;
   std::optional<TlsPeer> tls_;
   StreamEvents events_;
   Task release_;

@@ -13,6 +13,14 @@ std::string draw_address(int& last) {
 
 }  // namespace
 
+Town::Town(std::uint64_t seed, const WorldOptions& o)
+    : queue(seed), options(o), wire(queue, options) {
+  wire.is_up = [this](const std::string& host) {
+    const auto found = hosts.find(host);
+    return found != hosts.end() && found->second->alive();
+  };
+}
+
 VirtualHost::VirtualHost(Town& town, std::string name)
     : town_(town),
       name_(std::move(name)),

@@ -28,7 +28,7 @@ struct Town {
   std::map<std::string, VirtualHost*> hosts;  // by name and by address
   int last_address = 0;
 
-  Town(std::uint64_t seed, const WorldOptions& o) : queue(seed), options(o), wire(queue, options) {}
+  Town(std::uint64_t seed, const WorldOptions& o);
   ~Town() { queue.clear(); }  // events hold connection ends, which sign off at the wire
 };
 

@@ -50,10 +50,8 @@ class SeededWorld : public World {
   std::vector<std::shared_ptr<ConnectionEnd>> ends_between(const Host& a, const Host& b) {
     std::vector<std::shared_ptr<ConnectionEnd>> found;
     for (const auto& [id, end] : town_.wire.ends) {
-      const auto other = end->other();
-      if (!other) continue;
-      if ((end->host() == a.name() && other->host() == b.name()) ||
-          (end->host() == b.name() && other->host() == a.name())) {
+      if ((end->host() == a.name() && end->peer_host() == b.name()) ||
+          (end->host() == b.name() && end->peer_host() == a.name())) {
         found.push_back(end->shared_from_this());
       }
     }

@@ -183,6 +183,37 @@ TEST(World, NobodyHearsOfAMachineThatLostItsPower) {
   EXPECT_FALSE(link.closed);
 }
 
+TEST(World, AMachineThatRunsAgainRefusesConnectionsOfItsPast) {
+  Link link;
+  link.open();
+  link.a->lose_power();
+  link.server.reset();
+  link.listener.reset();
+  link.on_a.reset();
+  link.a->restart();
+  link.world->run_for(1min);
+  EXPECT_FALSE(link.closed) << "nothing was sent";
+  link.on_b->post([&] { link.client->write("are you there?"); });
+  link.world->run_for(1s);
+  EXPECT_TRUE(link.closed);
+  EXPECT_TRUE(link.error);
+}
+
+TEST(World, ADeathDuringSilenceIsHeardAfterwards) {
+  Link link;
+  link.open();
+  link.world->silence(*link.a, *link.b);
+  link.a->kill();
+  link.server.reset();
+  link.listener.reset();
+  link.on_a.reset();
+  link.world->run_for(1min);
+  EXPECT_FALSE(link.closed);
+  link.world->heal(*link.a, *link.b);
+  link.world->run_for(1s);
+  EXPECT_TRUE(link.closed);
+}
+
 TEST(World, MarksReachTheOneWhoListens) {
   struct Book : Marks {
     bool sometimes(std::string_view site) override { return site == "site"; }

@@ -1,0 +1,58 @@
+#include "sim/documents.h"
+
+#include "sim/life.h"
+
+namespace keelway::sim {
+
+using value::Value;
+
+Value cluster_document() {
+  return Value::object(
+      {{"metadata", Value::object({{"name", cluster_object}, {"namespace", hub_namespace}})},
+       {"spec", Value::object({{"name", "sim"},
+                               {"arn", cluster_arn},
+                               {"accountId", "000000000000"},
+                               {"region", "us-east-1"},
+                               {"version", "1.33"},
+                               {"creatorArn", "arn:aws:iam::000000000000:root"}})},
+       {"status", Value::object({{"status", "CREATING"}})}});
+}
+
+Value deployment_document(const Workload& workload) {
+  const Value labels = Value::object({{"app", workload.name}});
+  const Value requests = Value::object({{"cpu", workload.cpu}, {"memory", workload.memory}});
+  const Value container = Value::object({{"name", "main"},
+                                         {"image", "example.com/app:1"},
+                                         {"resources", Value::object({{"requests", requests}})}});
+  const Value pod =
+      Value::object({{"metadata", Value::object({{"labels", labels}})},
+                     {"spec", Value::object({{"containers", Value::array({container})}})}});
+  return Value::object(
+      {{"metadata", Value::object({{"name", workload.name}, {"namespace", "default"}})},
+       {"spec", Value::object({{"replicas", workload.replicas},
+                               {"selector", Value::object({{"matchLabels", labels}})},
+                               {"template", pod}})}});
+}
+
+Value named_document(const char* name) {
+  return Value::object({{"metadata", Value::object({{"name", name}})}});
+}
+
+Value admin_binding_document() {
+  return Value::object(
+      {{"metadata", Value::object({{"name", "wire-admin"}})},
+       {"roleRef", Value::object({{"apiGroup", "rbac.authorization.k8s.io"},
+                                  {"kind", "ClusterRole"},
+                                  {"name", "cluster-admin"}})},
+       {"subjects",
+        Value::array({Value::object(
+            {{"kind", "ServiceAccount"}, {"name", "admin"}, {"namespace", wire_namespace}})})}});
+}
+
+Value token_request_document() {
+  return Value::object({{"apiVersion", "authentication.k8s.io/v1"},
+                        {"kind", "TokenRequest"},
+                        {"spec", Value::object({{"expirationSeconds", 86400}})}});
+}
+
+}  // namespace keelway::sim

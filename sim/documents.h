@@ -1,0 +1,17 @@
+// What users ask for.
+#pragma once
+
+#include "sim/shape.h"
+#include "value/value.h"
+
+namespace keelway::sim {
+
+value::Value cluster_document();
+value::Value deployment_document(const Workload& workload);
+// An account that may do everything, for users who come over the network.
+inline constexpr const char* wire_namespace = "wire";
+value::Value named_document(const char* name);
+value::Value admin_binding_document();
+value::Value token_request_document();
+
+}  // namespace keelway::sim

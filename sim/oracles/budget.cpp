@@ -1,0 +1,34 @@
+#include "sim/oracles/budget.h"
+
+#include <fmt/core.h>
+
+#include "client/resources.h"
+
+namespace keelway::sim {
+
+namespace resources = client::resources;
+
+void BudgetOracle::guard(std::string app, int replicas, int available_min,
+                         std::function<bool()> armed) {
+  app_ = std::move(app);
+  replicas_ = replicas;
+  available_min_ = available_min;
+  armed_ = std::move(armed);
+}
+
+void BudgetOracle::look(const client::View& cluster) {
+  if (app_.empty() || complaint_ || !armed_() || !cluster.synced()) return;
+  if (cluster.get(resources::disruption_budgets, "default", "guard") == nullptr) return;
+  int well = 0;
+  for (const auto& pod : cluster.list(resources::pods, "default")) {
+    if (pod->label("app") != app_ || pod->deleting()) continue;
+    if (pod->value().at("status", "phase").as_string() == "Running") ++well;
+  }
+  was_well_ = was_well_ || well >= replicas_;
+  if (was_well_ && well < available_min_) {
+    complaint_ = fmt::format("{} pods of {} are well, its disruption budget demands {}", well, app_,
+                             available_min_);
+  }
+}
+
+}  // namespace keelway::sim
