@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "client/resources.h"
+#include "value/selector.h"
 
 namespace keelway::access {
 namespace {
@@ -177,10 +178,13 @@ class Judgement {
     return no(fmt::format("no relationship found between node '{}' and this object", node_));
   }
 
+  // Mirror pods give no rights: a node writes them itself.
   template <class Uses>
   bool any_pod(const Uses& uses) const {
     for (const schema::ObjectPtr& pod : view_.pods_on(node_)) {
-      if (pod->name_space() == what_.name_space && uses(pod->value())) return true;
+      if (pod->name_space() != what_.name_space) continue;
+      const Value document = pod->value();
+      if (!is_mirror_pod(document) && uses(document)) return true;
     }
     return false;
   }
@@ -210,7 +214,9 @@ class Judgement {
     const Value reference = object->value().at("spec", "claimRef");
     for (const schema::ObjectPtr& pod : view_.pods_on(node_)) {
       if (pod->name_space() != reference["namespace"].as_string()) continue;
-      if (uses_claim(pod->value(), reference["name"].as_string())) return allow();
+      const Value document = pod->value();
+      if (is_mirror_pod(document)) continue;
+      if (uses_claim(document, reference["name"].as_string())) return allow();
     }
     return unrelated();
   }
@@ -242,7 +248,7 @@ class Judgement {
     }
     if (what_.name != node_) return no(fmt::format("node '{}' cannot change other nodes", node_));
     if (what_.subresource.empty() || what_.subresource == "status") {
-      return one_of(what_.verb, {"update", "patch", "delete"}) ? allow() : no("");
+      return one_of(what_.verb, {"update", "patch"}) ? allow() : no("");
     }
     // What another component asks this node's agent for; the agent asks on its behalf.
     return no("");
@@ -259,9 +265,8 @@ class Judgement {
     if (what_.verb == "get") return own_pod();
     if (one_of(what_.verb, {"list", "watch"})) {
       if (!what_.name.empty()) return own_pod();
-      if (what_.field_selector.find("spec.nodeName=" + std::string(node_)) != std::string::npos) {
-        return allow();
-      }
+      const auto fields = value::FieldSelector::parse(what_.field_selector);
+      if (fields && fields->exact("spec.nodeName") == node_) return allow();
       return no("can only list/watch pods with spec.nodeName field selector");
     }
     return no("");
@@ -325,6 +330,10 @@ class Judgement {
 };
 
 }  // namespace
+
+bool is_mirror_pod(const Value& pod) {
+  return pod.at("metadata", "annotations").contains("kubernetes.io/config.mirror");
+}
 
 std::string_view node_name_of(const Identity& who) {
   const std::string_view user = who.user;

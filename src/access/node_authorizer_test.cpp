@@ -67,6 +67,17 @@ TEST_F(NodeRuleTest, ClaimsVolumesAndTokens) {
   EXPECT_FALSE(may("n1", "create", "", "serviceaccounts/token", "a", "default"));
 }
 
+TEST_F(NodeRuleTest, MirrorPodsGiveNoRights) {
+  view_.put(resources::pods, R"({"metadata":{"namespace":"a","name":"m",
+    "annotations":{"kubernetes.io/config.mirror":"x"}},"spec":{"nodeName":"n2",
+    "imagePullSecrets":[{"name":"pull"}],
+    "volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"claim"}}],"containers":[]}})");
+  EXPECT_FALSE(may("n2", "get", "", "secrets", "a", "pull"));
+  EXPECT_FALSE(may("n2", "get", "", "persistentvolumeclaims", "a", "claim"));
+  EXPECT_FALSE(may("n2", "get", "", "persistentvolumes", "", "pv"));
+  EXPECT_TRUE(may("n2", "patch", "", "pods/status", "a", "m"));
+}
+
 TEST_F(NodeRuleTest, OwnNodePodsAndLease) {
   EXPECT_TRUE(may("n1", "patch", "", "nodes/status", "", "n1"));
   EXPECT_FALSE(may("n1", "patch", "", "nodes/status", "", "n2"));
@@ -74,6 +85,10 @@ TEST_F(NodeRuleTest, OwnNodePodsAndLease) {
   EXPECT_FALSE(may("n1", "list", "", "nodes", "", ""));
   EXPECT_TRUE(may("n1", "list", "", "pods", "", "", "spec.nodeName=n1"));
   EXPECT_FALSE(may("n1", "list", "", "pods", "", "", "spec.nodeName=n2"));
+  EXPECT_FALSE(may("n1", "list", "", "pods", "", "", "spec.nodeName=n10"));
+  EXPECT_FALSE(may("n1", "list", "", "pods", "", "", "spec.nodeName!=n1"));
+  EXPECT_FALSE(may("n1", "list", "", "pods", "", "", "x.spec.nodeName=n1"));
+  EXPECT_TRUE(may("n1", "watch", "", "pods", "", "", "status.phase=Running,spec.nodeName==n1"));
   EXPECT_FALSE(may("n1", "list", "", "pods", "", ""));
   EXPECT_TRUE(may("n1", "patch", "", "pods/status", "a", "p"));
   EXPECT_FALSE(may("n2", "patch", "", "pods/status", "a", "p"));

@@ -247,6 +247,70 @@ TEST_F(AdmissionTest, NodesWritePodsBoundToThem) {
   EXPECT_FALSE(admit(make));
 }
 
+// A mirror pod that could lead its node to somebody's secret.
+TEST_F(AdmissionTest, MirrorPodsReferToNothing) {
+  const access::Identity n1{"system:node:n1", "", {"system:nodes"}, {}};
+  view_.put(resources::nodes, R"({"metadata":{"name":"n1","uid":"u1"}})");
+  const auto mirror = [&](std::string_view spec, std::string_view owner) {
+    Request request =
+        pod(std::string(R"({"nodeName":"n1","containers":[{"name":"c","image":"i"}])") +
+                std::string(spec) + "}",
+            R"({"name":"p","annotations":{"kubernetes.io/config.mirror":"x"},"ownerReferences":[)" +
+                std::string(owner) + "]}");
+    request.identity = &n1;
+    return request;
+  };
+  const std::string own =
+      R"({"apiVersion":"v1","kind":"Node","name":"n1","uid":"u1","controller":true})";
+  Request good = mirror(R"(,"volumes":[{"name":"v","hostPath":{"path":"/x"}}])", own);
+  EXPECT_TRUE(admit(good));
+  const std::string head =
+      "pods \"p\" is forbidden: node \"n1\" can not create pods that reference ";
+  expect_refused(mirror(R"(,"imagePullSecrets":[{"name":"s"}])", own), head + "secrets");
+  expect_refused(
+      mirror(R"(,"initContainers":[{"name":"i","envFrom":[{"secretRef":{"name":"s"}}]}])", own),
+      head + "secrets");
+  expect_refused(
+      mirror(R"(,"volumes":[{"name":"v","projected":{"sources":[{"secret":{"name":"s"}}]}}])", own),
+      head + "secrets");
+  expect_refused(
+      mirror(
+          R"(,"volumes":[{"name":"v","csi":{"driver":"d","nodePublishSecretRef":{"name":"s"}}}])",
+          own),
+      head + "secrets");
+  expect_refused(mirror(R"(,"volumes":[{"name":"v","configMap":{"name":"c"}}])", own),
+                 head + "configmaps");
+  expect_refused(
+      mirror(R"(,"volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"c"}}])", own),
+      head + "persistentvolumeclaims");
+  expect_refused(mirror(R"(,"serviceAccountName":"default")", own), head + "a service account");
+  expect_refused(
+      mirror("", ""),
+      "pods \"p\" is forbidden: node \"n1\" can only create pods with an owner reference "
+      "set to itself");
+  expect_refused(
+      mirror("", R"({"apiVersion":"v1","kind":"Node","name":"n1","uid":"old","controller":true})"),
+      "pods \"p\" is forbidden: node n1 UID mismatch: expected old got u1");
+}
+
+TEST_F(AdmissionTest, NodesReportOnlyWhatAVolumeHolds) {
+  const access::Identity n1{"system:node:n1", "", {"system:nodes"}, {}};
+  const Value before = json(R"({"metadata":{"name":"c"},"spec":{"volumeName":"v"},"status":{}})");
+  Request status = of({"", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true},
+                      Operation::update, "c",
+                      R"({"metadata":{"name":"c"},"spec":{"volumeName":"v"},
+             "status":{"capacity":{"storage":"1Gi"}}})",
+                      "ns");
+  status.identity = &n1;
+  status.old = &before;
+  status.subresource = "status";
+  EXPECT_TRUE(admit(status));
+  status.object.mutate("metadata", "labels").set("a", "b");
+  expect_refused(status,
+                 "persistentvolumeclaims \"c\" is forbidden: node \"n1\" is not allowed to update "
+                 "fields other than status.capacity and status.conditions");
+}
+
 TEST_F(AdmissionTest, HubRunsNoServiceAccounts) {
   Options options;
   options.service_accounts = false;

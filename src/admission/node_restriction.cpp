@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "access/node_authorizer.h"
 #include "admission/plugins.h"
@@ -67,6 +68,28 @@ const Value& labels(const Value& object) {
   return object.at("metadata", "labels");
 }
 
+// Members that name another object, wherever in a pod's spec they stand; a list or text that is
+// empty names none.
+constexpr std::string_view secret_references[] = {"imagePullSecrets", "secretRef",
+                                                  "secretKeyRef",     "secret",
+                                                  "secretName",       "nodePublishSecretRef"};
+constexpr std::string_view config_map_references[] = {"configMap", "configMapRef",
+                                                      "configMapKeyRef"};
+constexpr std::string_view bundle_references[] = {"clusterTrustBundle"};
+constexpr std::string_view claim_references[] = {"persistentVolumeClaim", "ephemeral"};
+
+bool refers(const Value& v, std::span<const std::string_view> names) {
+  for (const Value& item : v.items()) {
+    if (refers(item, names)) return true;
+  }
+  for (const auto& [key, member] : v.members()) {
+    const bool named = std::find(names.begin(), names.end(), key) != names.end();
+    const bool says = !member.empty() || !member.as_string().empty();
+    if ((named && says) || refers(member, names)) return true;
+  }
+  return false;
+}
+
 class NodeRestriction final : public Plugin {
  public:
   std::string_view name() const override { return "NodeRestriction"; }
@@ -80,6 +103,9 @@ class NodeRestriction final : public Plugin {
     }
     if (request.is(resources::pods)) return pod(request, context, node);
     if (request.is(resources::nodes)) return own_node(request, node);
+    if (request.resource.group.empty() && request.resource.resource == "persistentvolumeclaims") {
+      return claim(request, node);
+    }
     if (request.is(resources::leases)) return lease(request, node);
     if (request.is(resources::service_accounts) && request.subresource == "token") {
       return token(request, context, node);
@@ -125,7 +151,7 @@ class NodeRestriction final : public Plugin {
                                          "'eviction' are allowed",
                                          request.subresource));
     }
-    if (request.operation == Operation::create) return mirror_pod(request, node);
+    if (request.operation == Operation::create) return mirror_pod(request, context, node);
     if (request.operation == Operation::remove) {
       if (request.old == nullptr || runs_on(*request.old, node)) return {};
       return forbid(request, fmt::format("node \"{}\" can only delete pods with spec.nodeName set "
@@ -137,10 +163,11 @@ class NodeRestriction final : public Plugin {
                                        node));
   }
 
-  // What a node runs from its own files, shown to the cluster.
-  static schema::Answer<void> mirror_pod(const Request& request, const std::string& node) {
-    const Value& spec = request.object["spec"];
-    if (!request.object.at("metadata", "annotations").contains("kubernetes.io/config.mirror")) {
+  // What a node runs from its own files, shown to the cluster. It must not refer to anything that
+  // the node could then read.
+  static schema::Answer<void> mirror_pod(const Request& request, const Context& context,
+                                         const std::string& node) {
+    if (!access::is_mirror_pod(request.object)) {
       return forbid(request,
                     fmt::format("pod does not have \"kubernetes.io/config.mirror\" annotation, "
                                 "node \"{}\" can only create mirror pods",
@@ -151,15 +178,63 @@ class NodeRestriction final : public Plugin {
                                          "to itself",
                                          node));
     }
-    for (const Value& volume : spec["volumes"].items()) {
-      for (const char* kind : {"secret", "configMap", "persistentVolumeClaim", "projected"}) {
-        if (!volume.contains(kind)) continue;
-        return forbid(request, fmt::format("node \"{}\" can not create pods that reference a {} "
-                                           "volume",
-                                           node, kind));
-      }
+    if (auto owned = owned_by_node(request, context, node); !owned) return owned;
+    const Value& spec = request.object["spec"];
+    std::string_view what;
+    if (!spec["serviceAccountName"].as_string().empty()) what = "a service account";
+    if (what.empty() && refers(spec, secret_references)) what = "secrets";
+    if (what.empty() && refers(spec, config_map_references)) what = "configmaps";
+    if (what.empty() && refers(spec, bundle_references)) what = "clustertrustbundles";
+    if (what.empty() && refers(spec, claim_references)) what = "persistentvolumeclaims";
+    if (what.empty()) return {};
+    return forbid(request,
+                  fmt::format("node \"{}\" can not create pods that reference {}", node, what));
+  }
+
+  static schema::Answer<void> owned_by_node(const Request& request, const Context& context,
+                                            const std::string& node) {
+    const auto only = [&](std::string_view what) {
+      return forbid(request, fmt::format("node \"{}\" {}", node, what));
+    };
+    const auto& owners = request.object.at("metadata", "ownerReferences").items();
+    if (owners.size() > 1) {
+      return only("can only create pods with a single owner reference set to itself");
     }
-    return {};
+    if (owners.empty() || owners[0]["apiVersion"].as_string() != "v1" ||
+        owners[0]["kind"].as_string() != "Node" || owners[0]["name"].as_string() != node) {
+      return only("can only create pods with an owner reference set to itself");
+    }
+    const Value& owner = owners[0];
+    if (!owner["controller"].as_bool()) {
+      return only("can only create pods with a controller owner reference set to itself");
+    }
+    if (owner["blockOwnerDeletion"].as_bool()) {
+      return only("must not set blockOwnerDeletion on an owner reference");
+    }
+    const auto object = context.view.get(resources::nodes, "", node);
+    if (!object) return std::unexpected(schema::not_found("", "nodes", node));
+    if (owner["uid"].as_string() == object->uid()) return {};
+    return forbid(request, fmt::format("node {} UID mismatch: expected {} got {}", node,
+                                       owner["uid"].as_string(), object->uid()));
+  }
+
+  // Of a claim a node reports what it found on the volume.
+  static schema::Answer<void> claim(const Request& request, const std::string& node) {
+    if (request.subresource != "status") return forbid(request, "may only update PVC status");
+    if (request.old == nullptr) return {};
+    const auto rest = [](Value object) {
+      object.mutate("metadata").erase("resourceVersion");
+      object.mutate("metadata").erase("managedFields");
+      for (const char* own :
+           {"capacity", "conditions", "allocatedResources", "allocatedResourceStatuses"}) {
+        object.mutate("status").erase(own);
+      }
+      return object;
+    };
+    if (rest(request.object) == rest(*request.old)) return {};
+    return forbid(request, fmt::format("node \"{}\" is not allowed to update fields other than "
+                                       "status.capacity and status.conditions",
+                                       node));
   }
 
   static schema::Answer<void> own_node(const Request& request, const std::string& node) {

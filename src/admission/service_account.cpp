@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "access/node_authorizer.h"
 #include "admission/plugins.h"
 #include "client/resources.h"
 
@@ -18,10 +19,6 @@ constexpr std::string_view volume_prefix = "kube-api-access-";
 // The node agent renews at 80 % of this; 3607 tells its requests from those of users.
 constexpr std::int64_t token_seconds = 3607;
 constexpr int default_mode = 0644;
-
-bool is_mirror(const Value& pod) {
-  return pod.at("metadata", "annotations").contains("kubernetes.io/config.mirror");
-}
 
 bool automounts(const Value& pod, const Value& account) {
   if (const Value* own = pod["spec"].find("automountServiceAccountToken")) return own->as_bool();
@@ -102,7 +99,7 @@ class ServiceAccount final : public Plugin {
         !request.subresource.empty()) {
       return {};
     }
-    if (is_mirror(request.object)) return check_mirror(request);
+    if (access::is_mirror_pod(request.object)) return check_mirror(request);
     Value& spec = request.object.mutate("spec");
     if (spec["serviceAccountName"].as_string().empty()) {
       spec.set("serviceAccountName", "default");

@@ -2,7 +2,8 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
+#include <cstdint>
+#include <utility>
 
 namespace keelway::base {
 namespace {
@@ -99,6 +100,46 @@ bool has_four_digits(std::int64_t year) {
   return year >= 0 && year <= 9999;
 }
 
+constexpr std::uint64_t duration_max = std::uint64_t{1} << 63;  // of a negative one
+
+std::optional<std::uint64_t> take_duration_unit(std::string_view& text) {
+  static constexpr std::pair<std::string_view, std::uint64_t> units[] = {
+      {"ns", 1},         {"us", 1'000},        {"\u00b5s", 1'000},    {"\u03bcs", 1'000},
+      {"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000}};
+  for (const auto& [name, nanoseconds] : units) {
+    if (!text.starts_with(name)) continue;
+    text.remove_prefix(name.size());
+    return nanoseconds;
+  }
+  return std::nullopt;
+}
+
+// One "1.5h"; nullopt also where it is more than a duration can be.
+std::optional<std::uint64_t> take_duration_part(std::string_view& text) {
+  std::uint64_t whole = 0;
+  double fraction = 0, scale = 1;
+  bool digits = false;
+  const auto is_digit = [&] { return !text.empty() && text[0] >= '0' && text[0] <= '9'; };
+  for (; is_digit(); text.remove_prefix(1), digits = true) {
+    if (whole > duration_max / 10) return std::nullopt;
+    whole = whole * 10 + static_cast<std::uint64_t>(text[0] - '0');
+    if (whole > duration_max) return std::nullopt;
+  }
+  if (take(text, '.')) {
+    for (; is_digit(); text.remove_prefix(1), digits = true) {
+      if (scale >= 1e17) continue;  // finer than a nanosecond of an hour
+      fraction = fraction * 10 + (text[0] - '0');
+      scale *= 10;
+    }
+  }
+  const auto unit = digits ? take_duration_unit(text) : std::nullopt;
+  if (!unit || whole > duration_max / *unit) return std::nullopt;
+  const auto rest = static_cast<std::uint64_t>(fraction * (static_cast<double>(*unit) / scale));
+  const std::uint64_t sum = whole * *unit + rest;
+  if (sum > duration_max) return std::nullopt;
+  return sum;
+}
+
 }  // namespace
 
 std::string format_rfc3339(WallTime at) {
@@ -166,52 +207,31 @@ std::optional<WallTime> parse_amz_date(std::string_view text) {
 }
 
 std::optional<Duration> parse_duration(std::string_view text) {
-  if (text.empty()) return std::nullopt;
-  bool negative = false;
-  if (text.front() == '-' || text.front() == '+') {
-    negative = text.front() == '-';
-    text.remove_prefix(1);
-  }
+  const bool negative = !text.empty() && text.front() == '-';
+  if (negative || (!text.empty() && text.front() == '+')) text.remove_prefix(1);
   if (text == "0") return Duration(0);
   if (text.empty()) return std::nullopt;
-  double total = 0;
+  std::uint64_t total = 0;
   while (!text.empty()) {
-    double number = 0;
-    const auto [end, error] =
-        std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-    if (error != std::errc() || number < 0) return std::nullopt;
-    text.remove_prefix(end - text.data());
-    double unit = 0;
-    if (text.starts_with("ns"))
-      unit = 1, text.remove_prefix(2);
-    else if (text.starts_with("us"))
-      unit = 1e3, text.remove_prefix(2);
-    else if (text.starts_with("ms"))
-      unit = 1e6, text.remove_prefix(2);
-    else if (text.starts_with("s"))
-      unit = 1e9, text.remove_prefix(1);
-    else if (text.starts_with("m"))
-      unit = 60e9, text.remove_prefix(1);
-    else if (text.starts_with("h"))
-      unit = 3600e9, text.remove_prefix(1);
-    else
-      return std::nullopt;
-    total += number * unit;
+    const auto part = take_duration_part(text);
+    if (!part || *part > duration_max - total) return std::nullopt;
+    total += *part;
   }
-  if (total > 9.2e18) return std::nullopt;
-  return Duration(static_cast<std::int64_t>(negative ? -total : total));
+  if (negative) return Duration(static_cast<std::int64_t>(0 - total));
+  if (total == duration_max) return std::nullopt;
+  return Duration(static_cast<std::int64_t>(total));
 }
 
 std::string format_duration(Duration d) {
-  std::int64_t ns = d.count();
-  if (ns == 0) return "0s";
-  const std::string sign = ns < 0 ? "-" : "";
-  if (ns < 0) ns = -ns;
+  if (d.count() == 0) return "0s";
+  const std::string sign = d.count() < 0 ? "-" : "";
+  const auto count = static_cast<std::uint64_t>(d.count());
+  const std::uint64_t ns = d.count() < 0 ? 0 - count : count;
   if (ns < 1'000) return sign + fmt::format("{}ns", ns);
-  if (ns < 1'000'000) return sign + fmt::format("{}µs", ns / 1e3);
-  if (ns < 1'000'000'000) return sign + fmt::format("{}ms", ns / 1e6);
-  const std::int64_t hours = ns / 3'600'000'000'000;
-  const std::int64_t minutes = ns / 60'000'000'000 % 60;
+  if (ns < 1'000'000) return sign + fmt::format("{}µs", static_cast<double>(ns) / 1e3);
+  if (ns < 1'000'000'000) return sign + fmt::format("{}ms", static_cast<double>(ns) / 1e6);
+  const std::uint64_t hours = ns / 3'600'000'000'000;
+  const std::uint64_t minutes = ns / 60'000'000'000 % 60;
   const double seconds = static_cast<double>(ns % 60'000'000'000) / 1e9;
   if (hours > 0) return sign + fmt::format("{}h{}m{}s", hours, minutes, seconds);
   if (minutes > 0) return sign + fmt::format("{}m{}s", minutes, seconds);

@@ -131,13 +131,74 @@ std::size_t skip_plain(std::string_view text, std::size_t i) {
   return i;
 }
 
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// Whether `digits`, without leading zeros, are more than simdjson has an integer for.
+bool exceeds_integers(std::string_view digits, bool negative) {
+  const std::string_view greatest = negative ? "9223372036854775808" : "18446744073709551615";
+  return digits.size() > greatest.size() || (digits.size() == greatest.size() && digits > greatest);
+}
+
+// simdjson refuses integers of more than 64 bits, which JSON has and which our own doubles print
+// as: with a fraction they are doubles to it.
+std::string with_fractions(std::string_view text) {
+  std::string out;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size();) {
+    if (quoted || !is_digit(text[i])) {
+      const std::size_t count = quoted && text[i] == '\\' && i + 1 < text.size() ? 2 : 1;
+      if (text[i] == '"') quoted = !quoted;
+      out += text.substr(i, count);
+      i += count;
+      continue;
+    }
+    std::size_t end = i;
+    while (end < text.size() && is_digit(text[end])) ++end;
+    const std::string_view digits = text.substr(i, end - i);
+    out += digits;
+    const bool negative = i > 0 && text[i - 1] == '-';
+    // Digits after a point or in an exponent are no integers of their own.
+    const bool inside =
+        i > 0 && (text[i - 1] == '.' || text[i - 1] == 'e' || text[i - 1] == 'E' ||
+                  text[i - 1] == '+' || (negative && i > 1 && (text[i - 2] | 0x20) == 'e'));
+    const bool whole = end == text.size() || (text[end] != '.' && (text[end] | 0x20) != 'e');
+    if (!inside && whole && digits[0] != '0' && exceeds_integers(digits, negative)) out += ".0";
+    i = end;
+  }
+  return out;
+}
+
+// The shortest digits that mean `d`, then zeros: std::to_chars would print them all.
+void append_large(std::string& out, double d) {
+  char buffer[40];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, d, std::chars_format::scientific);
+  const std::string_view text(buffer, end.ptr - buffer);
+  const std::size_t mark = text.find('e');
+  int exponent = 0;  // printed as "e+20"
+  std::from_chars(buffer + mark + 2, end.ptr, exponent);
+  std::size_t digits = 0;
+  for (const char c : text.substr(0, mark)) {
+    if (c == '.') continue;
+    out += c;
+    if (c != '-') ++digits;
+  }
+  out.append(static_cast<std::size_t>(exponent) + 1 - digits, '0');
+}
+
 void append_double(std::string& out, double d) {
   if (!std::isfinite(d)) {  // JSON has no such numbers
     out += "null";
     return;
   }
+  if (d == 0) {  // a sign would make two texts of equal documents
+    out += '0';
+    return;
+  }
   const double magnitude = std::abs(d);
-  const bool scientific = magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21);
+  if (magnitude >= 1e16 && magnitude < 1e21) return append_large(out, d);
+  const bool scientific = magnitude < 1e-6 || magnitude >= 1e21;
   char buffer[400];
   const auto end =
       std::to_chars(buffer, buffer + sizeof buffer, d,
@@ -204,7 +265,13 @@ base::Result<Value> parse_json(std::string_view text, const JsonLimits& limits,
     return base::fail(base::ErrorCode::exhausted, "no memory to parse the document");
   }
   element root;
-  const auto error = parser.parse(text.data(), text.size()).get(root);
+  auto error = parser.parse(text.data(), text.size()).get(root);
+  if (error == simdjson::NUMBER_ERROR) {
+    const std::string widened = with_fractions(text);
+    if (widened.size() > text.size()) {
+      error = parser.parse(widened.data(), widened.size()).get(root);
+    }
+  }
   if (error != simdjson::SUCCESS) {
     return base::fail(base::ErrorCode::invalid,
                       std::string("invalid JSON: ") + simdjson::error_message(error));

@@ -18,6 +18,9 @@ namespace beast = boost::beast;
 using ErrorCode = beast::error_code;
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
+// The shortest last chunk. Beast must not see one in fewer bytes: it takes that for its own error
+// and ends the process.
+constexpr std::size_t kLastChunkBytes = 5;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -104,6 +107,8 @@ class Message : public beast::http::basic_parser<is_request> {
     this->header_limit(UINT32_MAX);
   }
 
+  bool before_chunk() const { return in_body_ && this->chunked() && chunk_left_ == 0; }
+
  private:
   void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target,
                        int version, ErrorCode&) override {
@@ -130,8 +135,11 @@ class Message : public beast::http::basic_parser<is_request> {
   }
   void on_body_init_impl(const boost::optional<std::uint64_t>&, ErrorCode&) override {}
   std::size_t on_body_impl(beast::string_view body, ErrorCode&) override { return take(body); }
-  void on_chunk_header_impl(std::uint64_t, beast::string_view, ErrorCode&) override {}
+  void on_chunk_header_impl(std::uint64_t size, beast::string_view, ErrorCode&) override {
+    chunk_left_ = size;
+  }
   std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body, ErrorCode&) override {
+    chunk_left_ -= body.size();
     return take(body);
   }
   void on_finish_impl(ErrorCode&) override { events_.emplace_back(End{}); }
@@ -144,6 +152,7 @@ class Message : public beast::http::basic_parser<is_request> {
   std::deque<Event>& events_;
   Head head_;
   bool in_body_ = false;
+  std::uint64_t chunk_left_ = 0;
 };
 
 template <bool is_request>
@@ -185,12 +194,19 @@ class BeastParser : public Parser {
     ErrorCode error;
     std::size_t used = 0;
     while (used < buffer_.size() && !message_->is_done() && !error) {
+      const bool short_last_chunk = message_->before_chunk() && buffer_[used] == '0' &&
+                                    buffer_.size() - used < kLastChunkBytes;
+      if (short_last_chunk) break;
       used += message_->put(boost::asio::const_buffer(buffer_.data() + used, buffer_.size() - used),
                             error);
       if (!events_.empty()) break;
     }
     buffer_.erase(0, used);
     if (error && error != beast::http::error::need_more) refuse(400, error.message());
+    // The whole head was there: one that wants more has no start line.
+    if (error == beast::http::error::need_more && !message_->is_header_done()) {
+      refuse(400, "malformed start line");
+    }
     if (error == beast::http::error::need_more && events_.empty() &&
         buffer_.size() > limits_.header_bytes_max) {
       refuse(431, "a chunk's head or the trailers are too large");

@@ -56,6 +56,20 @@ TEST(Http1Request, BodiesAndPipelines) {
             "POST / keep;hello|PUT /two keep;abcde|GET /three keep;|");
 }
 
+TEST(Http1Request, LastChunkMayComeInPieces) {
+  const std::string start = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  EXPECT_EQ(parse_request(start + "0\r\n\r\n"), "POST / keep;|");
+  EXPECT_EQ(parse_request(start + "0;a=b\r\nT: 1\r\n\r\n"), "POST / keep;|");
+  EXPECT_EQ(parse_request(start + "1\r\nx\r\n0\r\n\r\n" + start + "0\r\n\r\n"),
+            "POST / keep;x|POST / keep;|");
+  EXPECT_EQ(parse_request(start + "0\r\nx"), "POST / keep;");
+}
+
+TEST(Http1Request, StartLineMustBeWhole) {
+  EXPECT_EQ(parse_request("G\r\n\r\n"), "refused 400");
+  EXPECT_EQ(parse_request("GET /\r\n\r\n"), "refused 400");
+}
+
 TEST(Http1Request, AmbiguousShapesAreRefused) {
   const std::string start = "POST / HTTP/1.1\r\nHost: x\r\n";
   for (const std::string_view rest : {

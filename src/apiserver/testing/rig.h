@@ -76,7 +76,9 @@ struct Extra {
 
 class Rig {
  public:
-  explicit Rig(std::uint64_t seed = 1);
+  // `bare`: without the roles and other objects that a cluster is born with, and fast.
+  enum class Start { whole, bare };
+  explicit Rig(std::uint64_t seed = 1, Start start = Start::whole);
   ~Rig();
 
   // Runs until the answer is complete.

@@ -17,12 +17,12 @@ std::vector<std::string> FakeExchange::events() const {
   return lines;
 }
 
-Rig::Rig(std::uint64_t seed) : world(runtime::make_world(seed)) {
+Rig::Rig(std::uint64_t seed, Start start) : world(runtime::make_world(seed)) {
   host = world->make_host("host");
   executor = host->runtime().make_executor("server");
   loop_executor = host->runtime().make_executor("loop");
   engine = store::make_memory(host->runtime());
-  executor->post([this] {
+  executor->post([this, start] {
     Config config;
     config.cluster_name = "test";
     static const schema::KindSetPtr catalog = kinds::catalog(33);
@@ -30,7 +30,7 @@ Rig::Rig(std::uint64_t seed) : world(runtime::make_world(seed)) {
     config.runtime = &host->runtime();
     config.executor = executor.get();
     config.keyspace = engine->open("test", *executor);
-    config.bootstrap = kinds::bootstrap_objects(33);
+    if (start == Start::whole) config.bootstrap = kinds::bootstrap_objects(33);
     config.admission.service_accounts = false;
     config.aws_tokens = [](std::string_view token,
                            base::WallTime) -> schema::Answer<access::IdentityPtr> {
