@@ -10,7 +10,8 @@ namespace keelway::base {
 namespace {
 
 constexpr __int128 kNano = 1'000'000'000;
-constexpr __int128 kMax = (static_cast<__int128>(1) << 126);  // about 8.5e37 nano
+// About 8.5e37 nano; twice that still fits.
+constexpr __int128 kMax = (static_cast<__int128>(1) << 126) - 1;
 constexpr int kDigitsFast = 18;  // what upstream takes without arbitrary precision
 
 constexpr std::string_view kWrongFormat =
@@ -261,12 +262,13 @@ bool Quantity::round_up_milli() {
   const __int128 rest = nano_ % 1'000'000;
   if (rest == 0) return true;
   nano_ += nano_ > 0 ? 1'000'000 - rest : -1'000'000 - rest;
+  nano_ = std::clamp(nano_, -kMax, kMax);
   return false;
 }
 
 Quantity& Quantity::operator+=(const Quantity& other) {
   if (nano_ == 0) format_ = other.format_;
-  nano_ = std::clamp(nano_ + other.nano_, -kMax, kMax);  // both are within a quarter of the range
+  nano_ = std::clamp(nano_ + other.nano_, -kMax, kMax);
   return *this;
 }
 

@@ -86,5 +86,15 @@ TEST(CanonicalQuantity, keeps_what_upstream_keeps) {
   EXPECT_EQ(canonical_quantity("0m"), "0");
 }
 
+TEST(Quantity, SumsSaturate) {
+  Quantity huge = Quantity::parse_or_zero("333333333333333333333333333333333333E");
+  const Quantity before = huge;
+  huge += before;
+  EXPECT_EQ(huge, before);
+  EXPECT_EQ(-before - before, -before);
+  huge.round_up_milli();
+  EXPECT_EQ(huge + huge, huge);
+}
+
 }  // namespace
 }  // namespace keelway::base

@@ -100,6 +100,15 @@ bool has_four_digits(std::int64_t year) {
   return year >= 0 && year <= 9999;
 }
 
+// `number` with its last `places` digits behind a point, without zeros at the end.
+std::string decimal(std::uint64_t number, int places) {
+  std::string digits = fmt::format("{:0{}}", number, places + 1);
+  digits.insert(digits.size() - static_cast<std::size_t>(places), 1, '.');
+  digits.erase(digits.find_last_not_of('0') + 1);
+  if (digits.back() == '.') digits.pop_back();
+  return digits;
+}
+
 constexpr std::uint64_t duration_max = std::uint64_t{1} << 63;  // of a negative one
 
 std::optional<std::uint64_t> take_duration_unit(std::string_view& text) {
@@ -228,14 +237,14 @@ std::string format_duration(Duration d) {
   const auto count = static_cast<std::uint64_t>(d.count());
   const std::uint64_t ns = d.count() < 0 ? 0 - count : count;
   if (ns < 1'000) return sign + fmt::format("{}ns", ns);
-  if (ns < 1'000'000) return sign + fmt::format("{}µs", static_cast<double>(ns) / 1e3);
-  if (ns < 1'000'000'000) return sign + fmt::format("{}ms", static_cast<double>(ns) / 1e6);
+  if (ns < 1'000'000) return sign + decimal(ns, 3) + "µs";
+  if (ns < 1'000'000'000) return sign + decimal(ns, 6) + "ms";
   const std::uint64_t hours = ns / 3'600'000'000'000;
   const std::uint64_t minutes = ns / 60'000'000'000 % 60;
-  const double seconds = static_cast<double>(ns % 60'000'000'000) / 1e9;
-  if (hours > 0) return sign + fmt::format("{}h{}m{}s", hours, minutes, seconds);
-  if (minutes > 0) return sign + fmt::format("{}m{}s", minutes, seconds);
-  return sign + fmt::format("{}s", seconds);
+  const std::string seconds = decimal(ns % 60'000'000'000, 9) + "s";
+  if (hours > 0) return sign + fmt::format("{}h{}m{}", hours, minutes, seconds);
+  if (minutes > 0) return sign + fmt::format("{}m{}", minutes, seconds);
+  return sign + seconds;
 }
 
 std::string format_age(Duration d) {

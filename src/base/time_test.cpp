@@ -29,8 +29,9 @@ TEST(Time, DurationsAsGoReadsThem) {
 }
 
 TEST(Time, DurationsPrintAsGoPrintsThem) {
-  for (const char* text : {"0s", "1ns", "1.5µs", "100ms", "1m0s", "1h30m0.5s", "-15s",
-                           "2562047h47m16.854775807s", "-2562047h47m16.854775808s"}) {
+  for (const char* text :
+       {"0s", "1ns", "1.5µs", "100ms", "1m0s", "1h30m0.5s", "-15s", "1m0.000000004s",
+        "2562047h47m16.854775807s", "-2562047h47m16.854775808s"}) {
     const auto parsed = parse_duration(text);
     ASSERT_TRUE(parsed) << text;
     EXPECT_EQ(format_duration(*parsed), text);

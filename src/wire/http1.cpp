@@ -218,10 +218,15 @@ class BeastParser : public Parser {
     while (is_request && buffer_.starts_with("\r\n")) buffer_.erase(0, 2);
     const auto end = buffer_.find(kHeadEnd, scanned_ > 3 ? scanned_ - 3 : 0);
     scanned_ = buffer_.size();
-    const auto line = std::min(buffer_.find("\r\n"), buffer_.size());
+    // Where the ends may be at best: what has come can be the first part of one.
+    const auto at_best = [&](std::size_t found, std::size_t length) {
+      return found != std::string::npos ? found
+                                        : buffer_.size() - std::min(buffer_.size(), length - 1);
+    };
+    const auto line = at_best(buffer_.find("\r\n"), 2);
     if (is_request && line > limits_.target_bytes_max + 64) {
       refuse(414, "the request target is too long");
-    } else if (std::min(end, buffer_.size()) > limits_.header_bytes_max) {
+    } else if (at_best(end, kHeadEnd.size()) > limits_.header_bytes_max) {
       refuse(431, "the header is too large");
     } else if (end == std::string::npos) {
       return false;

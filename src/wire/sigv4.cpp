@@ -171,7 +171,7 @@ base::Result<void> check_date(const Authorization& authorization) {
     return incomplete("Date must be in ISO-8601 'basic format'. Got '" + authorization.amz_date +
                       "'. See http://en.wikipedia.org/wiki/ISO_8601");
   }
-  if (!std::string_view(authorization.amz_date).starts_with(authorization.date)) {
+  if (authorization.amz_date.substr(0, 8) != authorization.date) {
     return incomplete(
         "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of "
         "date from HTTP: '" +

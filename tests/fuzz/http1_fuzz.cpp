@@ -41,7 +41,8 @@ void pull(http1::Parser& parser, Reading& into) {
     } else if (std::holds_alternative<http1::End>(event)) {
       into.text += "\n|";
     } else if (const auto* refused = std::get_if<http1::Refused>(&event)) {
-      into.text += "\nrefused " + std::to_string(refused->status);
+      // Which limit is met first depends on how much has come.
+      into.text += "\nrefused";
       KEELWAY_INVARIANT(refused->status >= 400 && refused->status < 600, "a refusal that is none");
       into.refused = true;
     } else {

@@ -69,7 +69,8 @@ using ExchangePtr = std::shared_ptr<FakeExchange>;
 struct Extra {
   std::string content_type = "application/json";
   std::string accept = {};
-  std::string user = "admin";  // a member of system:masters; empty: no credentials
+  // "admin", a member of system:masters, or "user|group,group"; empty: no credentials
+  std::string user = "admin";
   std::vector<http::Header> headers = {};
   bool stuck = false;  // the client takes nothing until the test says so
 };

@@ -1,5 +1,6 @@
 #include "apiserver/testing/rig.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "kinds/bootstrap.h"
@@ -16,6 +17,23 @@ std::vector<std::string> FakeExchange::events() const {
   }
   return lines;
 }
+
+namespace {
+
+// "user|group,group"
+access::Identity who_is(std::string_view token) {
+  const std::size_t bar = token.find('|');
+  std::vector<std::string> groups;
+  std::string_view rest = bar == std::string_view::npos ? "" : token.substr(bar + 1);
+  while (!rest.empty()) {
+    const std::string_view group = rest.substr(0, rest.find(','));
+    groups.emplace_back(group);
+    rest.remove_prefix(std::min(rest.size(), group.size() + 1));
+  }
+  return access::component(std::string(token.substr(0, bar)), std::move(groups));
+}
+
+}  // namespace
 
 Rig::Rig(std::uint64_t seed, Start start) : world(runtime::make_world(seed)) {
   host = world->make_host("host");
@@ -35,10 +53,8 @@ Rig::Rig(std::uint64_t seed, Start start) : world(runtime::make_world(seed)) {
     config.aws_tokens = [](std::string_view token,
                            base::WallTime) -> schema::Answer<access::IdentityPtr> {
       token.remove_prefix(access::aws_token_prefix.size());
-      std::vector<std::string> groups;
-      if (token == "admin") groups.push_back("system:masters");
       return std::make_shared<const access::Identity>(
-          access::component(std::string(token), std::move(groups)));
+          token == "admin" ? access::component("admin", {"system:masters"}) : who_is(token));
     };
     config.audit = [this](const AuditRecord& record) { audit.push_back(record); };
     server = make_server(std::move(config));
