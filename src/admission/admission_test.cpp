@@ -283,7 +283,8 @@ TEST_F(AdmissionTest, MirrorPodsReferToNothing) {
   expect_refused(
       mirror(R"(,"volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"c"}}])", own),
       head + "persistentvolumeclaims");
-  expect_refused(mirror(R"(,"serviceAccountName":"default")", own), head + "a service account");
+  expect_refused(mirror(R"(,"serviceAccountName":"default")", own),
+                 "pods \"p\" is forbidden: a mirror pod may not reference service accounts");
   expect_refused(
       mirror("", ""),
       "pods \"p\" is forbidden: node \"n1\" can only create pods with an owner reference "

@@ -93,6 +93,12 @@ class Builder final : public YAML::EventHandler {
                            mark.line + 1));
         return Value();
       }
+      if (!is_utf8(*bytes)) {
+        refuse(
+            base::ErrorCode::invalid,
+            fmt::format("invalid YAML: line {}: !!binary value is no UTF-8 text", mark.line + 1));
+        return Value();
+      }
       return Value(*bytes);
     }
     if (tag.starts_with("tag:yaml.org,2002:")) return resolve_yaml_scalar(text);
@@ -271,6 +277,9 @@ base::Result<Value> parse_yaml(std::string_view text, const YamlLimits& limits,
       if (duplicates != nullptr) duplicates->insert(duplicates->end(), found.begin(), found.end());
       return json;
     }
+  }
+  if (!is_utf8(text)) {
+    return base::fail(base::ErrorCode::invalid, "invalid YAML: the text is not UTF-8");
   }
   try {
     std::istringstream stream{std::string(text)};

@@ -8,7 +8,7 @@ namespace keelway::value {
 namespace {
 
 bool is_plain_safe(std::string_view text) {
-  if (text.empty()) return false;
+  if (text.empty() || text == "<<") return false;  // the key that merges maps
   if (!resolve_yaml_scalar(text).is_string()) return false;
   if (std::string_view("!&*-?:,[]{}#|>@`\"'%= ").find(text[0]) != text.npos) {
     const bool dash_word = text.size() > 1 && text[0] == '-' && text[1] != ' ' && text[1] != '-';

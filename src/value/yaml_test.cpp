@@ -92,5 +92,20 @@ TEST(ToYaml, prints_block_style_that_reads_back) {
   EXPECT_EQ(to_yaml(Value::object()), "{}\n");
 }
 
+TEST(YamlPrint, AMergeKeyThatIsTextIsQuoted) {
+  const Value document = Value::object({{"<<", "a"}, {"b", "<<"}});
+  EXPECT_EQ(to_yaml(document).find("<<: "), std::string::npos);
+  EXPECT_EQ(parse_yaml(to_yaml(document)).value(), document);
+}
+
+TEST(Yaml, TextMustBeUtf8) {
+  for (const char* bad : {"a: \xff", "a: \xc0\x80", "\xed\xa0\x80: 1", "a: \xf4\x90\x80\x80",
+                          "a: \xe2\x82", "!!binary /w==", "a: [!!binary wIA=]"}) {
+    EXPECT_FALSE(parse_yaml(bad)) << bad;
+  }
+  EXPECT_EQ(to_json(parse_yaml("a: \xf0\x9f\x98\x80\xc3\xa9").value()),
+            "{\"a\":\"\xf0\x9f\x98\x80\xc3\xa9\"}");
+}
+
 }  // namespace
 }  // namespace keelway::value

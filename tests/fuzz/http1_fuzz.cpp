@@ -60,7 +60,9 @@ std::string read(std::unique_ptr<http1::Parser> parser, std::string_view bytes, 
   }
   if (ends && !reading.refused) {
     const http1::Event last = parser->end_of_input();
-    reading.text += std::holds_alternative<http1::End>(last) ? "\nend" : "\ncut";
+    reading.text += std::holds_alternative<http1::End>(last)       ? "\nend"
+                    : std::holds_alternative<http1::Refused>(last) ? "\nrefused"
+                                                                   : "\ncut";
   }
   return reading.text;
 }

@@ -1,5 +1,5 @@
 // Bytes that should be a Kubernetes protobuf message; those that do not start with the magic get
-// it. What is read can be written, and then reads as the same document.
+// it. What is read can be written, and what was written reads as what writes the same bytes.
 #include "fuzz/input.h"
 #include "fuzz/kinds.h"
 #include "schema/decode.h"
@@ -27,7 +27,8 @@ KEELWAY_FUZZ_TARGET(data, size) {
   if (written.empty()) return 0;
   const auto again = schema::from_protobuf(*fuzz::built_in(), written);
   KEELWAY_INVARIANT(again.has_value(), "our own protobuf is refused: " + value::to_json(*read));
-  KEELWAY_INVARIANT(value::to_json(*again) == value::to_json(*read),
+  // Go never leaves out what is no pointer, so the first writing may add empty messages.
+  KEELWAY_INVARIANT(schema::to_protobuf(*kind, *again) == written,
                     "the document changed: " + value::to_json(*read) + value::to_json(*again));
   static_cast<void>(schema::protobuf_watch_frame("ADDED", written));
   if (kind->root == nullptr) return 0;
