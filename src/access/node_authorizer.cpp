@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "access/mirror_pod.h"
 #include "client/resources.h"
 #include "value/selector.h"
 

@@ -7,15 +7,11 @@
 
 #include "access/identity.h"
 #include "client/view.h"
-#include "value/value.h"
 
 namespace keelway::access {
 
 // The node's name, or empty where the identity is no node.
 std::string_view node_name_of(const Identity& who);
-
-// A pod that a node runs from its own files and shows to the cluster.
-bool is_mirror_pod(const value::Value& pod);
 
 class NodeAuthorizer final : public Authorizer {
  public:

@@ -6,6 +6,7 @@
 #include <set>
 #include <span>
 
+#include "access/mirror_pod.h"
 #include "access/node_authorizer.h"
 #include "admission/plugins.h"
 #include "client/resources.h"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <set>
 
-#include "access/node_authorizer.h"
+#include "access/mirror_pod.h"
 #include "admission/plugins.h"
 #include "client/resources.h"
 

@@ -77,6 +77,7 @@ class Peer {
   void operator()(const http2::StreamDrained& drained) {
     static_cast<void>(session_->pending_bytes(drained.stream));
   }
+  void operator()(const http2::TrailersReceived&) {}
   void operator()(const http2::GoneAway&) {}
 
  private:

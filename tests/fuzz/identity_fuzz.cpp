@@ -36,10 +36,10 @@ class House {
     parts.tokens = &verifier_;
     parts.view = &view_.view();
     parts.aws_tokens = [](std::string_view token,
-                          base::WallTime at) -> keelway::schema::Answer<access::Identity> {
+                          base::WallTime at) -> keelway::schema::Answer<access::IdentityPtr> {
       const auto caller = aws::verify_token(token, "dev", find_key, at);
       if (!caller) return std::unexpected(keelway::schema::unauthorized());
-      return access::component(caller->arn);
+      return std::make_shared<const access::Identity>(access::component(caller->arn));
     };
     authenticator_ = access::make_authenticator(std::move(parts));
   }
@@ -48,7 +48,7 @@ class House {
     const auto who = authenticator_->authenticate({header, nullptr, now});
     if (header.empty()) return;
     // A valid EKS token can stand in the corpus: nobody can make a new one.
-    KEELWAY_INVARIANT(!who || who->user == key.arn(), "a stranger is let in: " + who->user);
+    KEELWAY_INVARIANT(!who || (*who)->user == key.arn(), "a stranger is let in: " + (*who)->user);
   }
   void check_certificate(std::string_view der) const {
     const auto facts = access::parse_certificate_der(der);
