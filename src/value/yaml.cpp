@@ -278,7 +278,8 @@ base::Result<Value> parse_yaml(std::string_view text, const YamlLimits& limits,
       return json;
     }
   }
-  if (!is_utf8(text)) {
+  // By a NUL yaml-cpp guesses at UTF-16 and UTF-32, which YAML of Kubernetes tools never is.
+  if (!is_utf8(text) || text.find('\0') != std::string_view::npos) {
     return base::fail(base::ErrorCode::invalid, "invalid YAML: the text is not UTF-8");
   }
   try {

@@ -103,6 +103,7 @@ TEST(Yaml, TextMustBeUtf8) {
                           "a: \xe2\x82", "!!binary /w==", "a: [!!binary wIA=]"}) {
     EXPECT_FALSE(parse_yaml(bad)) << bad;
   }
+  EXPECT_FALSE(parse_yaml(std::string_view("\x1f\0\0\0\0\0\0-\n", 9)));
   EXPECT_EQ(to_json(parse_yaml("a: \xf0\x9f\x98\x80\xc3\xa9").value()),
             "{\"a\":\"\xf0\x9f\x98\x80\xc3\xa9\"}");
 }
