@@ -33,8 +33,13 @@ struct WallTime {
 inline WallTime operator+(WallTime at, Duration d) {
   return {at.microseconds + d.count() / 1000};
 }
+// A duration holds 292 years, less than lie between two dates that a user can write: saturates.
 inline Duration operator-(WallTime a, WallTime b) {
-  return Duration((a.microseconds - b.microseconds) * 1000);
+  constexpr std::int64_t microseconds_max = INT64_MAX / 1000;
+  const std::int64_t between = a.microseconds - b.microseconds;
+  if (between > microseconds_max) return Duration::max();
+  if (between < -microseconds_max) return Duration::min();
+  return Duration(between * 1000);
 }
 
 // metav1.Time: "2026-01-02T03:04:05Z".

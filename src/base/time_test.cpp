@@ -38,5 +38,13 @@ TEST(Time, DurationsPrintAsGoPrintsThem) {
   }
 }
 
+TEST(Time, AgesOfAnyDateSaturate) {
+  const WallTime now = *parse_rfc3339("2026-01-02T03:04:05Z");
+  const WallTime first = *parse_rfc3339("0001-01-01T00:00:00Z");
+  EXPECT_EQ(now - first, Duration::max());
+  EXPECT_EQ(first - now, Duration::min());
+  EXPECT_EQ(now - now, Duration(0));
+}
+
 }  // namespace
 }  // namespace keelway::base
