@@ -5,7 +5,7 @@ KEELWAY_BUILD_PACKAGES="g++ cmake ninja-build pkg-config mold ccache python3 pyt
 libssl-dev libnghttp2-dev libsimdjson-dev libyaml-cpp-dev libre2-dev libsqlite3-dev zlib1g-dev \
 libcli11-dev libfmt-dev libspdlog-dev libboost-dev libmimalloc-dev libgtest-dev libgmock-dev \
 libbenchmark-dev"
-KEELWAY_TEST_PACKAGES="python3-venv curl"
+KEELWAY_TEST_PACKAGES="python3-venv curl etcd-server etcd-client iproute2"
 
 # need_packages PACKAGE...: installs those that are missing; without root says what to install.
 need_packages() {
