@@ -102,6 +102,18 @@ TEST_P(StoreContract, WatchesJoinAtAnyMomentWithoutGapOrRepeat) {
   watches.clear();
 }
 
+TEST_P(StoreContract, TheHeadOfAnEmptyKeyspaceIsReached) {
+  const auto other = open("b");
+  put(*other, "k", "1");
+  const auto keyspace = open("a");
+  const Revision head = this->head(*keyspace);
+  const auto heard = watch(*keyspace, "", 0, false);
+  EXPECT_TRUE(head == 0 ||
+              wait([&] { return !heard->batches.empty() && heard->batches.back() >= head; }));
+  EXPECT_TRUE(heard->events.empty());
+  heard->watch.reset();
+}
+
 // Whoever is told a revision may wait for it, also where nothing of the keyspace has it.
 TEST_P(StoreContract, EveryRevisionThatIsToldIsReachedByTheWatches) {
   const auto keyspace = open("a");

@@ -223,7 +223,15 @@ void Core::watch_known(const WatchPtr& state) {
   // There is nothing of this keyspace before its birth.
   const Revision born = space.state == Space::State::alive ? space.born - 1 : space.absent;
   after = std::max(after, born);
-  if (!state->request.previous && after >= space.feed->floor()) return join(state, after);
+  if (!state->request.previous && after >= space.feed->floor()) {
+    if (after > state->request.after) {
+      // What was told of the time before the keyspace is reached already.
+      state->mailbox->post([state, batch = EventBatch{{}, after}] {
+        if (!state->ended) state->request.on_events(batch);
+      });
+    }
+    return join(state, after);
+  }
   state->position = after;
   catch_up(state);
 }
