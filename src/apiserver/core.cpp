@@ -1,6 +1,7 @@
 #include "apiserver/core.h"
 
 #include "apiserver/discovery/cache.h"
+#include "apiserver/in_flight.h"
 #include "apiserver/metrics.h"
 #include "apiserver/verbs/watch_stream.h"
 #include "watch/keys.h"
@@ -37,6 +38,8 @@ Core::Core(Config given)
       discovery(std::make_unique<DiscoveryCache>()) {
   if (!config.metrics) config.metrics = std::make_shared<telemetry::Metrics>();
   metrics = std::make_unique<ApiMetrics>(*config.metrics);
+  in_flight = std::make_shared<InFlight>(executor, config.fairness, *config.metrics);
+  pending_answers = std::make_unique<PendingAnswers>(executor);
   rbac_observer_ = cache.observe([this](const watch::CacheBatch& batch) {
     for (const watch::CacheEventPtr& event : batch.events) {
       if (!event->key.starts_with("/rbac.authorization.k8s.io/")) continue;
@@ -48,6 +51,7 @@ Core::Core(Config given)
 
 Core::~Core() {
   *alive = false;
+  in_flight->close();
 }
 
 std::string storage_group(const schema::Kind& kind) {

@@ -22,6 +22,8 @@ class BookmarkClock;
 struct WatchEncodings;
 class DiscoveryCache;
 class ApiMetrics;
+class InFlight;
+class PendingAnswers;
 
 class Core {
  public:
@@ -48,7 +50,10 @@ class Core {
   std::unique_ptr<WatchEncodings> encodings;
   std::unique_ptr<DiscoveryCache> discovery;
   std::unique_ptr<ApiMetrics> metrics;
+  std::shared_ptr<InFlight> in_flight;  // its seats may outlive the server
+  std::unique_ptr<PendingAnswers> pending_answers;
   bool ready = false;
+  bool leaving = false;  // readyz says so, so that nobody new is sent here
 
   const schema::KindSetPtr& kinds() const { return custom_kinds.current(); }
   base::WallTime now() const { return executor.wall_now(); }

@@ -18,6 +18,9 @@ namespace keelway::apiserver {
 namespace {
 
 constexpr std::size_t kBodyBytesMax = 3u << 20;
+constexpr int retry_after_seconds = 1;
+constexpr std::string_view busy =
+    "the server has received too many requests and has asked us to try again later";
 
 enum class Step {
   next,  // the following stage goes on
@@ -44,6 +47,32 @@ Step read(Core& core, const HttpCallPtr& call) {
     return refuse(core, call,
                   schema::request_too_large("Request entity too large: limit is 3145728"));
   }
+  return Step::next;
+}
+
+// Watches and streams from a pod go on as long as both sides like.
+bool is_long_running(const RequestInfo& info, const Query& query) {
+  if (!info.resource_request) return false;
+  if (info.verb == "watch" || info.verb == "proxy") return true;
+  const std::string& sub = info.subresource;
+  return sub == "exec" || sub == "attach" || sub == "portforward" || sub == "proxy" ||
+         (sub == "log" && query.flag("follow"));
+}
+
+Step set_deadline(Core& core, const HttpCallPtr& call) {
+  const Operation& op = *call->op;
+  if (is_long_running(op.info, op.query)) return Step::next;
+  call->timeout = core.config.request_timeout;
+  const std::string_view asked = op.query.get("timeout");
+  if (asked.empty()) return Step::next;
+  const auto duration = base::parse_duration(asked);
+  if (!duration) {
+    return refuse(core, call,
+                  schema::bad_request("invalid timeout specified in the request URL - time: "
+                                      "invalid duration \"" +
+                                      std::string(asked) + "\""));
+  }
+  if (*duration > base::Duration(0)) call->timeout = std::min(call->timeout, *duration);
   return Step::next;
 }
 
@@ -81,6 +110,33 @@ Step impersonate(Core& core, const HttpCallPtr& call) {
   call->impersonator = call->op->who->user;
   call->op->who = std::make_shared<const access::Identity>(std::move(*who));
   return Step::next;
+}
+
+void run_stages(Core& core, const HttpCallPtr& call, std::size_t from);
+constexpr std::size_t kAfterTurn = 6;
+
+Step refuse_for_now(Core& core, const HttpCallPtr& call) {
+  return refuse(core, call, schema::too_many_requests(std::string(busy), retry_after_seconds));
+}
+
+// Whose turn it is, once it is known who asks. The usual request goes straight on.
+Step take_turn(Core& core, const HttpCallPtr& call) {
+  const RequestInfo& info = call->op->info;
+  const access::FlowClass flow = access::classify_flow(
+      call->op->who,
+      {info.resource_request, info.verb, info.group, info.resource, info.name_space, info.path});
+  const bool heavy = info.verb == "list" || info.verb == "watch" || info.verb == "deletecollection";
+  const int cost = heavy ? core.config.fairness.heavy : 1;
+  if (core.in_flight->try_enter(flow.schema, cost, call->seat)) return Step::next;
+  const bool waits =
+      core.in_flight->wait(flow, cost, [&core, call](std::unique_ptr<Seat> seat) mutable {
+        const HttpCallPtr mine = std::move(call);
+        if (mine->answered) return;  // it took too long
+        if (!seat) return void(refuse_for_now(core, mine));
+        mine->seat = std::move(*seat);
+        run_stages(core, mine, kAfterTurn);
+      });
+  return waits ? Step::done : refuse_for_now(core, call);
 }
 
 Step authorize(Core& core, const HttpCallPtr& call) {
@@ -147,10 +203,20 @@ Step run_verb(Core& core, const HttpCallPtr& call) {
 using Stage = Step (*)(Core&, const HttpCallPtr&);
 
 // The way of every request, first to last.
-constexpr std::array<Stage, 9> kStages = {
-    read,      wait_ready,     authenticate, impersonate, authorize, answer_other_paths,
-    find_kind, negotiate_form, run_verb,
+constexpr std::array<Stage, 11> kStages = {
+    read,      set_deadline,       wait_ready, authenticate,   impersonate, take_turn,
+    authorize, answer_other_paths, find_kind,  negotiate_form, run_verb,
 };
+static_assert(kStages[kAfterTurn - 1] == take_turn);
+
+void run_stages(Core& core, const HttpCallPtr& call, std::size_t from) {
+  for (std::size_t i = from; i < kStages.size(); ++i) {
+    if (kStages[i](core, call) == Step::done) break;
+  }
+  if (call->answered || call->timeout == base::Duration(0)) return;
+  const base::Duration waited = core.now() - call->received;
+  core.pending_answers->add(*call, core.executor.now() + (call->timeout - waited));
+}
 
 void record(Core& core, const HttpCall& call, int code) {
   const Operation& op = *call.op;
@@ -226,15 +292,38 @@ AuditRecord audit_record(const Operation& op, base::WallTime received) {
 }
 
 void handle_request(Core& core, http::Request request, std::shared_ptr<http::Exchange> exchange) {
-  auto call = std::make_shared<HttpCall>();
+  auto call = std::make_shared<HttpCall>(core);
   call->request = std::move(request);
   call->exchange = std::move(exchange);
   call->received = core.now();
   call->audit_id = call->request.header("audit-id");
   if (call->audit_id.empty()) call->audit_id = base::make_uuid(core.executor.random());
-  for (const Stage stage : kStages) {
-    if (stage(core, call) == Step::done) return;
+  run_stages(core, call, 0);
+}
+
+http::Response refusal_response(Core& core, const http::Request& request, int code,
+                                std::string_view why) {
+  schema::Status status;
+  if (code == 413) {
+    status = schema::request_too_large("Request entity too large: limit is 3145728");
+  } else if (code == 429) {
+    status = schema::too_many_requests(std::string(busy), retry_after_seconds);
+  } else {
+    // Go's own server refuses these before any handler, in plain words.
+    return {code, {{"content-type", "text/plain; charset=utf-8"}}, std::string(why) + '\n'};
   }
+  http::Response response{status.code, {{"content-type", "application/json"}}, ""};
+  if (code == 429) response.headers.emplace_back("retry-after", "1");
+  response.body = value::to_json(status.to_value()) + '\n';
+  core.metrics->answered(request.method, "", "", "", code, 0);
+  return response;
+}
+
+void HttpCall::time_out() {
+  const HttpCallPtr self = weak_from_this().lock();
+  if (!self || answered) return;
+  reply_status(core, self,
+               schema::timeout("Timeout: request did not complete within the allotted timeout", 0));
 }
 
 std::vector<http::Header> common_headers(const HttpCall& call) {

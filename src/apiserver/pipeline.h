@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "apiserver/core.h"
+#include "apiserver/in_flight.h"
 #include "apiserver/media.h"
 #include "apiserver/operation.h"
 #include "http/server.h"
@@ -11,18 +12,28 @@
 namespace keelway::apiserver {
 
 // What the stages know of one request; each fills its part.
-struct HttpCall {
+struct HttpCall : PendingAnswer, std::enable_shared_from_this<HttpCall> {
+  explicit HttpCall(Core& of) : core(of) {}
+  void time_out() override;
+
+  Core& core;
   http::Request request;
   std::shared_ptr<http::Exchange> exchange;
   OperationPtr op = std::make_shared<Operation>();
   Media media;
   std::string audit_id, impersonator;
   base::WallTime received;
+  base::Duration timeout{0};  // 0: none, it may go on as long as it likes
   bool answered = false;
+  Seat seat;  // kept while the request executes
 };
 using HttpCallPtr = std::shared_ptr<HttpCall>;
 
 void handle_request(Core& core, http::Request request, std::shared_ptr<http::Exchange> exchange);
+
+// The Status for a request that HTTP itself refuses.
+http::Response refusal_response(Core& core, const http::Request& request, int status,
+                                std::string_view why);
 
 // Ends of the pipeline, for stages and for what answers later.
 void reply_outcome(Core& core, const HttpCallPtr& call, Answer<Outcome> answer);

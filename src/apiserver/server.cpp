@@ -56,6 +56,7 @@ class ServerImpl final : public Server {
     take_loop_fence(*core_, std::move(claim), std::move(taken));
   }
 
+  void begin_leaving() override { core_->leaving = true; }
   void end_watches() override { core_->bookmarks->end_all(); }
   const client::View& view() const override { return core_->view; }
   const access::Authorizer& authorizer() const override { return core_->authorizer; }
@@ -63,6 +64,10 @@ class ServerImpl final : public Server {
 
   void handle(http::Request request, std::shared_ptr<http::Exchange> exchange) override {
     handle_request(*core_, std::move(request), std::move(exchange));
+  }
+
+  http::Response refusal(const http::Request& request, int status, std::string_view why) override {
+    return refusal_response(*core_, request, status, why);
   }
 
  private:

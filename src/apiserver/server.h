@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "access/authenticator.h"
+#include "access/fairness.h"
 #include "access/identity.h"
 #include "access/service_account_token.h"
 #include "admission/admission.h"
@@ -85,6 +86,9 @@ struct Config {
   std::function<void(const AuditRecord&)> audit;  // null: no trail. Called on `executor`
   std::shared_ptr<telemetry::Metrics> metrics;    // null: the server makes its own
   telemetry::Log log;
+  access::FairnessLimits fairness;
+  // Of every request that is no watch and the like; `?timeout=` may ask for less. 504 after it.
+  base::Duration request_timeout = std::chrono::seconds(60);
   std::string openid_jwks_uri;  // empty: https://endpoint_host:endpoint_port/openid/v1/jwks
 };
 
@@ -97,6 +101,9 @@ struct Version {
 
 class Server : public http::Handler {
  public:
+  // Statuses, as for every other refusal.
+  http::Response refusal(const http::Request& request, int status,
+                         std::string_view why) override = 0;
   // Reads the store, writes what a new cluster lacks; `done` once, ready or why not. Requests
   // before that are answered 503, except liveness.
   virtual void start(std::move_only_function<void(base::Result<void>)> done) = 0;
@@ -115,6 +122,8 @@ class Server : public http::Handler {
   virtual void adopt(Version version, std::move_only_function<void(base::Result<void>)> done) = 0;
   // See take_loop_fence. The server is ready.
   virtual void take_fence(FenceClaim claim, FenceTaken taken) = 0;
+  // readyz fails from now on; everything else goes on.
+  virtual void begin_leaving() = 0;
   // Ends every watch that is open now, as if its time were over.
   virtual void end_watches() = 0;
   virtual const client::View& view() const = 0;

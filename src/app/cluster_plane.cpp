@@ -71,6 +71,7 @@ class ClusterPlane {
   void lead(fleet::Leadership leadership, fleet::ControlPlane::Done done);
   void follow();
   void upgrade(int minor, schema::KindSetPtr kinds, fleet::ControlPlane::Done done);
+  void begin_leaving();
   void stop(runtime::Task done);
 
  private:
@@ -118,8 +119,8 @@ base::Result<void> ClusterPlane::listen() {
   listen.tls.certificate_chain_pem = leaf->certificate_pem;
   listen.tls.private_key_pem = leaf->private_key_pem;
   listen.tls.client_ca_pem = spec_.keys.authority.certificate_pem;
-  auto listener =
-      http::serve(parts_.seams.runtime, *server_executor_, std::move(listen), {}, gate_);
+  auto listener = http::serve(parts_.seams.runtime, *server_executor_, std::move(listen),
+                              parts_.config.limits.http, gate_);
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
   port_ = listener_->port();
@@ -174,6 +175,8 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
   config.token_verifier = std::make_shared<const access::TokenVerifier>(std::move(*verifier));
   config.aws_tokens = make_token_check(parts_.keys, spec_.name, spec_.creator_arn);
   config.cache = cache_limits(parts_.config.knobs);
+  config.fairness = parts_.config.limits.fairness;
+  config.request_timeout = parts_.config.limits.request_timeout;
   config.log = parts_.seams.log.with("apiserver");
   config.audit = audit_to(parts_.seams.audit, spec_.arn);
   return apiserver::make_server(std::move(config));
@@ -280,6 +283,12 @@ void ClusterPlane::answer(std::optional<base::Error> error) {
   parts_.owner.post([this, error = std::move(error)] { std::exchange(up_, nullptr)(error); });
 }
 
+void ClusterPlane::begin_leaving() {
+  server_executor_->post([this] {
+    if (server_) server_->begin_leaving();
+  });
+}
+
 // Loops that are about to start are stopped, too: what starts them is asked first.
 void ClusterPlane::stop(runtime::Task done) {
   parts_.connections.withdraw(spec_.id);
@@ -362,6 +371,10 @@ void Planes::assemble(fleet::ControlPlaneSpec spec, fleet::Assembled assembled) 
           assembled(std::unexpected(std::move(error)));
         });
       });
+}
+
+void Planes::begin_leaving() {
+  for (const auto& [id, plane] : planes_) plane->begin_leaving();
 }
 
 void Planes::stop(const std::string& id, runtime::Task done) {

@@ -33,6 +33,7 @@ class Planes {
   ~Planes();
 
   void assemble(fleet::ControlPlaneSpec spec, fleet::Assembled assembled);
+  void begin_leaving();  // every cluster's readyz fails from now on
 
  private:
   friend class PlaneHandle;

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <string>
 
+#include "access/fairness.h"
 #include "base/time.h"
+#include "http/server.h"
 
 namespace keelway::app {
 
@@ -18,6 +20,16 @@ struct Knobs {
   std::size_t watch_window = 10'000;  // events that a watch can be resumed from
   std::size_t store_page = 2'000;     // entries a read of the store at start
   std::size_t replayed = 1'000;       // revisions of the server before that can be resumed from
+};
+
+// What hostile or careless clients meet; docs/limits.md says what happens at each.
+struct Limits {
+  http::Limits http;  // of every server; `budget` is made from the next
+  http::Budget::Bounds memory;
+  access::FairnessLimits fairness;  // of every cluster
+  base::Duration request_timeout = std::chrono::seconds(60);
+  // After SIGTERM: readyz fails while everything is still served.
+  base::Duration shutdown_delay = std::chrono::seconds(0);
 };
 
 struct Config {
@@ -39,6 +51,7 @@ struct Config {
   base::Duration lease_interval = std::chrono::seconds(2);
   // False shows what the fences prevent. For tests alone.
   bool fenced = true;
+  Limits limits;
 
   bool on_loopback() const {
     return listen_host == "::1" || listen_host == "localhost" || listen_host.starts_with("127.");

@@ -20,6 +20,11 @@ class Gate final : public http::Handler {
     exchange->respond(std::move(response));
   }
 
+  http::Response refusal(const http::Request& request, int status, std::string_view why) override {
+    return behind_ != nullptr ? behind_->refusal(request, status, why)
+                              : http::Handler::refusal(request, status, why);
+  }
+
  private:
   http::Handler* behind_ = nullptr;  // one executor
 };

@@ -22,6 +22,12 @@ namespace resources = client::resources;
 
 constexpr auto real_node_boot = std::chrono::seconds(40);
 
+// One for all servers of this house.
+Config with_budget(Config config) {
+  config.limits.http.budget = std::make_shared<http::Budget>(config.limits.memory);
+  return config;
+}
+
 access::Identity loop_identity(std::string name) {
   return access::component("system:keelway:" + std::move(name), {"system:masters"});
 }
@@ -30,7 +36,7 @@ class HouseImpl final : public House {
  public:
   HouseImpl(const Seams& seams, Config config)
       : seams_(seams),
-        config_(std::move(config)),
+        config_(with_budget(std::move(config))),
         hub_executor_(seams.runtime.make_executor("hub")),
         fleet_executor_(seams.runtime.make_executor("fleet")),
         door_executor_(seams.runtime.make_executor("door")),
@@ -105,6 +111,7 @@ void HouseImpl::start_hub() {
   config.shared_store = config_.shared_store;
   config.allow_anonymous = false;
   config.admission.service_accounts = false;
+  config.request_timeout = config_.limits.request_timeout;
   config.log = seams_.log.with("hub");
   config.audit = audit_to(seams_.audit, "hub");
   hub_ = apiserver::make_server(std::move(config));
@@ -159,7 +166,8 @@ base::Result<void> HouseImpl::open_door(const access::KeyedCertificate& authorit
   listen.tls_mode = config_.on_loopback() ? runtime::TlsMode::detect : runtime::TlsMode::tls;
   listen.tls.certificate_chain_pem = leaf->certificate_pem;
   listen.tls.private_key_pem = leaf->private_key_pem;
-  auto listener = http::serve(seams_.runtime, *door_executor_, std::move(listen), {}, door_gate_);
+  auto listener = http::serve(seams_.runtime, *door_executor_, std::move(listen),
+                              config_.limits.http, door_gate_);
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
   facts_.port = listener_->port();
@@ -251,9 +259,15 @@ void HouseImpl::stop(runtime::Task stopped) {
     door_client_.reset();
     node_executor_->post(stop_nodes);
   };
-  door_executor_->post([this, close_door] {
+  const auto drain_door = [this, close_door] {
     if (!listener_) return close_door();
     listener_->drain([this, close_door] { door_executor_->post(close_door); });
+  };
+  fleet_executor_->post([this, drain_door] {
+    if (planes_) planes_->begin_leaving();
+    const auto go_on = [this, drain_door] { door_executor_->post(drain_door); };
+    if (config_.limits.shutdown_delay == base::Duration(0)) return go_on();
+    fleet_executor_->after(config_.limits.shutdown_delay, go_on);
   });
 }
 

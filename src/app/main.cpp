@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "app/limits.h"
 #include "app/up.h"
 #include "app/upkeep.h"
 #include "cli/verbs.h"
@@ -150,6 +151,7 @@ class CommandLine {
         ->capture_default_str();
     command->add_flag("--test-credentials", config.test_credentials,
                       "accept the well-known key test/test (loopback only)");
+    command->add_option("--limit", limits_, "NAME=VALUE, may be repeated: " + list_limits());
     command->add_option("--threads", up_.core_threads, "core threads")
         ->check(CLI::Range(1, 256))
         ->capture_default_str();
@@ -179,6 +181,9 @@ class CommandLine {
     if (const auto taken = take_listen(listen_, up_.config); !taken) return taken;
     up_.config.default_pools = pools_ == "default";
     up_.config.pace = pace_ == "real" ? Pace::real : Pace::fast;
+    for (const std::string& limit : limits_) {
+      if (const auto set = set_limit(up_.config.limits, limit); !set) return set;
+    }
     up_.config.product_version = KEELWAY_VERSION;
     up_.config.shared_store = up_.store.shared();
     return up(up_);
@@ -200,6 +205,7 @@ class CommandLine {
   Remote remote_;
   UpOptions up_;
   std::string listen_ = "127.0.0.1:4566", nodes_ = "hollow", pools_ = "default", pace_ = "fast";
+  std::vector<std::string> limits_;
   cli::NewCluster new_cluster_;
   std::string data_, output_ = "table";
   std::string name_, file_, account_, user_;

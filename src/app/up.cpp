@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <future>
 
@@ -38,6 +39,14 @@ void stop_and_wait(House& house) {
   std::promise<void> stopped;
   house.stop([&] { stopped.set_value(); });
   stopped.get_future().wait();
+}
+
+// Drains; whoever signals again does not want to wait. What was acknowledged is on disk already.
+void stop_or_leave(runtime::LinuxRuntime& runtime, House& house) {
+  house.stop([&] { runtime.request_stop(); });
+  if (runtime.wait_for_signal() == 0) return;
+  fmt::print(stderr, "keelway: stopping at once\n");
+  std::_Exit(1);
 }
 
 base::Result<void> leave_credentials(runtime::Files& files, const UpOptions& options,
@@ -115,7 +124,7 @@ base::Result<void> up(UpOptions options) {
   }
   greet(options, *facts);
   runtime->wait_for_signal();
-  stop_and_wait(*house);
+  stop_or_leave(*runtime, *house);
   return {};
 }
 

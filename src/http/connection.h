@@ -19,6 +19,7 @@ class ConnectionHost {
   virtual Handler& handler() = 0;
   virtual bool draining() const = 0;
   virtual const std::string& date() = 0;  // now, as the header says it
+  virtual const std::shared_ptr<Budget>& budget() const = 0;
   virtual void exchange_opened() = 0;
   virtual void exchange_closed() = 0;
   virtual void forget(std::uint64_t connection) = 0;
@@ -40,6 +41,9 @@ class Connection {
   // Answers that the stream has not been given yet.
   virtual bool has_unsent() const = 0;
   virtual void drain() = 0;
+  // At regular intervals: ends what has come to a halt. `stall` intervals without progress are too
+  // many.
+  virtual void sweep(int stall) = 0;
 
   // What the stream says; called by the server.
   virtual void take(std::string_view bytes) = 0;
@@ -82,6 +86,34 @@ class ServerExchange : public Exchange, public std::enable_shared_from_this<Serv
   bool client_gone_ = false;
   std::move_only_function<void()> drained_, gone_;
 };
+
+// What a connection has not sent yet, told to the budget; and whether anything moves.
+class Unsent {
+ public:
+  explicit Unsent(std::shared_ptr<Budget> budget) : budget_(std::move(budget)) {}
+  ~Unsent() { budget_->count_answers(0, counted_); }
+  Unsent(const Unsent&) = delete;
+  void count(std::size_t bytes) {
+    if (bytes != counted_) budget_->count_answers(bytes, counted_);
+    counted_ = bytes;
+  }
+  // Called at intervals with all that was ever written to the stream, and what of it waits there.
+  bool is_stuck(std::uint64_t written, std::size_t waiting, int stall) {
+    const std::uint64_t sent = written - waiting;
+    still_ = waiting > 0 && sent == sent_ ? still_ + 1 : 0;
+    sent_ = sent;
+    return still_ >= stall;
+  }
+
+ private:
+  const std::shared_ptr<Budget> budget_;
+  std::size_t counted_ = 0;
+  std::uint64_t sent_ = 0;
+  int still_ = 0;
+};
+
+// Head and body of an answer that the server gives by itself.
+Response refusal_of(ConnectionHost& host, const Request& request, int status, std::string_view why);
 
 // RFC 9110 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT".
 std::string format_http_date(base::WallTime at);

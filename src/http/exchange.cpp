@@ -35,6 +35,18 @@ std::string_view Request::header(std::string_view lower_case_name) const {
   return {};
 }
 
+Response Handler::refusal(const Request&, int status, std::string_view why) {
+  return {status, {{"content-type", "text/plain"}}, std::string(why) + '\n'};
+}
+
+Response refusal_of(ConnectionHost& host, const Request& request, int status,
+                    std::string_view why) {
+  Response response = host.handler().refusal(request, status, why);
+  response.headers.emplace_back("content-length", std::to_string(response.body.size()));
+  response.headers.emplace_back("date", format_http_date(host.executor().wall_now()));
+  return response;
+}
+
 ServerExchange::ServerExchange(ConnectionHost& host, Connection& connection, std::int32_t stream,
                                bool is_head)
     : host_(host), connection_(&connection), stream_(stream), is_head_(is_head) {

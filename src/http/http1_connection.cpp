@@ -17,6 +17,7 @@ class Http1Connection : public Connection {
       : host_(host),
         id_(id),
         stream_(&stream),
+        unsent_(host.budget()),
         parser_(http1::make_request_parser(
             {host.limits().header_bytes_max, host.limits().target_bytes_max})) {
     arm(host_.limits().header_timeout);
@@ -37,14 +38,14 @@ class Http1Connection : public Connection {
     if (!keep_alive_ && !has_header(headers, "connection")) {
       headers.emplace_back("connection", "close");
     }
-    stream_->write(http1::write_response_head(status, headers));
+    write(http1::write_response_head(status, headers));
     if (end) answered();
   }
   void send_body(std::int32_t, std::string bytes) override {
-    stream_->write(chunked_ ? http1::write_chunk(bytes) : std::move(bytes));
+    write(chunked_ ? http1::write_chunk(bytes) : std::move(bytes));
   }
   void send_end(std::int32_t) override {
-    if (chunked_) stream_->write(std::string(http1::last_chunk));
+    if (chunked_) write(std::string(http1::last_chunk));
     answered();
   }
   void send_whole(std::int32_t stream, int status, std::vector<Header> headers,
@@ -64,6 +65,13 @@ class Http1Connection : public Connection {
     if (state_ == State::reading && !in_request_) close_kindly();
   }
 
+  void sweep(int stall) override {
+    if (!unsent_.is_stuck(written_, stream_->pending_bytes(), stall)) return;
+    detach(true);
+    state_ = State::closing;
+    host_.forget(id_);
+  }
+
   void take(std::string_view bytes) override {
     if (state_ == State::closing) return;
     parser_->feed(bytes);
@@ -79,6 +87,7 @@ class Http1Connection : public Connection {
   }
 
   void drained() override {
+    unsent_.count(stream_->pending_bytes());
     if (exchange_ != nullptr) exchange_->drained();
   }
 
@@ -95,6 +104,12 @@ class Http1Connection : public Connection {
   static bool has_header_value(const std::vector<Header>& headers, std::string_view name,
                                std::string_view value) {
     return std::find(headers.begin(), headers.end(), Header(name, value)) != headers.end();
+  }
+
+  void write(std::string bytes) {
+    written_ += bytes.size();
+    stream_->write(std::move(bytes));
+    unsent_.count(stream_->pending_bytes());
   }
 
   void advance() {
@@ -122,6 +137,8 @@ class Http1Connection : public Connection {
     request_.method = std::move(head.method);
     request_.target = std::move(head.target);
     request_.headers = std::move(head.headers);
+    std::size_t held = request_.target.size();
+    for (const auto& [name, value] : request_.headers) held += name.size() + value.size();
     keep_alive_ = head.keep_alive;
     http_1_0_ = head.http_1_0;
     if (request_.target.size() > host_.limits().target_bytes_max) {
@@ -129,17 +146,20 @@ class Http1Connection : public Connection {
     }
     const auto length = head.content_length.value_or(0);
     if (length > host_.limits().body_bytes_max) return refuse(413, "the body is too large");
+    if (!request_.held.add(host_.budget(), held)) return refuse(429, "too many requests at once");
+    arm(host_.limits().body_timeout);
     request_.body.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(length, 64u << 10)));
-    if (head.expect_continue) stream_->write("HTTP/1.1 100 Continue\r\n\r\n");
+    if (head.expect_continue) write("HTTP/1.1 100 Continue\r\n\r\n");
   }
 
   void take_body(std::string bytes) {
     if (request_.body.size() + bytes.size() > host_.limits().body_bytes_max) {
       return refuse(413, "the body is too large");
     }
+    if (!request_.held.add(host_.budget(), bytes.size())) {
+      return refuse(429, "too many requests at once");
+    }
     request_.body += bytes;
-    // Whoever sends at least something in this time may go on.
-    arm(host_.limits().header_timeout);
   }
 
   void hand_over() {
@@ -168,13 +188,11 @@ class Http1Connection : public Connection {
 
   void refuse(int status, const std::string& why) {
     keep_alive_ = false;
-    const std::string body = why + '\n';
-    stream_->write(
-        http1::write_response_head(status, {{"content-type", "text/plain"},
-                                            {"content-length", std::to_string(body.size())},
-                                            {"date", format_http_date(host_.executor().wall_now())},
-                                            {"connection", "close"}}));
-    stream_->write(body);
+    Response response = refusal_of(host_, request_, status, why);
+    request_ = {};
+    response.headers.emplace_back("connection", "close");
+    write(http1::write_response_head(response.status, response.headers));
+    write(std::move(response.body));
     close_kindly();
   }
 
@@ -206,6 +224,8 @@ class Http1Connection : public Connection {
   ConnectionHost& host_;
   const std::uint64_t id_;
   runtime::Stream* const stream_;
+  Unsent unsent_;
+  std::uint64_t written_ = 0;
   std::unique_ptr<http1::Parser> parser_;
   State state_ = State::reading;
   bool in_request_ = false;

@@ -1,3 +1,4 @@
+#include <deque>
 #include <map>
 #include <optional>
 
@@ -27,6 +28,7 @@ class Http2Connection : public Connection {
         stream_(&stream),
         tls_(stream.tls() != nullptr ? std::make_shared<const runtime::TlsPeer>(*stream.tls())
                                      : nullptr),
+        unsent_(host.budget()),
         session_(http2::make_server_session(session_limits(host.limits()))) {
     arm(host_.limits().idle_timeout);
     flush();
@@ -88,7 +90,32 @@ class Http2Connection : public Connection {
     flush();
   }
 
-  void drained() override { flush(); }
+  void drained() override {
+    flush();
+    unsent_.count(unsent());
+  }
+
+  // A stream that its reader has forgotten is reset; a connection whose peer takes nothing at all
+  // goes, and so does a request that is not whole in time.
+  void sweep(int stall) override {
+    if (unsent_.is_stuck(written_, stream_->pending_bytes(), stall)) {
+      closed();
+      return;
+    }
+    for (const http2::StreamId stream : session_->stuck_streams(stall)) {
+      session_->reset(stream, http2::Code::cancel);
+    }
+    const base::Instant now = host_.executor().now();
+    for (auto& [stream, incoming] : incoming_) {
+      if (incoming.complete || now - incoming.began < host_.limits().body_timeout) continue;
+      if (incoming.refused) {
+        session_->reset(stream, http2::Code::cancel);
+      } else {
+        refuse(stream, incoming, 408, "the request took too long");
+      }
+    }
+    flush();
+  }
   void closed() override {
     closing_ = true;
     disarm();
@@ -99,8 +126,11 @@ class Http2Connection : public Connection {
  private:
   struct Incoming {
     Request request;
-    bool dispatched = false;
+    base::Instant began;
+    bool complete = false;    // the request is whole
+    bool dispatched = false;  // the handler has it
     bool refused = false;
+    std::size_t discarded_bytes = 0;  // of a refused body
     ServerExchange* exchange = nullptr;
   };
 
@@ -130,21 +160,29 @@ class Http2Connection : public Connection {
       auto output = session_->take_output(kFlushBytes);
       if (output.empty()) continue;
       moved = true;
+      written_ += output.size();
       stream_->write(std::move(output));
     }
     flushing_ = false;
+    unsent_.count(unsent());
+    dispatch_waiting();
     if (session_->finished() && !closing_) close_kindly();
   }
+
+  std::size_t unsent() const { return stream_->pending_bytes() + session_->pending_bytes(); }
 
   void hear(http2::HeadReceived& head) {
     disarm();
     Incoming& incoming = incoming_[head.stream];
+    incoming.began = host_.executor().now();
+    std::size_t held = 0;
     Request& request = incoming.request;
     request.http2 = true;
     std::string authority;
     auto kept = head.headers.begin();
     for (auto& header : head.headers) {
       auto& [name, value] = header;
+      held += name.size() + value.size();
       if (name == ":method")
         request.method = std::move(value);
       else if (name == ":path")
@@ -168,33 +206,71 @@ class Http2Connection : public Connection {
     request.peer = stream_->peer();
     if (head.too_large) return refuse(head.stream, incoming, 431, "the header is too large");
     if (request.target.size() > host_.limits().target_bytes_max) {
-      refuse(head.stream, incoming, 414, "the request target is too long");
+      return refuse(head.stream, incoming, 414, "the request target is too long");
+    }
+    if (!request.held.add(host_.budget(), held)) {
+      refuse(head.stream, incoming, 429, "too many requests at once");
     }
   }
 
   void hear(http2::DataReceived& data) {
     const auto found = incoming_.find(data.stream);
-    if (found == incoming_.end() || found->second.refused) return;
-    auto& body = found->second.request.body;
-    if (body.size() + data.bytes.size() > host_.limits().body_bytes_max) {
+    if (found == incoming_.end()) return;
+    const std::size_t body_bytes_max = host_.limits().body_bytes_max;
+    if (found->second.refused) {
+      found->second.discarded_bytes += data.bytes.size();
+      if (found->second.discarded_bytes <= body_bytes_max) return;
+      return session_->reset(data.stream, http2::Code::cancel);
+    }
+    Request& request = found->second.request;
+    if (request.body.size() + data.bytes.size() > body_bytes_max) {
       return refuse(data.stream, found->second, 413, "the body is too large");
     }
-    if (body.empty())
-      body = std::move(data.bytes);
+    if (!request.held.add(host_.budget(), data.bytes.size())) {
+      return refuse(data.stream, found->second, 429, "too many requests at once");
+    }
+    if (request.body.empty())
+      request.body = std::move(data.bytes);
     else
-      body += data.bytes;
+      request.body += data.bytes;
   }
 
   void hear(http2::TrailersReceived&) {}
   void hear(http2::EndReceived& end) {
     const auto found = incoming_.find(end.stream);
-    if (found == incoming_.end() || found->second.refused || found->second.dispatched) return;
-    found->second.dispatched = true;
-    Request request = std::move(found->second.request);
+    if (found == incoming_.end() || found->second.refused || found->second.complete) return;
+    found->second.complete = true;
+    if (!waiting_.empty() || session_->pending_bytes() > host_.limits().unsent_bytes_max) {
+      waiting_.push_back(end.stream);
+      return;
+    }
+    dispatch(end.stream, found->second);
+  }
+
+  void dispatch(http2::StreamId stream, Incoming& incoming) {
+    incoming.dispatched = true;
+    Request request = std::move(incoming.request);
     auto exchange =
-        std::make_shared<ServerExchange>(host_, *this, end.stream, request.method == "HEAD");
-    found->second.exchange = exchange.get();
+        std::make_shared<ServerExchange>(host_, *this, stream, request.method == "HEAD");
+    incoming.exchange = exchange.get();
     host_.handler().handle(std::move(request), std::move(exchange));
+  }
+
+  // What came while too much was unsent; one a turn, since its answer may be large as well.
+  void dispatch_waiting() {
+    if (waiting_.empty() || closing_ || dispatch_posted_) return;
+    if (session_->pending_bytes() > host_.limits().unsent_bytes_max) return;
+    dispatch_posted_ = true;
+    host_.executor().post([this, weak = std::weak_ptr(alive_)] {
+      if (weak.expired()) return;
+      dispatch_posted_ = false;
+      if (waiting_.empty() || closing_) return;
+      const http2::StreamId stream = waiting_.front();
+      waiting_.pop_front();
+      const auto found = incoming_.find(stream);
+      if (found != incoming_.end() && !found->second.refused) dispatch(stream, found->second);
+      dispatch_waiting();
+    });
   }
 
   void hear(http2::StreamClosed& closed) {
@@ -217,15 +293,11 @@ class Http2Connection : public Connection {
 
   void refuse(std::int32_t stream, Incoming& incoming, int status, const std::string& why) {
     incoming.refused = true;
+    Response response = refusal_of(host_, incoming.request, status, why);
     incoming.request = {};
-    const std::string body = why + '\n';
-    session_->respond(stream,
-                      {{":status", std::to_string(status)},
-                       {"content-type", "text/plain"},
-                       {"content-length", std::to_string(body.size())},
-                       {"date", format_http_date(host_.executor().wall_now())}},
-                      false);
-    session_->write(stream, body);
+    response.headers.insert(response.headers.begin(), {":status", std::to_string(response.status)});
+    session_->respond(stream, response.headers, false);
+    session_->write(stream, std::move(response.body));
     session_->end(stream);
   }
 
@@ -275,8 +347,12 @@ class Http2Connection : public Connection {
   const std::uint64_t id_;
   runtime::Stream* const stream_;
   const std::shared_ptr<const runtime::TlsPeer> tls_;  // shared by the requests
+  Unsent unsent_;
+  std::uint64_t written_ = 0;
   std::unique_ptr<http2::Session> session_;
   std::map<std::int32_t, Incoming> incoming_;
+  std::deque<http2::StreamId> waiting_;  // whole, and not handed over yet
+  bool dispatch_posted_ = false;
   bool flushing_ = false;
   bool closing_ = false;
   bool flush_queued_ = false;

@@ -8,6 +8,7 @@
 namespace keelway::http {
 namespace {
 
+constexpr base::Duration kSweepPeriod = std::chrono::seconds(5);
 constexpr base::Duration kDrainCheck = std::chrono::milliseconds(10);
 constexpr int kDrainChecksMax = 500;
 
@@ -22,13 +23,17 @@ struct Entry {
 class ServerCore : public ConnectionHost {
  public:
   ServerCore(runtime::Executor& executor, Limits limits, Handler& handler)
-      : executor_(executor), limits_(limits), handler_(handler) {}
+      : executor_(executor), limits_(with_budget(std::move(limits))), handler_(handler) {}
   ~ServerCore() override {
     alive_.reset();
+    executor_.cancel(sweep_timer_);
     for (auto& [id, entry] : entries_) executor_.cancel(entry.timer);
   }
 
   base::Result<void> open(runtime::Runtime& runtime, runtime::ListenOptions options) {
+    options.connections_max = limits_.connections_max;
+    options.connections_per_source_max = limits_.connections_per_source_max;
+    options.handshake_timeout = limits_.handshake_timeout;
     auto listener = runtime.network().listen(
         executor_, std::move(options),
         [this](std::unique_ptr<runtime::Stream> stream) { accept(std::move(stream)); });
@@ -65,6 +70,7 @@ class ServerCore : public ConnectionHost {
     }
     return date_;
   }
+  const std::shared_ptr<Budget>& budget() const override { return limits_.budget; }
   void exchange_opened() override { ++exchanges_; }
   void exchange_closed() override {
     --exchanges_;
@@ -77,6 +83,11 @@ class ServerCore : public ConnectionHost {
   }
 
  private:
+  static Limits with_budget(Limits limits) {
+    if (!limits.budget) limits.budget = std::make_shared<Budget>(Budget::Bounds{});
+    return limits;
+  }
+
   void accept(std::unique_ptr<runtime::Stream> stream) {
     const std::uint64_t id = ++last_id_;
     Entry& entry = entries_[id];
@@ -93,6 +104,26 @@ class ServerCore : public ConnectionHost {
                          [this, id] { with_connection(id, &Connection::drained); },
                          [this, id](std::optional<base::Error>) { closed(id); }});
     if (draining_ && entry.connection) entry.connection->drain();
+    schedule_sweep();
+  }
+
+  // Runs while there are connections.
+  void schedule_sweep() {
+    if (sweep_timer_ != 0 || entries_.empty()) return;
+    sweep_timer_ = executor_.after(std::min(kSweepPeriod, limits_.stall_timeout), [this] {
+      sweep_timer_ = 0;
+      sweep();
+    });
+  }
+
+  void sweep() {
+    const auto period = std::min(kSweepPeriod, limits_.stall_timeout);
+    const auto intervals = static_cast<int>(limits_.stall_timeout / period);
+    const int stall = limits_.budget->answers_full() ? 1 : std::max(1, intervals);
+    for (auto& [id, entry] : entries_) {
+      if (entry.connection) entry.connection->sweep(stall);
+    }
+    schedule_sweep();
   }
 
   void take(std::uint64_t id, std::string_view bytes) {
@@ -162,6 +193,7 @@ class ServerCore : public ConnectionHost {
   std::move_only_function<void()> drained_;
   int drain_checks_ = 0;
   std::uint64_t last_id_ = 0;
+  runtime::TimerId sweep_timer_ = 0;
   std::map<std::uint64_t, Entry> entries_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
@@ -181,7 +213,7 @@ class RunningServer : public Server {
 base::Result<std::unique_ptr<Server>> serve(runtime::Runtime& runtime, runtime::Executor& executor,
                                             runtime::ListenOptions listen, Limits limits,
                                             Handler& handler) {
-  auto core = std::make_unique<ServerCore>(executor, limits, handler);
+  auto core = std::make_unique<ServerCore>(executor, std::move(limits), handler);
   if (auto opened = core->open(runtime, std::move(listen)); !opened) {
     return std::unexpected(opened.error());
   }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "http/budget.h"
 #include "runtime/network.h"
 
 namespace keelway::http {
@@ -24,6 +25,7 @@ struct Request {
   std::shared_ptr<const runtime::TlsPeer> tls = {};  // null: not over TLS
   runtime::Address peer;
   bool http2 = false;
+  Held held = {};  // of the server's budget, as long as the request is kept
 
   std::string_view header(std::string_view lower_case_name) const;  // first; empty where absent
 };
@@ -58,6 +60,9 @@ class Handler {
  public:
   virtual ~Handler() = default;
   virtual void handle(Request request, std::shared_ptr<Exchange> exchange) = 0;
+  // The words for a request that the server itself refuses (408, 413, 414, 429, 431); `request` may
+  // lack its body. The status must stay.
+  virtual Response refusal(const Request& request, int status, std::string_view why);
 };
 
 struct Limits {
@@ -65,9 +70,18 @@ struct Limits {
   std::size_t target_bytes_max = 64u << 10;  // 414 above
   std::size_t body_bytes_max = 3u << 20;     // 413 above
   int streams_per_connection_max = 250;
-  base::Duration header_timeout = std::chrono::seconds(32);
+  int connections_max = 10'000;            // further ones wait with the kernel
+  int connections_per_source_max = 5'000;  // further ones are closed
+  // One connection's further requests wait while more than this of its answers is unsent.
+  std::size_t unsent_bytes_max = 16u << 20;
+  base::Duration handshake_timeout = std::chrono::seconds(10);  // of TLS
+  base::Duration header_timeout = std::chrono::seconds(32);     // 408 after, as for the next
+  base::Duration body_timeout = std::chrono::seconds(60);       // from the head to the body's end
   base::Duration idle_timeout = std::chrono::seconds(180);
+  // A reader that takes nothing of what waits for it for so long loses stream or connection.
+  base::Duration stall_timeout = std::chrono::seconds(60);
   base::Duration drain_timeout = std::chrono::seconds(5);
+  std::shared_ptr<Budget> budget;  // shared with other servers; null: one of its own
 };
 
 class Server {

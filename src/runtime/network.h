@@ -79,7 +79,9 @@ struct ListenOptions {
   Address address = {};  // port 0: any free port
   TlsMode tls_mode = TlsMode::plain;
   TlsServer tls = {};
+  // At this many the kernel's backlog holds whoever comes; one more from one address is closed.
   int connections_max = 10'000;
+  int connections_per_source_max = 5'000;
   base::Duration handshake_timeout = std::chrono::seconds(10);
 };
 

@@ -145,7 +145,13 @@ class Message : public beast::http::basic_parser<is_request> {
   void on_finish_impl(ErrorCode&) override { events_.emplace_back(End{}); }
 
   std::size_t take(beast::string_view body) {
-    if (!body.empty()) events_.emplace_back(Body{std::string(view(body))});
+    if (body.empty()) return 0;
+    Body* last = events_.empty() ? nullptr : std::get_if<Body>(&events_.back());
+    if (last != nullptr) {
+      last->bytes += view(body);
+    } else {
+      events_.emplace_back(Body{std::string(view(body))});
+    }
     return body.size();
   }
 
@@ -193,13 +199,13 @@ class BeastParser : public Parser {
     if (finished_ || (!message_ && !begin())) return;
     ErrorCode error;
     std::size_t used = 0;
+    // All of it at once: taking events one by one would move the rest of the buffer for each.
     while (used < buffer_.size() && !message_->is_done() && !error) {
       const bool short_last_chunk = message_->before_chunk() && buffer_[used] == '0' &&
                                     buffer_.size() - used < kLastChunkBytes;
       if (short_last_chunk) break;
       used += message_->put(boost::asio::const_buffer(buffer_.data() + used, buffer_.size() - used),
                             error);
-      if (!events_.empty()) break;
     }
     buffer_.erase(0, used);
     if (error && error != beast::http::error::need_more) refuse(400, error.message());

@@ -12,6 +12,9 @@ namespace {
 // Frames that cost the peer nothing and us something.
 constexpr double kWorkBudget = 500;
 constexpr double kWorkPerSecond = 50;
+// Windows are opened for what was sent: a reader may do so several times a frame, no more.
+constexpr double kUpdatesPerData = 8;
+constexpr double kUpdateCredit = 2'000;
 constexpr std::size_t kHeadersMax = 500;
 constexpr std::size_t kHeadersUsual = 12;
 
@@ -77,6 +80,8 @@ struct StreamState {
   Chunks out;
   std::size_t pending_bytes = 0;
   bool ended = false;  // by us
+  bool moved = false;  // since stuck_streams() looked
+  int still = 0;       // intervals without movement
 };
 
 class NativeSession : public Session {
@@ -89,11 +94,14 @@ class NativeSession : public Session {
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &take_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, &take_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &close_stream);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, &begin_frame);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, &refuse_frame);
     nghttp2_option* options = nullptr;
     nghttp2_option_new(&options);
     nghttp2_option_set_no_closed_streams(options, 1);
     nghttp2_option_set_max_outbound_ack(options, 100);
     nghttp2_option_set_peer_max_concurrent_streams(options, 100);
+    nghttp2_option_set_max_settings(options, 32);
     if (is_server) {
       nghttp2_session_server_new2(&session_, callbacks, this, options);
     } else {
@@ -173,6 +181,7 @@ class NativeSession : public Session {
     const auto found = streams_.find(stream);
     if (found == streams_.end() || bytes.empty() || found->second.ended) return;
     found->second.pending_bytes += bytes.size();
+    pending_bytes_ += bytes.size();
     found->second.out.push(std::move(bytes));
     nghttp2_session_resume_data(session_, stream);
   }
@@ -192,6 +201,18 @@ class NativeSession : public Session {
   std::size_t pending_bytes(StreamId stream) const override {
     const auto found = streams_.find(stream);
     return found == streams_.end() ? 0 : found->second.pending_bytes;
+  }
+
+  std::size_t pending_bytes() const override { return pending_bytes_; }
+
+  std::vector<StreamId> stuck_streams(int intervals) override {
+    std::vector<StreamId> stuck;
+    for (auto& [id, state] : streams_) {
+      const bool still = state.pending_bytes > 0 && !std::exchange(state.moved, false);
+      state.still = still ? state.still + 1 : 0;
+      if (state.still >= intervals) stuck.push_back(id);
+    }
+    return stuck;
   }
 
   void go_away() override {
@@ -231,6 +252,32 @@ class NativeSession : public Session {
 
   static NativeSession& self(void* user) { return *static_cast<NativeSession*>(user); }
 
+  // Also of frames that the library passes over in silence.
+  static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+    auto& me = self(user);
+    switch (head->type) {
+      case NGHTTP2_DATA:
+      case NGHTTP2_HEADERS:
+        return 0;
+      case NGHTTP2_WINDOW_UPDATE:
+        if (me.update_credit_ >= 1) {
+          me.update_credit_ -= 1;
+          return 0;
+        }
+        break;
+      default:
+        break;
+    }
+    me.work_left_ -= 1;
+    return 0;
+  }
+
+  // The library answers some of these with a reset, which costs the peer nothing.
+  static int refuse_frame(nghttp2_session*, const nghttp2_frame*, int, void* user) {
+    self(user).work_left_ -= 1;
+    return 0;
+  }
+
   static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     self(user).streams_.try_emplace(frame->hd.stream_id);
     return 0;
@@ -268,12 +315,6 @@ class NativeSession : public Session {
         me.gone_away_ = true;
         me.events_.push_back(GoneAway{frame->goaway.last_stream_id});
         break;
-      case NGHTTP2_RST_STREAM:
-      case NGHTTP2_PING:
-      case NGHTTP2_SETTINGS:
-      case NGHTTP2_PRIORITY:
-        me.work_left_ -= 1;
-        break;
       default:
         break;
     }
@@ -306,7 +347,11 @@ class NativeSession : public Session {
   }
 
   static int close_stream(nghttp2_session*, std::int32_t stream, std::uint32_t code, void* user) {
-    self(user).streams_.erase(stream);
+    const auto found = self(user).streams_.find(stream);
+    if (found != self(user).streams_.end()) {
+      self(user).pending_bytes_ -= found->second.pending_bytes;
+      self(user).streams_.erase(found);
+    }
     self(user).events_.push_back(StreamClosed{stream, static_cast<Code>(code)});
     return 0;
   }
@@ -319,6 +364,10 @@ class NativeSession : public Session {
     auto& state = found->second;
     const std::size_t given = state.out.take(buffer, size);
     state.pending_bytes -= given;
+    state.moved = true;
+    auto& me = self(user);
+    me.pending_bytes_ -= given;
+    me.update_credit_ = std::min(kUpdateCredit, me.update_credit_ + kUpdatesPerData);
     if (state.out.empty() && state.ended) *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (given == 0 && !state.ended) return NGHTTP2_ERR_DEFERRED;
     if (state.out.empty() && given > 0) self(user).events_.push_back(StreamDrained{stream});
@@ -330,7 +379,9 @@ class NativeSession : public Session {
   nghttp2_session* session_ = nullptr;
   std::map<StreamId, StreamState> streams_;
   std::vector<Event> events_;
+  std::size_t pending_bytes_ = 0;
   double work_left_ = kWorkBudget;
+  double update_credit_ = kUpdateCredit;
   base::Instant last_refill_;
   bool gone_away_ = false;
   bool over_ = false;

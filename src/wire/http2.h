@@ -73,7 +73,8 @@ class Session {
  public:
   virtual ~Session() = default;
   // false: the session is over; send what take_output() gives, then close. A peer that only makes
-  // work (resets, pings, settings) beyond a budget that refills with time is sent away.
+  // work (resets, pings, settings, empty or unknown frames, window updates without need) beyond a
+  // budget that refills with time is sent away.
   virtual bool feed(std::string_view bytes, base::Instant now) = 0;
   virtual std::vector<Event> take_events() = 0;
   // About `bytes` or less; empty: nothing to send now.
@@ -91,6 +92,10 @@ class Session {
   virtual void end(StreamId stream) = 0;
   virtual void reset(StreamId stream, Code code) = 0;
   virtual std::size_t pending_bytes(StreamId stream) const = 0;  // written, not yet framed
+  virtual std::size_t pending_bytes() const = 0;                 // of all streams
+  // Asked at regular intervals: the streams of which nothing was framed during the last
+  // `intervals` although something waits.
+  virtual std::vector<StreamId> stuck_streams(int intervals) = 0;
   virtual void go_away() = 0;  // no new streams; those that are open go on
 };
 

@@ -18,7 +18,7 @@ constexpr Check kChecks[] = {
     {"etcd", true, [](const Core&) { return true; }},
     {"informer-sync", false, [](const Core& core) { return core.cache.ready(); }},
     {"poststarthook/bootstrap", false, [](const Core& core) { return core.ready; }},
-    {"shutdown", false, [](const Core&) { return true; }},
+    {"shutdown", false, [](const Core& core) { return !core.leaving; }},
 };
 
 }  // namespace

@@ -105,13 +105,20 @@ bool ListenerCore::survive_exhaustion() {
 }
 
 void ListenerCore::take(int fd, Address peer) {
+  int& of_source = per_source_[peer.host];
+  if (of_source >= options_.connections_per_source_max) {
+    ::close(fd);
+    return;
+  }
+  ++of_source;
   const int yes = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
   ++open_;
+  std::string source = peer.host;
   auto core = std::make_shared<StreamCore>(executor_, fd, std::move(peer));
-  core->on_release([weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->release_one();
+  core->on_release([weak = weak_from_this(), source = std::move(source)] {
+    if (const auto self = weak.lock()) self->release_one(source);
   });
   if (options_.tls_mode == TlsMode::plain) {
     on_accept_(std::make_unique<LinuxStream>(std::move(core)));
@@ -135,8 +142,10 @@ void ListenerCore::take(int fd, Address peer) {
              });
 }
 
-void ListenerCore::release_one() {
+void ListenerCore::release_one(const std::string& source) {
   --open_;
+  const auto found = per_source_.find(source);
+  if (found != per_source_.end() && --found->second == 0) per_source_.erase(found);
   if (full_) schedule_accept();
 }
 

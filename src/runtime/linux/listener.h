@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <set>
+#include <string>
 
 #include "runtime/linux/stream.h"
 
@@ -23,7 +25,7 @@ class ListenerCore : public Watcher, public std::enable_shared_from_this<Listene
   void accept_some();
   bool survive_exhaustion();
   void take(int fd, Address peer);
-  void release_one();
+  void release_one(const std::string& source);
 
   const std::shared_ptr<ExecutorCore> executor_;
   const ListenOptions options_;
@@ -35,6 +37,7 @@ class ListenerCore : public Watcher, public std::enable_shared_from_this<Listene
   int spare_fd_;  // given up for a moment when the process has no descriptor left
   std::uint64_t token_ = 0;
   int open_ = 0;
+  std::map<std::string, int, std::less<>> per_source_;  // by address, not port
   bool full_ = false;
   AcceptCallback on_accept_;
   std::set<std::shared_ptr<StreamCore>> opening_;
