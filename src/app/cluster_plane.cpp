@@ -92,6 +92,7 @@ class ClusterPlane {
   std::uint16_t port_ = 0;  // set before `up` is called
   Up up_;                   // owner only, once set
   std::unique_ptr<runtime::Executor> server_executor_, loops_executor_;
+  const std::shared_ptr<telemetry::Metrics> metrics_ = std::make_shared<telemetry::Metrics>();
   // server executor only
   Gate gate_;
   std::unique_ptr<apiserver::Server> server_;
@@ -113,6 +114,8 @@ base::Result<void> ClusterPlane::listen() {
       parts_.seams.runtime.random_bytes(16),
       {now + -std::chrono::hours(1), now + serving_certificate_life});
   if (!leaf) return std::unexpected(leaf.error());
+  http::Limits limits = parts_.config.limits.http;
+  limits.metrics = metrics_;
   runtime::ListenOptions listen;
   listen.address = {parts_.config.listen_host, spec_.port};
   listen.tls_mode = runtime::TlsMode::tls;
@@ -120,7 +123,7 @@ base::Result<void> ClusterPlane::listen() {
   listen.tls.private_key_pem = leaf->private_key_pem;
   listen.tls.client_ca_pem = spec_.keys.authority.certificate_pem;
   auto listener = http::serve(parts_.seams.runtime, *server_executor_, std::move(listen),
-                              parts_.config.limits.http, gate_);
+                              std::move(limits), gate_);
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
   port_ = listener_->port();
@@ -175,6 +178,7 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
   config.token_verifier = std::make_shared<const access::TokenVerifier>(std::move(*verifier));
   config.aws_tokens = make_token_check(parts_.keys, spec_.name, spec_.creator_arn);
   config.cache = cache_limits(parts_.config.knobs);
+  config.metrics = metrics_;
   config.fairness = parts_.config.limits.fairness;
   config.request_timeout = parts_.config.limits.request_timeout;
   config.log = parts_.seams.log.with("apiserver");

@@ -27,6 +27,7 @@ struct Limits {
   http::Limits http;  // of every server; `budget` is made from the next
   http::Budget::Bounds memory;
   access::FairnessLimits fairness;  // of every cluster
+  int aws_requests_max = 1'000;     // of the AWS endpoint at once
   base::Duration request_timeout = std::chrono::seconds(60);
   // After SIGTERM: readyz fails while everything is still served.
   base::Duration shutdown_delay = std::chrono::seconds(0);

@@ -42,6 +42,7 @@ class FleetSideImpl final : public FleetSide {
       begin({});
   }
 
+  void begin_leaving() override { planes_.begin_leaving(); }
   void stop(runtime::Task stopped) override {
     end();
     if (!membership_) return supervisor_.stop_all(std::move(stopped));

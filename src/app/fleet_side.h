@@ -26,6 +26,7 @@ class FleetSide {
  public:
   virtual ~FleetSide() = default;
   virtual void start() = 0;
+  virtual void begin_leaving() = 0;  // every cluster's readyz fails from now on
   // Loops first, then the place among the servers, so that others need not wait, then what serves.
   virtual void stop(runtime::Task stopped) = 0;
 };

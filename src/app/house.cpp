@@ -166,8 +166,10 @@ base::Result<void> HouseImpl::open_door(const access::KeyedCertificate& authorit
   listen.tls_mode = config_.on_loopback() ? runtime::TlsMode::detect : runtime::TlsMode::tls;
   listen.tls.certificate_chain_pem = leaf->certificate_pem;
   listen.tls.private_key_pem = leaf->private_key_pem;
-  auto listener = http::serve(seams_.runtime, *door_executor_, std::move(listen),
-                              config_.limits.http, door_gate_);
+  http::Limits limits = config_.limits.http;
+  limits.exchanges_max = config_.limits.aws_requests_max;
+  auto listener = http::serve(seams_.runtime, *door_executor_, std::move(listen), std::move(limits),
+                              door_gate_);
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
   facts_.port = listener_->port();
@@ -264,7 +266,7 @@ void HouseImpl::stop(runtime::Task stopped) {
     listener_->drain([this, close_door] { door_executor_->post(close_door); });
   };
   fleet_executor_->post([this, drain_door] {
-    if (planes_) planes_->begin_leaving();
+    if (fleet_) fleet_->begin_leaving();
     const auto go_on = [this, drain_door] { door_executor_->post(drain_door); };
     if (config_.limits.shutdown_delay == base::Duration(0)) return go_on();
     fleet_executor_->after(config_.limits.shutdown_delay, go_on);

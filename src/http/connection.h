@@ -9,6 +9,8 @@ namespace keelway::http {
 
 class ServerExchange;
 
+enum class Ending { stalled, misused };
+
 // Implemented by the server. A connection asks to be forgotten, and is destroyed later, never
 // inside its own calls.
 class ConnectionHost {
@@ -20,6 +22,9 @@ class ConnectionHost {
   virtual bool draining() const = 0;
   virtual const std::string& date() = 0;  // now, as the header says it
   virtual const std::shared_ptr<Budget>& budget() const = 0;
+  virtual void refused(int status) = 0;  // a request, by HTTP itself
+  virtual void ended(Ending why) = 0;    // a connection or stream, by us
+  virtual bool full() const = 0;         // no further exchange now
   virtual void exchange_opened() = 0;
   virtual void exchange_closed() = 0;
   virtual void forget(std::uint64_t connection) = 0;

@@ -67,6 +67,7 @@ class Http1Connection : public Connection {
 
   void sweep(int stall) override {
     if (!unsent_.is_stuck(written_, stream_->pending_bytes(), stall)) return;
+    host_.ended(Ending::stalled);
     detach(true);
     state_ = State::closing;
     host_.forget(id_);
@@ -163,6 +164,7 @@ class Http1Connection : public Connection {
   }
 
   void hand_over() {
+    if (host_.full()) return refuse(429, "too many requests at once");
     disarm();
     state_ = State::answering;
     in_request_ = false;

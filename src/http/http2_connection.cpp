@@ -86,7 +86,7 @@ class Http2Connection : public Connection {
 
   void take(std::string_view bytes) override {
     if (closing_) return;
-    session_->feed(bytes, host_.executor().now());
+    if (!session_->feed(bytes, host_.executor().now())) host_.ended(Ending::misused);
     flush();
   }
 
@@ -99,10 +99,12 @@ class Http2Connection : public Connection {
   // goes, and so does a request that is not whole in time.
   void sweep(int stall) override {
     if (unsent_.is_stuck(written_, stream_->pending_bytes(), stall)) {
+      host_.ended(Ending::stalled);
       closed();
       return;
     }
     for (const http2::StreamId stream : session_->stuck_streams(stall)) {
+      host_.ended(Ending::stalled);
       session_->reset(stream, http2::Code::cancel);
     }
     const base::Instant now = host_.executor().now();
@@ -248,6 +250,7 @@ class Http2Connection : public Connection {
   }
 
   void dispatch(http2::StreamId stream, Incoming& incoming) {
+    if (host_.full()) return refuse(stream, incoming, 429, "too many requests at once");
     incoming.dispatched = true;
     Request request = std::move(incoming.request);
     auto exchange =
@@ -269,7 +272,7 @@ class Http2Connection : public Connection {
       waiting_.pop_front();
       const auto found = incoming_.find(stream);
       if (found != incoming_.end() && !found->second.refused) dispatch(stream, found->second);
-      dispatch_waiting();
+      flush();
     });
   }
 

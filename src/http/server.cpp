@@ -71,6 +71,23 @@ class ServerCore : public ConnectionHost {
     return date_;
   }
   const std::shared_ptr<Budget>& budget() const override { return limits_.budget; }
+  void refused(int status) override {
+    if (!limits_.metrics) return;
+    limits_.metrics
+        ->counter("keelway_http_refused_total", "Requests that HTTP itself refused.",
+                  {{"code", std::to_string(status)}})
+        .add();
+  }
+  void ended(Ending why) override {
+    if (!limits_.metrics) return;
+    limits_.metrics
+        ->counter("keelway_http_ended_total", "Streams and connections that the server ended.",
+                  {{"reason", why == Ending::stalled ? "stalled" : "misused"}})
+        .add();
+  }
+  bool full() const override {
+    return exchanges_ >= static_cast<std::size_t>(limits_.exchanges_max);
+  }
   void exchange_opened() override { ++exchanges_; }
   void exchange_closed() override {
     --exchanges_;
@@ -119,11 +136,23 @@ class ServerCore : public ConnectionHost {
   void sweep() {
     const auto period = std::min(kSweepPeriod, limits_.stall_timeout);
     const auto intervals = static_cast<int>(limits_.stall_timeout / period);
+    show();
     const int stall = limits_.budget->answers_full() ? 1 : std::max(1, intervals);
     for (auto& [id, entry] : entries_) {
       if (entry.connection) entry.connection->sweep(stall);
     }
     schedule_sweep();
+  }
+
+  void show() {
+    if (!limits_.metrics) return;
+    telemetry::Metrics& all = *limits_.metrics;
+    all.gauge("keelway_http_connections", "Open connections.")
+        .set(static_cast<double>(entries_.size()));
+    all.gauge("keelway_http_request_bytes", "Held by requests, in all servers of the process.")
+        .set(static_cast<double>(limits_.budget->request_bytes()));
+    all.gauge("keelway_http_answer_bytes", "Of unsent answers, in all servers of the process.")
+        .set(static_cast<double>(limits_.budget->answer_bytes()));
   }
 
   void take(std::uint64_t id, std::string_view bytes) {

@@ -11,6 +11,7 @@
 
 #include "http/budget.h"
 #include "runtime/network.h"
+#include "telemetry/metrics.h"
 
 namespace keelway::http {
 
@@ -72,6 +73,7 @@ struct Limits {
   int streams_per_connection_max = 250;
   int connections_max = 10'000;            // further ones wait with the kernel
   int connections_per_source_max = 5'000;  // further ones are closed
+  int exchanges_max = 1'000'000;           // requests that are not answered yet; 429 above
   // One connection's further requests wait while more than this of its answers is unsent.
   std::size_t unsent_bytes_max = 16u << 20;
   base::Duration handshake_timeout = std::chrono::seconds(10);  // of TLS
@@ -81,7 +83,8 @@ struct Limits {
   // A reader that takes nothing of what waits for it for so long loses stream or connection.
   base::Duration stall_timeout = std::chrono::seconds(60);
   base::Duration drain_timeout = std::chrono::seconds(5);
-  std::shared_ptr<Budget> budget;  // shared with other servers; null: one of its own
+  std::shared_ptr<telemetry::Metrics> metrics;  // null: none
+  std::shared_ptr<Budget> budget;               // shared with other servers; null: one of its own
 };
 
 class Server {

@@ -15,6 +15,7 @@ constexpr double kWorkPerSecond = 50;
 // Windows are opened for what was sent: a reader may do so several times a frame, no more.
 constexpr double kUpdatesPerData = 8;
 constexpr double kUpdateCredit = 2'000;
+constexpr int kExtensionFirst = 0x0a;  // frame types that RFC 9113 does not define
 constexpr std::size_t kHeadersMax = 500;
 constexpr std::size_t kHeadersUsual = 12;
 
@@ -96,12 +97,17 @@ class NativeSession : public Session {
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &close_stream);
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, &begin_frame);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, &refuse_frame);
+    nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, &pass_over);
     nghttp2_option* options = nullptr;
     nghttp2_option_new(&options);
     nghttp2_option_set_no_closed_streams(options, 1);
     nghttp2_option_set_max_outbound_ack(options, 100);
     nghttp2_option_set_peer_max_concurrent_streams(options, 100);
     nghttp2_option_set_max_settings(options, 32);
+    // Types that nobody knows are passed over, but counted.
+    for (int type = kExtensionFirst; type <= UINT8_MAX; ++type) {
+      nghttp2_option_set_user_recv_extension_type(options, static_cast<std::uint8_t>(type));
+    }
     if (is_server) {
       nghttp2_session_server_new2(&session_, callbacks, this, options);
     } else {
@@ -270,6 +276,10 @@ class NativeSession : public Session {
     }
     me.work_left_ -= 1;
     return 0;
+  }
+
+  static int pass_over(nghttp2_session*, void**, const nghttp2_frame_hd*, void*) {
+    return NGHTTP2_ERR_CANCEL;
   }
 
   // The library answers some of these with a reset, which costs the peer nothing.

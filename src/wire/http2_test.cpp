@@ -115,6 +115,80 @@ TEST(Http2, RapidResetsEndTheSession) {
   EXPECT_LT(rounds, 2000);
 }
 
+std::string frame(int type, int flags, std::uint32_t stream, const std::string& payload) {
+  const auto byte = [](std::uint32_t value, int shift) {
+    return static_cast<char>((value >> shift) & 0xff);
+  };
+  const auto size = static_cast<std::uint32_t>(payload.size());
+  std::string out = {byte(size, 16), byte(size, 8), byte(size, 0), static_cast<char>(type),
+                     static_cast<char>(flags)};
+  for (const int shift : {24, 16, 8, 0}) out += byte(stream, shift);
+  return out + payload;
+}
+
+// How many of `data` a server takes before it ends the session; -1: all of them.
+int taken_before_the_end(Session& server, const std::string& data, int most) {
+  for (int i = 0; i < most; ++i) {
+    if (!server.feed(data, {1})) return i;
+    server.take_events();
+    server.take_output(1u << 20);
+  }
+  return -1;
+}
+
+TEST(Http2, FramesThatOnlyMakeWorkEndTheSession) {
+  const std::string update_by_one = {0, 0, 0, 1};
+  const std::string self_dependent = {0, 0, 0, 3, 1};
+  const std::string frames[] = {
+      frame(0xbe, 0, 0, "unknown"),  frame(4, 0, 0, ""),
+      frame(6, 0, 0, "12345678"),    frame(2, 0, 5, self_dependent),
+      frame(8, 0, 0, update_by_one), frame(0x10, 0, 0, "unknown"),
+  };
+  for (const auto& data : frames) {
+    Sessions both;
+    both.exchange();
+    const int taken = taken_before_the_end(*both.server, data, 10'000);
+    EXPECT_GE(taken, 0) << static_cast<int>(data[3]);
+    EXPECT_LT(taken, 4'000) << static_cast<int>(data[3]);
+  }
+}
+
+TEST(Http2, ResetsThatThePeerProvokesEndTheSession) {
+  Sessions both;
+  both.exchange();
+  bool gone = false;
+  int rounds = 0;
+  for (; !gone && rounds < 5'000; ++rounds) {
+    const auto stream = both.client->request(kPost, true);
+    ASSERT_NE(stream, 0);
+    const auto zero_update = frame(8, 0, static_cast<std::uint32_t>(stream), std::string(4, 0));
+    gone = !both.server->feed(both.client->take_output(4096) + zero_update, {1});
+    both.server->take_events();
+    both.client->feed(both.server->take_output(1u << 20), {1});
+    for (const auto& event : both.client->take_events()) {
+      gone = gone || std::holds_alternative<GoneAway>(event);
+    }
+  }
+  EXPECT_TRUE(gone);
+  EXPECT_LT(rounds, 2'000);
+}
+
+TEST(Http2, AReaderMayOpenItsWindowAsOftenAsItReads) {
+  Sessions both;
+  const auto stream = both.client->request(kPost, true);
+  both.exchange();
+  both.server->respond(stream, {{":status", "200"}}, false);
+  bool alive = true;
+  for (int i = 0; i < 10'000 && alive; ++i) {
+    both.server->write(stream, std::string(100, 'x'));
+    both.server->take_output(1u << 20);
+    const auto update = frame(8, 0, 0, {0, 0, 0, 100});
+    const auto of_stream = frame(8, 0, static_cast<std::uint32_t>(stream), {0, 0, 0, 100});
+    alive = both.server->feed(update + of_stream, {1});
+  }
+  EXPECT_TRUE(alive);
+}
+
 TEST(Http2, GarbageEndsTheSession) {
   auto server = make_server_session({});
   EXPECT_FALSE(server->feed("GET / HTTP/1.1\r\nHost: x\r\n\r\nxxxxxxxx", {1}));

@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -40,6 +41,14 @@ sigset_t stop_signals() {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   return set;
+}
+
+// The soft limit is low for the sake of programs that use select(); this one does not.
+void allow_many_descriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // Blocked before any thread starts, because threads inherit the mask.
@@ -135,6 +144,7 @@ void run_and_wait(Executor& executor, Task task) {
 }
 
 std::unique_ptr<LinuxRuntime> make_linux_runtime(LinuxOptions options) {
+  allow_many_descriptors();
   return std::make_unique<Production>(options);
 }
 
