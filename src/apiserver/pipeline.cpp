@@ -123,7 +123,7 @@ Step refuse_for_now(Core& core, const HttpCallPtr& call) {
 Step take_turn(Core& core, const HttpCallPtr& call) {
   const RequestInfo& info = call->op->info;
   const access::FlowClass flow = access::classify_flow(
-      call->op->who,
+      *call->op->who,
       {info.resource_request, info.verb, info.group, info.resource, info.name_space, info.path});
   const bool heavy = info.verb == "list" || info.verb == "watch" || info.verb == "deletecollection";
   const int cost = heavy ? core.config.fairness.heavy : 1;

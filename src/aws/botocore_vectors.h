@@ -17,6 +17,20 @@ inline AccessKey key() {
           true};
 }
 
+// A request is moved into the server; tests send one several times.
+inline http::Request copy_of(const http::Request& request) {
+  http::Request copy;
+  copy.method = request.method;
+  copy.target = request.target;
+  copy.headers = request.headers;
+  copy.body = request.body;
+  copy.scheme = request.scheme;
+  copy.tls = request.tls;
+  copy.peer = request.peer;
+  copy.http2 = request.http2;
+  return copy;
+}
+
 inline http::Request create_cluster_request() {
   http::Request request;
   request.method = "POST";

@@ -62,9 +62,9 @@ class DoorTest : public ::testing::Test {
                                                       {"root", key.root}})}}));
   }
 
-  Reply send(http::Request request) {
+  Reply send(const http::Request& request) {
     auto exchange = std::make_shared<TestExchange>();
-    executor_->post([this, request = std::move(request), exchange]() mutable {
+    executor_->post([this, request = vectors::copy_of(request), exchange]() mutable {
       door_->handle(std::move(request), exchange);
     });
     world_->run_while_waiting([&] { return exchange->answer.has_value(); });
@@ -156,7 +156,7 @@ TEST_F(DoorTest, BotocoresRequestsAreTaken) {
 
 TEST_F(DoorTest, WrongCallersAreRefused) {
   http::Request plain = request("GET", "/clusters", "");
-  http::Request changed = plain;
+  http::Request changed = vectors::copy_of(plain);
   plain.headers = {{"host", "127.0.0.1:4566"}};
   expect_refused(send(plain), 403, "MissingAuthenticationTokenException",
                  "Missing Authentication Token");

@@ -121,7 +121,7 @@ class Scene:
             "metadata": {"name": "grows"}, "spec": {
                 "replicas": replicas, "selector": {"matchLabels": {"app": "grows"}},
                 "template": {"metadata": {"labels": {"app": "grows"}}, "spec": {
-                    
+
                     "containers": [{"name": "c", "image": "example.com/c",
                                     "resources": {"requests": {"cpu": "1"}}}]}}}})
         return self.wait_running(replicas)

@@ -117,49 +117,51 @@ TEST(WatchStream, AFieldSelectorSeesObjectsComeAndGo) {
   rig.run_for(milliseconds(50));
   EXPECT_EQ(watch->events(), (Lines{"ADDED a", "DELETED a"}));
   EXPECT_EQ(scoped->events(), (Lines{"ADDED a", "ADDED b", "DELETED a"}));
-  TEST(WatchStream, ALargeStateWaitsForItsReader) {
-    Rig rig;
-    for (int i = 0; i < 30; ++i) {
-      const std::string name = "m" + std::to_string(100 + i);
-      rig.ask("POST", kMaps,
-              R"({"metadata":{"name":")" + name + R"("},"data":{"k":")" +
-                  std::string(400'000, 'x') + R"("}})");
-    }
-    const auto watch = std::make_shared<testing::FakeExchange>();
-    watch->stuck = true;
-    http::Request request;
-    request.method = "GET";
-    request.target = kMaps + "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan" +
-                     "&allowWatchBookmarks=true";
-    request.headers.emplace_back("authorization", "Bearer k8s-aws-v1.admin");
-    rig.executor->post([&] { rig.server->handle(std::move(request), watch); });
-    rig.run_for(milliseconds(50));
-    EXPECT_GT(watch->body.size(), 4u << 20);
-    EXPECT_LT(watch->body.size(), 6u << 20);
-    // What is written meanwhile comes after the state, even though its reader is slow.
-    rig.ask("POST", kMaps, config_map("m999", "late"));
-    std::size_t rounds = 0;
-    while (watch->pending > 0 && ++rounds < 10) {
-      watch->pending = 0;
-      rig.executor->post([&] { watch->drained(); });
-      rig.run_for(milliseconds(50));
-    }
-    EXPECT_GE(rounds, 2u);
-    const auto events = watch->events();
-    ASSERT_EQ(events.size(), 32u);
-    EXPECT_EQ(events[0], "ADDED m100");
-    EXPECT_EQ(events[29], "ADDED m129");
-    EXPECT_TRUE(events[30].starts_with("BOOKMARK"));
-    EXPECT_EQ(events[31], "ADDED m999");
-  }
+}
 
-  TEST(WatchStream, AnIdleServerOwnsNoTimer) {
-    Rig rig;
-    rig.run_for(seconds(1));
-    const auto before = rig.world->now();
-    // Nothing is due in an hour, so the first step finds nothing to do.
-    EXPECT_FALSE(rig.world->step(before + std::chrono::hours(1)));
+TEST(WatchStream, ALargeStateWaitsForItsReader) {
+  Rig rig;
+  for (int i = 0; i < 30; ++i) {
+    const std::string name = "m" + std::to_string(100 + i);
+    rig.ask("POST", kMaps,
+            R"({"metadata":{"name":")" + name + R"("},"data":{"k":")" + std::string(400'000, 'x') +
+                R"("}})");
   }
+  const auto watch = std::make_shared<testing::FakeExchange>();
+  watch->stuck = true;
+  http::Request request;
+  request.method = "GET";
+  request.target = kMaps + "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan" +
+                   "&allowWatchBookmarks=true";
+  request.headers.emplace_back("authorization", "Bearer k8s-aws-v1.admin");
+  rig.executor->post([&] { rig.server->handle(std::move(request), watch); });
+  rig.run_for(milliseconds(50));
+  EXPECT_GT(watch->body.size(), 4u << 20);
+  EXPECT_LT(watch->body.size(), 6u << 20);
+  // What is written meanwhile comes after the state, even though its reader is slow.
+  rig.ask("POST", kMaps, config_map("m999", "late"));
+  std::size_t rounds = 0;
+  while (watch->pending > 0 && ++rounds < 10) {
+    watch->pending = 0;
+    rig.executor->post([&] { watch->drained(); });
+    rig.run_for(milliseconds(50));
+  }
+  EXPECT_GE(rounds, 2u);
+  const auto events = watch->events();
+  ASSERT_EQ(events.size(), 32u);
+  EXPECT_EQ(events[0], "ADDED m100");
+  EXPECT_EQ(events[29], "ADDED m129");
+  EXPECT_TRUE(events[30].starts_with("BOOKMARK"));
+  EXPECT_EQ(events[31], "ADDED m999");
+}
+
+TEST(WatchStream, AnIdleServerOwnsNoTimer) {
+  Rig rig;
+  rig.run_for(seconds(1));
+  const auto before = rig.world->now();
+  // Nothing is due in an hour, so the first step finds nothing to do.
+  EXPECT_FALSE(rig.world->step(before + std::chrono::hours(1)));
+}
 
 }  // namespace
 }  // namespace keelway::apiserver
