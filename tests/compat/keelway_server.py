@@ -31,7 +31,8 @@ class Server:
     """Starts `keelway up`; stop() ends it with SIGTERM, kill() with SIGKILL; start() again keeps
     data and port."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, host="127.0.0.1"):
+        self.host = host
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="keelway-test-"))
         self.data = self.home / "data"
         self.options = options
@@ -42,7 +43,7 @@ class Server:
     def start(self, seconds=20):
         log = open(self.home / "log", "a")
         self.process = subprocess.Popen(
-            [BINARY, "up", "--data", self.data, "--listen", f"127.0.0.1:{self.port}",
+            [BINARY, "up", "--data", self.data, "--listen", f"{self.host}:{self.port}",
              *self.options], stdout=subprocess.PIPE, stderr=log, text=True, env=self.env)
         line = ""
         while "is ready" not in line:
@@ -51,7 +52,7 @@ class Server:
                 raise Failure(f"keelway up ended: {self.log()}")
         credentials = json.loads((self.data / "credentials.json").read_text())
         self.port = credentials["port"]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"http://{self.host}:{self.port}"
         self.access_key = credentials["accessKeyId"]
         self.secret_key = credentials["secretAccessKey"]
         self.env.update(AWS_ENDPOINT_URL=self.endpoint, AWS_ACCESS_KEY_ID=self.access_key,

@@ -221,7 +221,9 @@ void Core::watch_known(const WatchPtr& state) {
   Revision after = state->request.after;
   if (after < space.floor) return join(state, after);  // which ends it with expired
   // There is nothing of this keyspace before its birth.
-  const Revision born = space.state == Space::State::alive ? space.born - 1 : space.absent;
+  const Revision born = space.state == Space::State::alive
+                            ? space.born - 1
+                            : std::max(space.absent, space.feed->head());
   after = std::max(after, born);
   if (!state->request.previous && after >= space.feed->floor()) {
     if (after > state->request.after) {
