@@ -3,23 +3,29 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "client/view.h"
+#include "value/json.h"
 
 namespace keelway::access {
 
 class TestView {
  public:
-  void put(const client::Resource& resource, std::string json) { apply(resource, json, false); }
-  void remove(const client::Resource& resource, std::string json) { apply(resource, json, true); }
+  void put(const client::Resource& resource, const std::string& json) {
+    apply(resource, json, false);
+  }
+  void remove(const client::Resource& resource, const std::string& json) {
+    apply(resource, json, true);
+  }
   operator const client::View&() const { return view_; }
   const client::View& view() const { return view_; }
 
  private:
-  void apply(const client::Resource& resource, std::string json, bool deletion) {
-    const auto object =
-        schema::Object::parse(std::make_shared<const std::string>(std::move(json)), ++revision_);
+  void apply(const client::Resource& resource, const std::string& json, bool deletion) {
+    // Objects are compact JSON, whatever the test finds readable.
+    const auto document = value::parse_json(json).value_or(value::Value());
+    const auto object = schema::Object::parse(
+        std::make_shared<const std::string>(value::to_json(document)), ++revision_);
     client::ChangeBatch batch;
     batch.changes.push_back(deletion ? client::Change{resource, nullptr, object}
                                      : client::Change{resource, object, nullptr});

@@ -12,6 +12,8 @@ namespace keelway::apiserver {
 namespace {
 
 constexpr const char* kManager = "kube-apiserver";
+// Writes of one transaction: etcd takes 128 operations at most unless it is told otherwise.
+constexpr std::size_t kWritesMax = 100;
 
 Value namespace_object(const std::string& name) {
   Value object = Value::object({{"apiVersion", "v1"}, {"kind", "Namespace"}});
@@ -129,7 +131,7 @@ struct Birth {
   std::vector<Value> objects;
   std::vector<Value> once;
   std::move_only_function<void(base::Result<void>)> done;
-  int rounds_left = 6;
+  int rounds_left = 12;
 };
 
 // In the transaction that says so, and after the definitions of their kinds.
@@ -151,14 +153,17 @@ void add_birth(Core& core, const Birth& birth, store::Transaction& transaction) 
 void write_round(Core& core, std::shared_ptr<Birth> birth) {
   store::Transaction transaction;
   std::vector<Value> later;
+  bool full = false;
   for (Value& object : birth->objects) {
+    full = transaction.puts.size() >= kWritesMax;
+    if (full) break;
     if (const schema::Kind* kind = kind_of(core, object)) {
       add_object(core, *kind, object, transaction);
     } else {
       later.push_back(object);
     }
   }
-  if (later.empty()) add_birth(core, *birth, transaction);
+  if (later.empty() && !full) add_birth(core, *birth, transaction);
   const bool none = transaction.puts.empty();
   if (none && !later.empty()) {
     for (const Value& object : later) {

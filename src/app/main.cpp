@@ -124,10 +124,9 @@ class CommandLine {
         ->capture_default_str();
     command->add_option("--listen", listen_, "HOST:PORT of the AWS-compatible endpoint")
         ->capture_default_str();
-    command
-        ->add_option("--advertise", config.advertised_host,
-                     "host name or address that clusters tell their clients")
-        ->capture_default_str();
+    advertise_ = command->add_option("--advertise", config.advertised_host,
+                                     "host name or address that clusters tell their clients "
+                                     "(default: 127.0.0.1, or the 127... address of --listen)");
     command->add_option("--nodes", nodes_, "what nodes are: hollow (played, no containers)")
         ->check(CLI::IsMember({"hollow"}))
         ->capture_default_str();
@@ -179,6 +178,9 @@ class CommandLine {
 
   base::Result<void> run_up() {
     if (const auto taken = take_listen(listen_, up_.config); !taken) return taken;
+    if (advertise_->count() == 0 && up_.config.listen_host.starts_with("127.")) {
+      up_.config.advertised_host = up_.config.listen_host;
+    }
     up_.config.default_pools = pools_ == "default";
     up_.config.pace = pace_ == "real" ? Pace::real : Pace::fast;
     for (const std::string& limit : limits_) {
@@ -206,6 +208,7 @@ class CommandLine {
   UpOptions up_;
   std::string listen_ = "127.0.0.1:4566", nodes_ = "hollow", pools_ = "default", pace_ = "fast";
   std::vector<std::string> limits_;
+  CLI::Option* advertise_ = nullptr;
   cli::NewCluster new_cluster_;
   std::string data_, output_ = "table";
   std::string name_, file_, account_, user_;

@@ -177,7 +177,8 @@ TEST(Controllers, AggregatedRolesFollowTheRolesThatTheySelectThroughEachOther) {
   const auto verbs = [&](const char* name) {
     std::string all;
     const client::ObjectPtr found = cluster.api.get(resources::cluster_roles, "", name);
-    for (const value::Value& rule : found->value()["rules"].items()) {
+    const value::Value document = found->value();
+    for (const value::Value& rule : document["rules"].items()) {
       all += rule["verbs"][0].as_string() + " ";
     }
     return all;
