@@ -7,9 +7,11 @@
 #include <emmintrin.h>
 #endif
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <unordered_set>
 
 namespace keelway::value {
 namespace {
@@ -48,6 +50,25 @@ class Converter {
 
  private:
   // Where the walk is; read only where there is something to say.
+  // Whether an object has a member already: few names are compared one by one, many are hashed.
+  class SeenNames {
+   public:
+    bool has(const Members& members, std::string_view name) {
+      if (members.size() <= compared_max) {
+        return std::any_of(members.begin(), members.end(),
+                           [name](const Member& member) { return member.first == name; });
+      }
+      for (; hashed_ < members.size(); ++hashed_) names_.emplace(members[hashed_].first);
+      return names_.contains(name);
+    }
+
+   private:
+    static constexpr std::size_t compared_max = 32;
+    // Of the members before hashed_, which stay where they are: their number is known beforehand.
+    std::unordered_set<std::string_view> names_;
+    std::size_t hashed_ = 0;
+  };
+
   struct Place {
     const Place* above;
     std::string_view name;  // of an object's member
@@ -80,24 +101,18 @@ class Converter {
     members.reserve(object.size());
     Place here{place_, {}, 0, false};
     place_ = &here;
+    SeenNames seen;
     bool ascending = true;  // so far: then no later greater key is there already
     for (const auto field : object) {
       here.name = field.key;
       ascending = ascending && (members.empty() || members.back().first < here.name);
-      if (!ascending && duplicates_ != nullptr && has_member(members, here.name)) {
+      if (!ascending && duplicates_ != nullptr && seen.has(members, here.name)) {
         duplicates_->push_back(path_of(&here));
       }
       members.emplace_back(std::string(field.key), convert(field.value));
     }
     place_ = here.above;
     return Value::object_of(std::move(members));
-  }
-
-  static bool has_member(const Members& members, std::string_view name) {
-    for (const Member& member : members) {
-      if (member.first == name) return true;
-    }
-    return false;
   }
 
   std::vector<std::string>* duplicates_;

@@ -31,6 +31,17 @@ TEST(Json, LargeDoublesPrintTheirShortestDigits) {
             "10000000000000000]");
 }
 
+TEST(Json, ReportsDuplicateMembersOfSmallAndLargeObjects) {
+  for (const int members : {3, 1000}) {
+    std::string text = "{";
+    for (int i = members; i > 0; --i) text += "\"k" + std::to_string(i) + "\":0,";
+    text += "\"k2\":1}";
+    std::vector<std::string> duplicates;
+    EXPECT_TRUE(parse_json(text, {}, &duplicates));
+    EXPECT_EQ(duplicates, std::vector<std::string>{"k2"}) << members;
+  }
+}
+
 TEST(Json, ZeroHasOneText) {
   EXPECT_EQ(again("[-0.0,-0,0.0,0]"), "[0,0,0,0]");
 }

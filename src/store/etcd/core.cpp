@@ -379,29 +379,31 @@ void Core::head(SpacePtr space, std::shared_ptr<Mailbox> mailbox, Headed done) {
 void Core::read_head() {
   head_reading_ = true;
   auto asked = std::make_shared<std::vector<HeadAsked>>(std::exchange(heads_, {}));
-  client_->call(method::range, encode_range({options_.prefix + "t"}), Repeat::freely,
-                [weak = weak_from_this(), asked](base::Result<std::string> reply) {
-                  const auto self = weak.lock();
-                  if (!self) return;
-                  self->head_reading_ = false;
-                  base::Result<Revision> head = 0;
-                  if (!reply) {
-                    head = std::unexpected(reply.error());
-                  } else if (const auto ranged = decode_range(*reply); !ranged) {
-                    head = std::unexpected(ranged.error());
-                  } else if (ranged->revision < self->progress_) {
-                    head = base::fail(base::ErrorCode::unavailable,
-                                      "etcd's revision went back, as after a restore from a "
-                                      "backup; restart every server");
-                  } else {
-                    head = ranged->revision;
-                  }
-                  for (HeadAsked& one : *asked) {
-                    if (head) self->promise(one.space, *head);
-                    answer(one.mailbox, one.done, head);
-                  }
-                  if (!self->heads_.empty()) self->read_head();
-                });
+  client_->call(
+      method::range, encode_range({options_.prefix + "t"}), Repeat::freely,
+      [weak = weak_from_this(), asked, heard = progress_](base::Result<std::string> reply) {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->head_reading_ = false;
+        base::Result<Revision> head = 0;
+        if (!reply) {
+          head = std::unexpected(reply.error());
+        } else if (const auto ranged = decode_range(*reply); !ranged) {
+          head = std::unexpected(ranged.error());
+        } else if (ranged->revision < heard) {
+          // Not what the watch has heard since: its events may overtake this answer.
+          head = base::fail(base::ErrorCode::unavailable,
+                            "etcd's revision went back, as after a restore from a "
+                            "backup; restart every server");
+        } else {
+          head = ranged->revision;
+        }
+        for (HeadAsked& one : *asked) {
+          if (head) self->promise(one.space, *head);
+          answer(one.mailbox, one.done, head);
+        }
+        if (!self->heads_.empty()) self->read_head();
+      });
 }
 
 // The floor of a keyspace's history is kept in its birth mark, so every server has it. etcd's own
