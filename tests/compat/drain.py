@@ -53,7 +53,7 @@ class Http1Watch:
         self.connection = cluster.connect(30)
         self.connection.request("GET", MAPS + "?watch=1", headers=cluster.headers())
         self.answer = self.connection.getresponse()
-        expect_in(b"kube-root-ca.crt", self.answer.readline(), "the first event")
+        expect_in(b'"type":"ADDED"', self.answer.readline(), "the first event")
 
     def end(self):
         try:
@@ -66,8 +66,9 @@ class Http2Watch:
     def __init__(self, cluster):
         self.stream = Http2(cluster.host, cluster.port)
         self.stream.send(frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, 1,
-                               head(MAPS + "?watch=1", cluster.token)))
-        if not self.stream.take(lambda c: b"kube-root-ca.crt" in c.body(1)):
+                               head(MAPS + "?watch=1&fieldSelector=metadata.name%3D"
+                                    "kube-root-ca.crt", cluster.token)))
+        if not self.stream.take(lambda c: b'"type":"ADDED"' in c.body(1)):
             raise Failure("no first event over HTTP/2")
 
     def end(self):
@@ -123,6 +124,7 @@ def what_is_under_way_ends_well():
         expect(running.process.wait(30), 0, "exit code")
         # And a write of the last moment is there after a restart.
         running.start()
+        wait_until("the cluster is served again", lambda: connects(cluster))
         Client(cluster).get(f"{MAPS}/big-11")
         running.stop()
 
@@ -147,6 +149,7 @@ def a_second_signal_does_not_wait():
         running.process.send_signal(signal.SIGTERM)
         expect(running.process.wait(10), 1, "exit code of the second signal")
         running.start()
+        wait_until("the cluster is served again", lambda: connects(cluster))
         Client(cluster).get(f"{MAPS}/big-11")
         running.stop()
 
