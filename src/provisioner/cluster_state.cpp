@@ -81,6 +81,7 @@ ClaimState read_claim(const Value& claim, const cloud::Catalogue& catalogue) {
   state.expire_after = claim.at("spec", "expireAfter").string_or("720h");
   state.instance_type = metadata.at("labels", instance_type_label).as_string();
   state.price_micro_usd = read_price(claim);
+  state.replaces = metadata.at("annotations", replaces_annotation).as_string();
   expect_node(claim, catalogue, state);
   return state;
 }

@@ -25,6 +25,7 @@ struct ClaimState {
   bool consolidatable = false;
   base::WallTime created;
   std::string expire_after;
+  std::string replaces;  // the claim that it was bought to take over from; empty: none
   std::string instance_type;
   std::int64_t price_micro_usd = 0;
   // What it is or will be; taints that go by themselves while a node starts are left out.

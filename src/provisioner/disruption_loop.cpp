@@ -2,10 +2,12 @@
 
 #include "client/resources.h"
 #include "placement/fit.h"
+#include "provisioner/claim_document.h"
 #include "provisioner/cluster_state.h"
 #include "provisioner/loops.h"
 #include "provisioner/names.h"
 #include "provisioner/pod_rules.h"
+#include "provisioner/replacement.h"
 #include "reconcile/conditions.h"
 
 namespace keelway::provisioner {
@@ -21,6 +23,8 @@ using value::Value;
 constexpr auto window = std::chrono::milliseconds(200);
 // Nodes that expire are found by time alone; this bounds how late.
 constexpr auto expiry_check = std::chrono::minutes(1);
+// Nodes for which a cheaper one is looked for in one plan: each look goes through all types.
+constexpr std::size_t looks_max = 32;
 
 bool asks_not_to_be_disrupted(const Value& object) {
   return object.at("metadata", "annotations", do_not_disrupt).as_string() == "true";
@@ -66,8 +70,13 @@ class Budgets {
 class Disruption {
  public:
   Disruption(const View& view, const cloud::Catalogue& catalogue, PodCache& pods,
-             base::WallTime now)
-      : view_(view), now_(now), budgets_(view), claims_(read_claims(view, catalogue, pods)) {
+             base::WallTime now, reconcile::Seed seed)
+      : view_(view),
+        catalogue_(catalogue),
+        now_(now),
+        seed_(seed),
+        budgets_(view),
+        claims_(read_claims(view, catalogue, pods)) {
     for (const auto& object : view.list(resources::node_pools)) {
       NodePool pool = read_node_pool(*object);
       pools_[pool.name] = std::move(pool);
@@ -90,6 +99,7 @@ class Disruption {
       any = any || !claim.deleting;
       if (!claim.deleting && is_expired(claim)) remove(plan, claim);
     }
+    for (auto& [name, claim] : claims_) hand_over(plan, claim);
     for (auto& [name, claim] : claims_) {
       if (is_candidate(claim) && waiting_pods(claim).empty() && !is_awaited(claim) &&
           within_budget(claim, "Empty")) {
@@ -97,12 +107,20 @@ class Disruption {
       }
     }
     // Emptied nodes first: what moves next should not move to a node that is going.
-    if (plan.actions.empty() && !anyone_waits_for_room()) consolidate(plan);
+    if (plan.actions.empty() && !anyone_waits_for_room()) {
+      const auto candidates = underutilized();
+      if (!consolidate(plan, candidates)) replace(plan, candidates);
+    }
     if (any) plan.next = reconcile::After{expiry_check};
     return plan;
   }
 
  private:
+  struct Room {
+    const ClaimState* claim = nullptr;
+    placement::NodeState node;
+  };
+
   bool is_expired(const ClaimState& claim) const {
     const auto life = base::parse_duration(claim.expire_after);
     return life && claim.initialized && claim.created + *life <= now_;
@@ -112,6 +130,22 @@ class Disruption {
     if (!claim.initialized || !claim.consolidatable || claim.deleting) return false;
     const auto node = view_.get(resources::nodes, "", claim.node_name);
     return node && pools_.contains(claim.pool) && !asks_not_to_be_disrupted(node->value());
+  }
+
+  // The node that was bought for the pods of a dearer one is there: the dearer one goes.
+  void hand_over(Plan& plan, const ClaimState& to) {
+    const auto from = claims_.find(to.replaces);
+    if (to.replaces.empty() || !to.initialized || to.deleting || from == claims_.end()) return;
+    ClaimState& leaving = from->second;
+    const auto node = view_.get(resources::nodes, "", leaving.node_name);
+    if (leaving.deleting || !node || asks_not_to_be_disrupted(node->value()) ||
+        to.price_micro_usd >= leaving.price_micro_usd) {
+      return;
+    }
+    if (within_budget(leaving, "Underutilized") && may_be_moved(leaving) && !has_rules(leaving) &&
+        takes_in(to.node, homeless_without(leaving, &to)) && budgets_.take(waiting_pods(leaving))) {
+      remove(plan, leaving);
+    }
   }
 
   static std::vector<placement::PodInfoPtr> waiting_pods(const ClaimState& claim) {
@@ -135,8 +169,12 @@ class Disruption {
                             {"NotFound", "Conflict"}});
   }
 
-  // It was bought for a pod that the scheduler has not bound yet.
+  // It was bought for a pod that the scheduler has not bound yet, or that is about to leave a node.
   bool is_awaited(const ClaimState& claim) const {
+    if (const auto from = claims_.find(claim.replaces);
+        from != claims_.end() && from->second.deleting && !waiting_pods(from->second).empty()) {
+      return true;
+    }
     return std::any_of(unbound_.begin(), unbound_.end(), [&claim](const auto& pod) {
       return placement::fits_quick(*pod, claim.node);
     });
@@ -151,12 +189,12 @@ class Disruption {
     return !unbound_.empty();
   }
 
-  // One node a plan, dearest for what it carries first, where all its pods fit on the others.
-  void consolidate(Plan& plan) {
+  // Dearest for what it carries first.
+  std::vector<ClaimState*> underutilized() {
     std::vector<ClaimState*> candidates;
     for (auto& [name, claim] : claims_) {
       if (is_candidate(claim) && !pools_[claim.pool].only_when_empty &&
-          !waiting_pods(claim).empty()) {
+          !waiting_pods(claim).empty() && within_budget(claim, "Underutilized")) {
         candidates.push_back(&claim);
       }
     }
@@ -167,14 +205,49 @@ class Disruption {
               b->price_micro_usd * static_cast<std::int64_t>(a->node.pods.size() + 1);
           return left > right;
         });
-    if (candidates.empty()) return;
-    collect_room();
+    return candidates;
+  }
+
+  // One node a plan, where all its pods fit on the others.
+  bool consolidate(Plan& plan, const std::vector<ClaimState*>& candidates) {
     for (ClaimState* claim : candidates) {
-      if (!within_budget(*claim, "Underutilized") || !may_be_moved(*claim)) continue;
-      if (fits_elsewhere(*claim) && budgets_.take(waiting_pods(*claim))) {
-        return remove(plan, *claim);
+      if (fits_elsewhere(*claim) && may_be_moved(*claim) && budgets_.take(waiting_pods(*claim))) {
+        remove(plan, *claim);
+        return true;
       }
     }
+    return false;
+  }
+
+  // One node a plan, where a cheaper one takes over what does not fit on the others.
+  void replace(Plan& plan, const std::vector<ClaimState*>& candidates) {
+    const SolverInput cluster = read_limits();
+    // Where there are more than one plan looks at, the next plan begins elsewhere.
+    for (std::size_t i = 0; i < std::min(candidates.size(), looks_max); ++i) {
+      const ClaimState& claim = *candidates[(seed_ + i) % candidates.size()];
+      // The cheapest spot capacity is the first to be taken back: a spot node stays.
+      if (has_rules(claim) || claim.node.labels.get(capacity_type_label) == "spot") continue;
+      const auto cheaper =
+          find_replacement(homeless_without(claim), claim.price_micro_usd, cluster);
+      if (!cheaper || !may_be_moved(claim) || !budgets_.take(waiting_pods(claim))) continue;
+      Value document = claim_document(*cheaper, pools_[cheaper->pool], seed_);
+      document.mutate("metadata", "annotations").set(replaces_annotation, claim.name);
+      plan.actions.push_back(
+          {client::create_call(resources::node_claims, "", document), {"AlreadyExists"}});
+      return;
+    }
+  }
+
+  SolverInput read_limits() const {
+    SolverInput cluster;
+    cluster.catalogue = &catalogue_;
+    cluster.pools = read_ready_pools(view_);
+    for (const auto& [name, claim] : claims_) {
+      cluster.used[claim.pool].add(claim.node.capacity.is_zero() ? claim.node.allocatable
+                                                                 : claim.node.capacity);
+      ++cluster.node_counts[claim.pool];
+    }
+    return cluster;
   }
 
   bool may_be_moved(const ClaimState& claim) const {
@@ -188,52 +261,73 @@ class Disruption {
     return true;
   }
 
-  void collect_room() {
+  std::vector<Room>& rooms() {
+    if (has_rooms_) return rooms_;
+    has_rooms_ = true;
     for (const auto& [name, claim] : claims_) {
       if (!claim.initialized || claim.deleting || claim.node.unschedulable) continue;
-      room_.push_back({&claim, claim.node});
+      rooms_.push_back({&claim, claim.node});
     }
+    return rooms_;
   }
 
   bool fits_elsewhere(const ClaimState& leaving) {
-    std::vector<std::pair<placement::NodeState*, std::string>> moved;
-    bool all = true;
-    for (const auto& pod : waiting_pods(leaving)) {
-      placement::NodeState* home = find_home(leaving, *pod);
-      all = home != nullptr;
-      if (!all) break;
-      home->add(pod);
-      moved.emplace_back(home, pod->uid);
-    }
-    for (const auto& [node, uid] : moved) node->remove(uid);
-    return all;
+    return homeless_without(leaving, nullptr, 0).empty();
   }
 
-  placement::NodeState* find_home(const ClaimState& leaving, const placement::PodInfo& pod) {
-    // Rules between pods need the whole topology; such pods stay where they are.
-    if (!pod.spread.empty() || !pod.affinity.empty() || !pod.anti_affinity.empty()) return nullptr;
+  // The node's pods that no other node has room for, `except` aside; the search ends where they are
+  // more than `most`.
+  std::vector<placement::PodInfoPtr> homeless_without(const ClaimState& leaving,
+                                                      const ClaimState* except = nullptr,
+                                                      std::size_t most = SIZE_MAX) {
+    std::vector<std::pair<placement::NodeState*, std::string>> moved;
+    std::vector<placement::PodInfoPtr> homeless;
+    for (const auto& pod : waiting_pods(leaving)) {
+      if (placement::NodeState* home = find_home(leaving, except, *pod)) {
+        home->add(pod);
+        moved.emplace_back(home, pod->uid);
+      } else {
+        homeless.push_back(pod);
+        if (homeless.size() > most) break;
+      }
+    }
+    for (const auto& [node, uid] : moved) node->remove(uid);
+    return homeless;
+  }
+
+  // Rules between pods need the whole topology; such pods stay where they are.
+  static bool has_rules(const placement::PodInfo& pod) {
+    return !pod.spread.empty() || !pod.affinity.empty() || !pod.anti_affinity.empty();
+  }
+  static bool has_rules(const ClaimState& claim) {
+    return std::any_of(claim.node.pods.begin(), claim.node.pods.end(),
+                       [](const auto& pod) { return has_rules(*pod); });
+  }
+
+  placement::NodeState* find_home(const ClaimState& leaving, const ClaimState* except,
+                                  const placement::PodInfo& pod) {
+    if (has_rules(pod)) return nullptr;
     placement::PodInfo free = pod;
     free.node_name.clear();
-    for (Room& room : room_) {
-      if (room.claim != &leaving && placement::fits_quick(free, room.node) &&
-          may_join(free, room.node)) {
+    for (Room& room : rooms()) {
+      if (room.claim != &leaving && room.claim != except && !room.claim->deleting &&
+          placement::fits_quick(free, room.node) && may_join(free, room.node)) {
         return &room.node;
       }
     }
     return nullptr;
   }
 
-  struct Room {
-    const ClaimState* claim = nullptr;
-    placement::NodeState node;
-  };
   const View& view_;
+  const cloud::Catalogue& catalogue_;
   const base::WallTime now_;
+  const reconcile::Seed seed_;
   Budgets budgets_;
   std::map<std::string, ClaimState> claims_;
   std::map<std::string, NodePool> pools_;
   std::vector<placement::PodInfoPtr> unbound_;
-  std::vector<Room> room_;                              // what pods could move to
+  std::vector<Room> rooms_;  // what pods could move to; made when first asked for
+  bool has_rooms_ = false;
   std::map<std::string, std::int64_t> totals_, going_;  // nodes of a pool, those on their way out
 };
 
@@ -256,10 +350,10 @@ class DisruptionLoop final : public reconcile::BatchLoop {
   base::Duration batch_window() const override { return window; }
 
   Plan plan(const View& view, const Assumed& assumed, base::WallTime now,
-            reconcile::Seed) const override {
+            reconcile::Seed seed) const override {
     // What was decided before must be seen before more is decided.
     if (!assumed.actions.empty()) return {{}, reconcile::After{window}};
-    Plan plan = Disruption(view, *catalogue_, pods_, now).plan();
+    Plan plan = Disruption(view, *catalogue_, pods_, now, seed).plan();
     pods_.sweep();
     return plan;
   }

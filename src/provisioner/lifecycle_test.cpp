@@ -1,6 +1,7 @@
 // The loops together, over fakes of the cluster and the hub: what they write settles.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "cloud/simulated/cloud.h"
@@ -258,6 +259,95 @@ TEST(Lifecycle, MovesPodsTogetherAndHonoursBudgets) {
   std::size_t deleting = 0;
   for (const auto& claim : cluster.api.list(resources::node_claims)) deleting += claim->deleting();
   EXPECT_EQ(deleting, 1u);
+}
+
+// A node that was bought for a large pod carries a small one, past its quiet time.
+std::string grow_too_large(Cluster& cluster, const std::string& capacity_type = "on-demand") {
+  value::Value pool = cluster.api.get(resources::node_pools, "", "default")->value();
+  pool.mutate("spec", "template", "spec")
+      .set("requirements", value::Value::array({value::Value::object(
+                               {{"key", capacity_type_label},
+                                {"operator", "In"},
+                                {"values", value::Value::array({capacity_type})}})}));
+  cluster.api.put(resources::node_pools, pool);
+  std::string node = cluster.grow("large", "14");
+  cluster.pend("small", "200m");
+  cluster.bind("small", node);
+  cluster.api.erase(resources::pods, "default", "large");
+  return node;
+}
+
+std::int64_t price(const client::ObjectPtr& claim) {
+  return std::llround(
+      1e6 * std::stod(claim->value().at("metadata", "annotations", cost_annotation).as_string()));
+}
+
+TEST(Lifecycle, ACheaperNodeTakesOver) {
+  Cluster cluster;
+  const std::string large = grow_too_large(cluster);
+  const auto before = cluster.api.list(resources::node_claims).at(0);
+  cluster.executor.run_for(1min);
+  ASSERT_EQ(cluster.claims(), 2u);
+  EXPECT_EQ(cluster.hub.list(resources::machines).size(), 2u);
+  EXPECT_FALSE(cluster.api.get(resources::node_claims, "", before->name())->deleting())
+      << "what takes over is not there yet";
+  cluster.executor.run_for(5min);
+  EXPECT_EQ(cluster.claims(), 2u) << "asked for once";
+
+  cluster.boot_nodes();
+  cluster.executor.run_for(1s);
+  for (const auto& claim : cluster.api.list(resources::node_claims)) {
+    EXPECT_EQ(claim->deleting(), claim->name() == before->name());
+    EXPECT_LE(price(claim), price(before));
+  }
+  // Its controller makes the evicted pod again, and the scheduler finds it the new node.
+  cluster.executor.run_for(3min);
+  EXPECT_EQ(cluster.claims(), 2u) << "the pod is not gone: the new node is kept for it";
+  cluster.api.erase(resources::pods, "default", "small");
+  cluster.pend("again", "200m");
+  cluster.executor.run_for(1s);
+  ASSERT_EQ(cluster.claims(), 1u);
+  cluster.bind("again", cluster.api.list(resources::nodes).at(0)->name());
+  EXPECT_NE(cluster.api.list(resources::nodes).at(0)->name(), large);
+  cluster.executor.run_for(1h);
+  EXPECT_EQ(cluster.claims(), 1u) << "it is the cheapest for its pod";
+  EXPECT_EQ(cluster.cloud.launches.size(), 2u);
+}
+
+TEST(Lifecycle, WhatWouldTakeOverInVainGoesAgain) {
+  Cluster cluster;
+  const std::string large = grow_too_large(cluster);
+  const auto before = cluster.api.list(resources::node_claims).at(0);
+  cluster.executor.run_for(1min);
+  ASSERT_EQ(cluster.claims(), 2u);
+  // More than the new node takes has come meanwhile.
+  cluster.pend("late", "12");
+  cluster.bind("late", large);
+  cluster.boot_nodes();
+  cluster.executor.run_for(1s);
+  EXPECT_EQ(cluster.claims(), 2u);
+  cluster.executor.run_for(5min);
+  ASSERT_EQ(cluster.claims(), 1u);
+  EXPECT_EQ(cluster.claim().at("metadata", "name").as_string(), before->name());
+  EXPECT_FALSE(cluster.api.list(resources::node_claims).at(0)->deleting());
+}
+
+TEST(Lifecycle, NothingTakesOverFromSpot) {
+  Cluster cluster;
+  grow_too_large(cluster, "spot");
+  cluster.executor.run_for(10min);
+  EXPECT_EQ(cluster.claims(), 1u);
+  EXPECT_TRUE(cluster.claim_is("Consolidatable"));
+}
+
+TEST(Lifecycle, NoCheaperNodeForPodsThatMayNotMove) {
+  Cluster cluster;
+  grow_too_large(cluster);
+  value::Value pod = cluster.api.get(resources::pods, "default", "small")->value();
+  pod.mutate("metadata", "annotations").set(do_not_disrupt, "true");
+  cluster.api.put(resources::pods, pod);
+  cluster.executor.run_for(10min);
+  EXPECT_EQ(cluster.claims(), 1u);
 }
 
 TEST(Lifecycle, DoNotDisruptIsHeard) {

@@ -19,6 +19,8 @@ inline constexpr std::string_view disrupted_taint = "karpenter.sh/disrupted";
 inline constexpr std::string_view termination_finalizer = "karpenter.sh/termination";
 inline constexpr std::string_view do_not_disrupt = "karpenter.sh/do-not-disrupt";
 inline constexpr std::string_view cost_annotation = "cost.keelway.dev/usd-per-hour";
+// On a NodeClaim: the name of the claim that it takes over from once its node is initialized.
+inline constexpr std::string_view replaces_annotation = "disruption.keelway.dev/replaces";
 
 // Keys that a node has although its pool does not name them: a pod may ask for them.
 const std::set<std::string, std::less<>>& well_known_labels();

@@ -16,24 +16,27 @@ namespace resources = client::resources;
 
 constexpr base::WallTime now{1'767'225'600'000'000};
 
-value::Value claim_document(const std::string& name, bool launched) {
+value::Value claim_document(const std::string& name, bool launched,
+                            std::string_view usd_per_hour = "0.001") {
   value::Value claim = doc(R"({"metadata":{"creationTimestamp":"2026-01-01T00:00:00Z"},"spec":{
       "resources":{"requests":{"cpu":"1800m","memory":"2Gi","pods":"10"}}}})");
   claim.mutate("metadata").set("name", name).set("uid", "uid-" + name);
   claim.mutate("metadata", "labels").set(pool_label, "default");
-  claim.mutate("metadata", "annotations").set(cost_annotation, "0.1");
+  claim.mutate("metadata", "annotations").set(cost_annotation, usd_per_hour);
   claim.mutate("spec").set("requirements", doc(R"([{"key":"node.kubernetes.io/instance-type",
       "operator":"In","values":["m5.large","m6i.large","m6a.large","c5.large","r5.large"]}])"));
   if (!launched) return claim;
   claim.set("status", doc(R"({"conditions":[{"type":"Launched","status":"True"},
       {"type":"Registered","status":"True"},{"type":"Initialized","status":"True"},
-      {"type":"Consolidatable","status":"True"}]})"));
+      {"type":"Consolidatable","status":"True"}],
+      "allocatable":{"cpu":"1900m","memory":"8Gi","pods":"29"}})"));
   claim.mutate("status").set("nodeName", "n-" + name).set("providerID", "aws:///z/" + name);
   return claim;
 }
 
-void put_node(HandView& hand, const std::string& name, std::string_view cpu) {
-  hand.put(resources::node_claims, claim_document(name, true));
+void put_node(HandView& hand, const std::string& name, std::string_view cpu,
+              std::string_view usd_per_hour = "0.001") {
+  hand.put(resources::node_claims, claim_document(name, true, usd_per_hour));
   value::Value node = doc(R"({"metadata":{},"status":{"conditions":[{"type":"Ready",
       "status":"True"}],"allocatable":{"memory":"8Gi","pods":"29"}}})");
   node.mutate("metadata").set("name", "n-" + name).set("uid", "node-" + name);
@@ -70,17 +73,21 @@ struct Size {
   int pods_per_node = 10;
 };
 
-TEST(Scale, FullNodesAreLeftAlone) {
-  const Size size;
-  HandView hand;
+void put_full_nodes(HandView& hand, const Size& size, std::string_view usd_per_hour) {
   hand.put(resources::node_pools, pool_document("default"));
   for (int i = 0; i < size.nodes; ++i) {
     const std::string name = "c" + std::to_string(i);
-    put_node(hand, name, "1900m");
+    put_node(hand, name, "1900m", usd_per_hour);
     for (int p = 0; p < size.pods_per_node; ++p) {
       hand.put(resources::pods, owned_pod(name + "-" + std::to_string(p), "n-" + name));
     }
   }
+}
+
+TEST(Scale, FullNodesAreLeftAloneWhereNothingIsCheaper) {
+  const Size size;
+  HandView hand;
+  put_full_nodes(hand, size, "0.001");
   const auto loop = make_disruption_loop(catalogue());
   timed("disruption, first plan (parses)", *loop, hand);
   EXPECT_TRUE(timed("disruption, 1,000 full nodes", *loop, hand).actions.empty());
@@ -89,6 +96,16 @@ TEST(Scale, FullNodesAreLeftAlone) {
   const auto plan = timed("disruption, one node empty", *loop, hand);
   ASSERT_EQ(plan.actions.size(), 1u);
   EXPECT_EQ(call_of(plan.actions[0]).name, "roomy");
+}
+
+TEST(Scale, DearNodesAreReplacedOneByOne) {
+  HandView hand;
+  put_full_nodes(hand, Size(), "0.5");
+  const auto loop = make_disruption_loop(catalogue());
+  timed("disruption, first plan (parses)", *loop, hand);
+  const auto plan = timed("disruption, 1,000 dear nodes", *loop, hand);
+  ASSERT_EQ(plan.actions.size(), 1u);
+  EXPECT_EQ(call_of(plan.actions[0]).verb, client::Verb::create);
 }
 
 TEST(Scale, WaitingPodsCountOnNodesThatAreNotLaunchedYet) {

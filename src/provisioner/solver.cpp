@@ -55,6 +55,20 @@ class RoomFinder {
   std::map<std::string, std::size_t> cursors_;
 };
 
+bool is_within_limits(const NodePool& pool, const SolverInput& cluster, const ResourceList& bought,
+                      std::int64_t nodes_bought, const ResourceList& capacity) {
+  const auto count = cluster.node_counts.find(pool.name);
+  const std::int64_t before = count != cluster.node_counts.end() ? count->second : 0;
+  if (pool.node_limit && before + nodes_bought + 1 > *pool.node_limit) return false;
+  const auto used = cluster.used.find(pool.name);
+  return std::all_of(pool.limits.begin(), pool.limits.end(), [&](const auto& limit) {
+    const auto& [name, amount] = limit;
+    const placement::Amount had = used != cluster.used.end() ? used->second.get(name) : 0;
+    const placement::Amount more = capacity.get(name);
+    return more == 0 || had + bought.get(name) + more <= amount;
+  });
+}
+
 // One pass of solve().
 class Solver {
  public:
@@ -266,19 +280,9 @@ class Solver {
     solution_.nodes.push_back(std::move(node));
   }
 
-  // Only what the limits name is limited.
   bool within_limits(const NodePool& pool, const cloud::InstanceType& type) {
     const Bought& bought = bought_[pool.name];
-    const auto count = input_.node_counts.find(pool.name);
-    const std::int64_t before = count != input_.node_counts.end() ? count->second : 0;
-    if (pool.node_limit && before + bought.nodes + 1 > *pool.node_limit) return false;
-    const auto used = input_.used.find(pool.name);
-    return std::all_of(pool.limits.begin(), pool.limits.end(), [&](const auto& limit) {
-      const auto& [name, amount] = limit;
-      const placement::Amount had = used != input_.used.end() ? used->second.get(name) : 0;
-      const placement::Amount more = type.capacity.get(name);
-      return more == 0 || had + bought.capacity.get(name) + more <= amount;
-    });
+    return is_within_limits(pool, input_, bought.capacity, bought.nodes, type.capacity);
   }
 
   std::string reason_for(const PodGroup& group) const {
@@ -316,6 +320,10 @@ class Solver {
 };
 
 }  // namespace
+
+bool has_room_for(const NodePool& pool, const SolverInput& cluster, const ResourceList& capacity) {
+  return is_within_limits(pool, cluster, {}, 0, capacity);
+}
 
 Solution solve(const SolverInput& input) {
   return Solver(input).run();

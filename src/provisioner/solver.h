@@ -37,6 +37,10 @@ struct SolverInput {
   const cloud::Catalogue* catalogue = nullptr;
 };
 
+// One more node of this capacity is within the pool's limits. Only what they name is limited.
+bool has_room_for(const NodePool& pool, const SolverInput& cluster,
+                  const placement::ResourceList& capacity);
+
 struct Solution {
   std::vector<PlannedNode> nodes;
   // Pods that nothing suits, with the reason.

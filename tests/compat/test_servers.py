@@ -20,6 +20,8 @@ from raw_client import Client, Cluster, Refused, config_map
 MAPS = "/api/v1/namespaces/default/configmaps"
 KILLS = int(os.environ.get("KEELWAY_KILLS", "6"))
 WRITERS = 8
+# Objects that a writer keeps: a server that starts reads them all, at each of its starts.
+KEPT = 500
 BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -142,7 +144,7 @@ class Writer(threading.Thread):
 
     def write_one(self):
         self.count += 1
-        choice = self.random.random()
+        choice = self.random.uniform(0 if len(self.data) < KEPT else 0.5, 1)
         text = f"{self.count} " + "x" * self.random.randrange(400)
         name = (f"{self.prefix}-{self.count}" if choice < 0.5 or not self.data
                 else self.random.choice(list(self.data)))
