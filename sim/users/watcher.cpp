@@ -38,7 +38,7 @@ void Watcher::complain(const std::string& what) {
 void Watcher::act(base::Random& random) {
   if (!wire_.ready() || busy_) return;
   drop_if_silent();
-  if (revision_ == 0) return list();
+  if (revision_ == 0) return list(&Watcher::take_list);
   if (watch_over_) return open_watch();
   // Tools are closed and started again.
   if (random.chance(0.02)) {
@@ -64,15 +64,15 @@ Watcher::Objects Watcher::read(const Value& list) {
   return objects;
 }
 
-void Watcher::list() {
+void Watcher::list(void (Watcher::*then)(const Value& list)) {
   busy_ = true;
   client::Call call;
   call.verb = client::Verb::list;
   call.resource = resource_;
-  wire_.call(std::move(call), [this, alive = alive_](schema::Answer<client::Reply> answer) {
+  wire_.call(std::move(call), [this, then, alive = alive_](schema::Answer<client::Reply> answer) {
     if (!*alive) return;
     busy_ = false;
-    if (answer) take_list(answer->object);
+    if (answer) (this->*then)(answer->object);
   });
 }
 
@@ -189,17 +189,9 @@ void Watcher::compare(const Value& list) {
 void Watcher::conclude(base::Random&) {
   if (!wire_.ready() || busy_ || done_) return;
   drop_if_silent();
-  if (revision_ == 0) return list();
+  if (revision_ == 0) return list(&Watcher::take_list);
   if (watch_over_) return open_watch();
-  busy_ = true;
-  client::Call call;
-  call.verb = client::Verb::list;
-  call.resource = resource_;
-  wire_.call(std::move(call), [this, alive = alive_](schema::Answer<client::Reply> answer) {
-    if (!*alive) return;
-    busy_ = false;
-    if (answer) compare(answer->object);
-  });
+  list(&Watcher::compare);
 }
 
 }  // namespace keelway::sim

@@ -35,7 +35,7 @@ class Watcher final : public User {
   };
   using Objects = std::map<std::string, Known>;  // by "namespace/name"
 
-  void list();
+  void list(void (Watcher::*then)(const value::Value& list));
   void take_list(const value::Value& list);
   void open_watch();
   void drop_if_silent();

@@ -11,10 +11,9 @@ class Races : public ::testing::TestWithParam<int> {
  protected:
   void SetUp() override {
     town = std::make_unique<Town>(static_cast<std::uint64_t>(GetParam()));
-    a = &town->start("a");
-    b = &town->start("b");
-    town->until_started(*a);
-    town->until_started(*b);
+    const auto two = town->start_two();
+    a = &two.first;
+    b = &two.second;
   }
   void make_cluster() {
     town->create_cluster(*a, "k");

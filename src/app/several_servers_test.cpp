@@ -7,10 +7,7 @@ namespace {
 
 TEST(SeveralServers, EachServesAllAndOneLeads) {
   Town town;
-  Server& a = town.start("a");
-  Server& b = town.start("b");
-  town.until_started(a);
-  town.until_started(b);
+  auto [a, b] = town.start_two();
   std::vector<std::string> names;
   for (int i = 0; i < 8; ++i) {
     names.push_back("k" + std::to_string(i));
@@ -76,10 +73,7 @@ TEST(SeveralServers, TheClustersOfADeadServerAreTakenOver) {
 // first wakes and its creations leave. Answers how many of them were written.
 int late_writes(bool fenced) {
   Town town;
-  Server& a = town.start("a", fenced);
-  Server& b = town.start("b", fenced);
-  town.until_started(a);
-  town.until_started(b);
+  auto [a, b] = town.start_two(fenced);
   town.create_cluster(a, "k");
   EXPECT_TRUE(town.wait([&] { return town.serve_all({"k"}); }));
   Server& leader = town.leaders("k")[0] == "a" ? a : b;
@@ -117,10 +111,7 @@ TEST(SeveralServers, WithoutFencesAServerThatWakesLateWouldWrite) {
 // everything due at once. Answers what it wrote to the cluster from then on.
 std::vector<std::string> writes_after_waking(std::uint64_t seed) {
   Town town(seed);
-  Server& a = town.start("a");
-  Server& b = town.start("b");
-  town.until_started(a);
-  town.until_started(b);
+  auto [a, b] = town.start_two();
   town.create_cluster(a, "k");
   EXPECT_TRUE(town.wait([&] { return town.serve_all({"k"}); }));
   Server& leader = town.leaders("k")[0] == "a" ? a : b;
@@ -162,10 +153,7 @@ TEST(SeveralServers, AServerThatStoodStillChangesNothing) {
 
 TEST(SeveralServers, AServerThatStopsHandsOverAtOnce) {
   Town town;
-  Server& a = town.start("a");
-  Server& b = town.start("b");
-  town.until_started(a);
-  town.until_started(b);
+  auto [a, b] = town.start_two();
   const std::vector<std::string> names = {"k0", "k1", "k2", "k3"};
   for (const std::string& name : names) town.create_cluster(a, name);
   ASSERT_TRUE(town.wait([&] { return town.serve_all(names); }));
@@ -178,10 +166,7 @@ TEST(SeveralServers, AServerThatStopsHandsOverAtOnce) {
 
 TEST(SeveralServers, ADeletedClusterGoesEverywhereAndItsNameIsFree) {
   Town town;
-  Server& a = town.start("a");
-  Server& b = town.start("b");
-  town.until_started(a);
-  town.until_started(b);
+  auto [a, b] = town.start_two();
   town.create_cluster(a, "k");
   ASSERT_TRUE(town.wait([&] { return town.serve_all({"k"}); }));
   ASSERT_TRUE(town.call(b, Town::id("k"),
@@ -208,10 +193,7 @@ TEST(SeveralServers, ADeletedClusterGoesEverywhereAndItsNameIsFree) {
 TEST(SeveralServers, AVersionGoesUpOnEachWhoeverDies) {
   for (const bool leader_dies : {false, true}) {
     Town town;
-    Server& a = town.start("a");
-    Server& b = town.start("b");
-    town.until_started(a);
-    town.until_started(b);
+    auto [a, b] = town.start_two();
     town.create_cluster(a, "k", "1.32");
     ASSERT_TRUE(town.wait([&] { return town.serve_all({"k"}); }));
     Server& leader = town.leaders("k")[0] == "a" ? a : b;

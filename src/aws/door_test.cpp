@@ -16,18 +16,6 @@ namespace resources = client::resources;
 
 constexpr const char* other_account = "999999999999";
 
-struct TestExchange final : http::Exchange {
-  std::optional<http::Response> answer;
-  void respond(http::Response response) override { answer = std::move(response); }
-  void start(int, std::vector<http::Header>) override {}
-  void write(std::string) override {}
-  void finish() override {}
-  void abort() override {}
-  std::size_t pending_bytes() const override { return 0; }
-  void on_drained(std::move_only_function<void()>) override {}
-  void on_gone(std::move_only_function<void()>) override {}
-};
-
 struct Reply {
   int status = 0;
   std::string error_type, content_type, text;

@@ -6,12 +6,26 @@
 
 #include "client/resources.h"
 #include "client/view.h"
+#include "http/server.h"
 #include "runtime/runtime.h"
 #include "value/json.h"
 #include "value/merge_patch.h"
 #include "value/selector.h"
 
 namespace keelway::aws {
+
+// Keeps the answer that a door gives.
+struct TestExchange final : http::Exchange {
+  std::optional<http::Response> answer;
+  void respond(http::Response response) override { answer = std::move(response); }
+  void start(int, std::vector<http::Header>) override {}
+  void write(std::string) override {}
+  void finish() override {}
+  void abort() override {}
+  std::size_t pending_bytes() const override { return 0; }
+  void on_drained(std::move_only_function<void()>) override {}
+  void on_gone(std::move_only_function<void()>) override {}
+};
 
 class TestHub final : public client::Client {
  public:

@@ -1,7 +1,5 @@
 """Two servers on one etcd: each serves every cluster, and killing either loses nothing."""
 import contextlib
-import http.client
-import json
 import os
 import pathlib
 import random
@@ -16,13 +14,12 @@ from etcd_server import etcd
 from keelway_server import (BINARY, ROOT, Failure, Server, clean_environment, expect, main, run,
                             wait_until)
 from raw_client import Client, Cluster, Refused, config_map
+from resuming_watcher import BROKEN, MAPS, Watcher
 
-MAPS = "/api/v1/namespaces/default/configmaps"
 KILLS = int(os.environ.get("KEELWAY_KILLS", "6"))
 WRITERS = 8
 # Objects that a writer keeps: a server that starts reads them all, at each of its starts.
 KEPT = 500
-BROKEN = (OSError, http.client.HTTPException)
 
 
 @contextlib.contextmanager
@@ -164,6 +161,10 @@ class Writer(threading.Thread):
             self.data[name] = text
             self.revisions[int(done["metadata"]["resourceVersion"])] = name
 
+    @property
+    def uncertain(self):
+        return set(self.allowed)
+
     def check(self, found):
         if self.problem:
             raise Failure(f"{self.prefix}: {self.problem!r}")
@@ -175,70 +176,6 @@ class Writer(threading.Thread):
             raise Failure(f"acknowledged and not as acknowledged: lost "
                           f"{sorted(set(self.data) - set(mine))[:5]}, returned from deletion "
                           f"{sorted(set(mine) - set(self.data))[:5]}, of {len(self.data)}")
-
-
-class Watcher(threading.Thread):
-    """Watches all ConfigMaps across the servers: where one goes, it resumes at the other after the
-    last revision that it saw. Every event must come once and in order; 410 is a failure."""
-
-    def __init__(self, clusters, revision):
-        super().__init__(daemon=True)
-        self.clusters, self.revision = clusters, revision
-        self.at = self.resumed = 0
-        self.events, self.problem, self.stopping = [], None, False
-
-    def run(self):
-        try:
-            while not self.stopping:
-                with contextlib.suppress(*BROKEN):
-                    self.follow()
-                self.at = (self.at + 1) % len(self.clusters)
-                time.sleep(0.01)
-        except Exception as problem:  # pylint: disable=broad-except
-            self.problem = problem
-
-    def follow(self):
-        cluster = self.clusters[self.at]
-        connection = cluster.connect(seconds=5)
-        connection.request("GET", f"{MAPS}?watch=1&allowWatchBookmarks=true"
-                                  f"&resourceVersion={self.revision}", headers=cluster.headers())
-        answer = connection.getresponse()
-        if answer.status >= 500:
-            return
-        if answer.status != 200:
-            raise Failure(f"watch from {self.revision}: {answer.status} {answer.read()[:300]}")
-        self.resumed += 1
-        while not self.stopping:
-            line = answer.readline()
-            if not line.endswith(b"\n"):
-                return
-            self.take(json.loads(line))
-
-    def take(self, event):
-        kind, found = event["type"], event["object"]
-        if kind == "ERROR":
-            raise Failure(f"watch from {self.revision} ended with {found}")
-        revision = int(found["metadata"]["resourceVersion"])
-        if kind == "BOOKMARK":
-            self.revision = max(self.revision, revision)
-            return
-        if revision <= self.revision:
-            raise Failure(f"{kind} of {found['metadata']['name']} at {revision} after "
-                          f"{self.revision}: repeated or out of order")
-        self.revision = revision
-        self.events.append((kind, found["metadata"]["name"], revision))
-
-    def check(self, writers):
-        if self.problem:
-            raise Failure(f"the watcher: {self.problem!r}")
-        seen = {revision: name for _, name, revision in self.events}
-        gone = {name for kind, name, _ in self.events if kind == "DELETED"}
-        for writer in writers:
-            for revision, name in writer.revisions.items():
-                if seen.get(revision) != name:
-                    raise Failure(f"the event of {name} at {revision} never came")
-            if not writer.deleted <= gone:
-                raise Failure(f"deletions never came: {sorted(writer.deleted - gone)[:5]}")
 
 
 def killing_either_server_loses_nothing():
@@ -268,14 +205,15 @@ def killing_either_server_loses_nothing():
         client = Client(clusters[0])
         last = int(client.call("POST", MAPS, config_map("end"))["metadata"]["resourceVersion"])
         wait_until("the watcher to see the last write",
-                   lambda: watcher.problem or watcher.revision >= last, 30)
+                   lambda: watcher.has_seen(last), 30)
         watcher.stopping = True
-        found = {m["metadata"]["name"]: m["data"]["k"] for m in client.items(MAPS)
-                 if "k" in m.get("data", {})}
+        maps = {m["metadata"]["name"]: m for m in client.items(MAPS)
+                if m["metadata"]["name"].startswith("w")}
         for writer in writers:
-            writer.check(found)
+            writer.check({name: m["data"]["k"] for name, m in maps.items()})
         watcher.events = [event for event in watcher.events if event[1].startswith("w")]
-        watcher.check(writers)
+        watcher.check(writers, {name: int(m["metadata"]["resourceVersion"])
+                                for name, m in maps.items()})
         print(f"      seed {seed}: {sum(w.count for w in writers)} writes, "
               f"{sum(len(w.allowed) for w in writers)} of unknown outcome, "
               f"{len(watcher.events)} events, {KILLS} kills, {watcher.resumed} watches")

@@ -6,7 +6,8 @@ import threading
 from keelway_server import Failure, expect, main, run, server, wait_until
 from raw_client import Client, Cluster, config_map
 from test_aws import Cli
-from test_crash import MAPS, Watcher, read_maps
+from resuming_watcher import MAPS, Watcher
+from test_crash import read_maps
 from test_kubectl import find_clients
 
 NAME = "up"
@@ -80,7 +81,7 @@ def a_cluster_is_upgraded_while_it_is_used():
                                             "1.32 to 1.32" if known else
                                             "unsupported Kubernetes version"))
         start = client.get(f"{MAPS}?limit=1")["metadata"]["resourceVersion"]
-        watcher, writer = Watcher(cluster, int(start)), SteadyWriter(cluster)
+        watcher, writer = Watcher([cluster], int(start)), SteadyWriter(cluster)
         watcher.start()
         writer.start()
         wait_until("some writes", lambda: writer.problem or writer.count > 50)

@@ -22,18 +22,6 @@ constexpr keelway::base::WallTime epoch{1'767'323'045'000'000};
 constexpr int requests_max = 6;
 constexpr std::string_view accounts[] = {"123456789012", "999999999999"};
 
-struct Answered final : http::Exchange {
-  std::optional<http::Response> answer;
-  void respond(http::Response response) override { answer = std::move(response); }
-  void start(int, std::vector<http::Header>) override {}
-  void write(std::string) override {}
-  void finish() override {}
-  void abort() override {}
-  std::size_t pending_bytes() const override { return 0; }
-  void on_drained(std::move_only_function<void()>) override {}
-  void on_gone(std::move_only_function<void()>) override {}
-};
-
 Value key_object(std::string_view id, std::string_view account) {
   std::string name(id);
   std::transform(name.begin(), name.end(), name.begin(),
@@ -64,7 +52,7 @@ class Site {
       sigv4::sign_headers(request.method, request.target, request.headers, request.body,
                           {std::string(key), "secret", ""}, {"us-east-1", "eks"}, epoch);
     }
-    const auto exchange = std::make_shared<Answered>();
+    const auto exchange = std::make_shared<aws::TestExchange>();
     executor_->post([&] { door_->handle(request, exchange); });
     world_->run_while_waiting([&] { return exchange->answer.has_value(); });
     KEELWAY_INVARIANT(exchange->answer.has_value(), "no answer to " + request.target);

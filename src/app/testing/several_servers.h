@@ -150,6 +150,14 @@ class Town {
     EXPECT_TRUE(wait([&] { return server.facts.has_value(); }));
     EXPECT_TRUE(server.facts->has_value()) << server.facts->error().message;
   }
+  // Servers a and b, both started.
+  std::pair<Server&, Server&> start_two(bool fenced = true) {
+    Server& a = start("a", fenced);
+    Server& b = start("b", fenced);
+    until_started(a);
+    until_started(b);
+    return {a, b};
+  }
   void stop(Server& server) {
     bool stopped = false;
     server.house->stop([&] { stopped = true; });
