@@ -243,22 +243,13 @@ def run_load(name, target, process, *words):
     return row
 
 
-def load_target(running, cluster):
-    """What the load programs need to speak to the cluster."""
-    authority, token = running.home / "ca.pem", running.home / "token"
-    authority.write_text("".join(
-        ssl.DER_cert_to_PEM_cert(der) for der in cluster.context.get_ca_certs(binary_form=True)))
-    token.write_text(cluster.token)
-    return ["--port", str(cluster.port), "--ca", authority, "--token-file", token]
-
-
 def measure_writes(options):
     """Durable creates of an object over TLS and HTTP/2 in one cluster."""
     running = Server("--pools", "none")
     try:
         running.start()
         cluster = Cluster(running, "writes", running.create_cluster("writes"))
-        target = load_target(running, cluster)
+        target = cluster.load_target(running.home)
         process, rows = running.process.pid, []
         for number in range(options.runs):
             before = memory_of(process)
@@ -326,7 +317,7 @@ def measure_requests(options):
     try:
         running.start()
         cluster = Cluster(running, "requests", running.create_cluster("requests"))
-        target, process = load_target(running, cluster), running.process.pid
+        target, process = cluster.load_target(running.home), running.process.pid
         found["fdatasync"] = fdatasync_latency(running.home)
         found["aes_256_gcm_mb_per_second"] = cipher_rate()
         run_load("write_load", target, process, "--count", objects, "--prefix", "read")
@@ -386,7 +377,7 @@ def measure_restart(options):
         there = 0
         for count in sorted(options.objects):
             cluster = Cluster(running, "restart", running.home / "kubeconfig-restart")
-            run_load("write_load", load_target(running, cluster), running.process.pid, "--count",
+            run_load("write_load", cluster.load_target(running.home), running.process.pid, "--count",
                      count - there, "--bytes", options.bytes, "--connections", 4, "--streams", 64,
                      "--prefix", f"to{count}")
             there = count

@@ -60,6 +60,7 @@ class Arguments {
 
 struct Request {
   std::string method = "GET", path, body = {}, content_type = {}, accept = {}, encoding = {};
+  std::string token = {};  // empty: the driver's
 };
 
 // What becomes of one request.
@@ -130,7 +131,7 @@ class Connection {
         {":scheme", "https"},
         {":authority", "127.0.0.1"},
         {":path", request.path},
-        {"authorization", "Bearer " + driver_.token()}};
+        {"authorization", "Bearer " + (request.token.empty() ? driver_.token() : request.token)}};
     if (!request.content_type.empty()) texts.emplace_back("content-type", request.content_type);
     if (!request.accept.empty()) texts.emplace_back("accept", request.accept);
     if (!request.encoding.empty()) texts.emplace_back("accept-encoding", request.encoding);

@@ -101,7 +101,8 @@ class Scene:
     def start_load(self, seconds, rate, streams, connections):
         self.runs += 1
         return subprocess.Popen([str(part) for part in (
-            load_program(), "--port", self.cluster.port, "--tokens", self.tokens, "--read",
+            load_program(), *self.cluster.load_target(self.running.home), "--tokens", self.tokens,
+            "--read",
             "/api/v1/namespaces/default/configmaps/read", "--prefix", f"run{self.runs}",
             "--seconds", seconds, "--rate", rate, "--streams", streams, "--connections",
             connections)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -5,7 +5,6 @@ import argparse
 import http.client
 import json
 import pathlib
-import ssl
 import subprocess
 import sys
 import threading
@@ -70,11 +69,6 @@ class Site:
             self.server.start()
             self.cluster = Cluster(self.server, "scale", self.server.create_cluster("scale"))
             self.client = Client(self.cluster)
-            self.ca = self.server.home / "ca.pem"
-            self.ca.write_text("".join(ssl.DER_cert_to_PEM_cert(der) for der in
-                                       self.cluster.context.get_ca_certs(binary_form=True)))
-            self.token = self.server.home / "token"
-            self.token.write_text(self.cluster.token)
         except BaseException:
             self.server.remove()
             raise
@@ -85,8 +79,7 @@ class Site:
         self.server.remove()
 
     def command(self, name, **values):
-        words = [program(name), "--port", self.cluster.port, "--ca", self.ca,
-                 "--token-file", self.token]
+        words = [program(name), *self.cluster.load_target(self.server.home)]
         for option, value in values.items():
             words += [f"--{option.replace('_', '-')}", value]
         return [str(w) for w in words]

@@ -24,13 +24,21 @@ class Cluster:
         address = re.search(r"server: https://([^:\s]+):(\d+)", text)
         self.host, self.port = address[1], int(address[2])
         authority = re.search(r"certificate-authority-data: (\S+)", text)[1]
-        self.context = ssl.create_default_context(cadata=base64.b64decode(authority).decode())
+        self.authority = base64.b64decode(authority).decode()  # PEM
+        self.context = ssl.create_default_context(cadata=self.authority)
         credential = json.loads(running.keelway("cluster", "token", name, "-o", "json").out)
         self.token = credential["status"]["token"]
 
     def connect(self, seconds=10):
         return http.client.HTTPSConnection(self.host, self.port, context=self.context,
                                            timeout=seconds)
+
+    def load_target(self, folder):
+        """The options by which a load program of tests/bench finds and enters the cluster."""
+        authority, token = folder / "ca.pem", folder / "token"
+        authority.write_text(self.authority)
+        token.write_text(self.token)
+        return ["--port", str(self.port), "--ca", str(authority), "--token-file", str(token)]
 
     def headers(self):
         return {"Authorization": f"Bearer {self.token}"}
