@@ -18,7 +18,7 @@ struct Entry {
   base::Duration* (*seconds)(Limits&) = nullptr;
 };
 
-constexpr Entry kEntries[] = {
+constexpr Entry entries[] = {
     {.name = "connections",
      .least = 1,
      .most = 1'000'000,
@@ -114,7 +114,7 @@ void set_value(const Entry& entry, Limits& limits, std::int64_t value) {
 base::Result<void> set_limit(Limits& limits, std::string_view assignment) {
   const std::size_t equals = assignment.find('=');
   const std::string_view name = assignment.substr(0, equals);
-  for (const Entry& entry : kEntries) {
+  for (const Entry& entry : entries) {
     if (entry.name != name) continue;
     const std::string_view text =
         equals == std::string_view::npos ? "" : assignment.substr(equals + 1);
@@ -129,19 +129,20 @@ base::Result<void> set_limit(Limits& limits, std::string_view assignment) {
     set_value(entry, limits, value);
     return {};
   }
+  std::string names;
+  for (const std::string& limit : list_limits()) names += " " + limit;
   return base::fail(
       base::ErrorCode::invalid,
-      fmt::format("--limit {}: there is no such limit; there are: {}", assignment, list_limits()));
+      fmt::format("--limit {}: there is no such limit; there are:{}", assignment, names));
 }
 
-std::string list_limits() {
+std::vector<std::string> list_limits() {
   Limits defaults;
-  std::string text;
-  for (const Entry& entry : kEntries) {
-    if (!text.empty()) text += ' ';
-    text += fmt::format("{}={}", entry.name, value_of(entry, defaults));
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) {
+    names.push_back(fmt::format("{}={}", entry.name, value_of(entry, defaults)));
   }
-  return text;
+  return names;
 }
 
 }  // namespace keelway::app

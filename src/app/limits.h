@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/config.h"
 #include "base/error.h"
@@ -10,7 +11,7 @@
 namespace keelway::app {
 
 base::Result<void> set_limit(Limits& limits, std::string_view assignment);
-// "connections=10000 ...": every name with its default.
-std::string list_limits();
+// Every name with its default: "connections=10000".
+std::vector<std::string> list_limits();
 
 }  // namespace keelway::app

@@ -150,7 +150,10 @@ class CommandLine {
         ->capture_default_str();
     command->add_flag("--test-credentials", config.test_credentials,
                       "accept the well-known key test/test (loopback only)");
-    command->add_option("--limit", limits_, "NAME=VALUE, may be repeated: " + list_limits());
+    command->add_option("--limit", limits_, "NAME=VALUE, may be repeated; see below");
+    std::string limits = "Limits, with their defaults (docs/limits.md says what each bounds):";
+    for (const std::string& limit : list_limits()) limits += "\n  " + limit;
+    command->footer(limits);
     command->add_option("--threads", up_.core_threads, "core threads")
         ->check(CLI::Range(1, 256))
         ->capture_default_str();
