@@ -167,6 +167,31 @@ TEST(Controllers, OwnersThatAreCustomObjectsAreWatchedOnceTheirCrdIs) {
   EXPECT_EQ(cluster.count(resources::nodes), 0u);
 }
 
+TEST(Controllers, ACrdThatIsGoingWaitsForInstancesThatAreNotSeenYet) {
+  HandExecutor executor;
+  FakeApi api(executor);
+  api.watch_delay = std::chrono::milliseconds(30);
+  api.put(resources::crds, doc(R"({"metadata":{"name":"nodeclaims.karpenter.sh","uid":"uid-crd",
+      "deletionTimestamp":"2026-01-01T00:00:00Z",
+      "finalizers":["customresourcecleanup.apiextensions.k8s.io"]},
+    "spec":{"group":"karpenter.sh","scope":"Cluster",
+      "names":{"plural":"nodeclaims","singular":"nodeclaim","kind":"NodeClaim"},
+      "versions":[{"name":"v1","served":true,"storage":true}]},
+    "status":{"conditions":[{"type":"Established","status":"True"},
+      {"type":"Terminating","status":"True",
+      "reason":"InstanceDeletionInProgress"}]}})"));
+  api.put(resources::node_claims, doc(R"({"metadata":{"name":"c","uid":"uid-c",
+      "deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["example.com/held"]}})"));
+  const auto manager = reconcile::make_manager(executor, api);
+  add_all(*manager, {});
+  manager->start();
+  executor.run_for(10s);
+  EXPECT_TRUE(api.get(resources::crds, "", "nodeclaims.karpenter.sh"));
+  api.erase(resources::node_claims, "", "c");
+  executor.run_for(10s);
+  EXPECT_FALSE(api.get(resources::crds, "", "nodeclaims.karpenter.sh"));
+}
+
 TEST(Controllers, AggregatedRolesFollowTheRolesThatTheySelectThroughEachOther) {
   Cluster cluster;
   const auto role = [&](const std::string& name, const std::string& labels,

@@ -275,17 +275,21 @@ class ClaimLoop final : public reconcile::KeyedLoop {
   }
 
   // Condition Consolidatable: False from the last coming or going of a pod on, True once the
-  // pool's quiet time has passed since.
+  // pool's quiet time has passed since; absent where the pool says Never.
   Plan follow_pods(const View& view, const Value& claim, const client::Object& node,
                    base::WallTime now) const {
     const ObjectPtr pool_object =
         view.get(resources::node_pools, "", claim.at("metadata", "labels", pool_label).as_string());
     if (!pool_object) return {};
     const NodePool pool = read_node_pool(*pool_object);
-    if (!pool.consolidate_after) return {};
-    const Value& known = reconcile::find_condition(conditions_of(claim), "Consolidatable");
-    const std::string word = pods_word(view, node.name());
     Value conditions = conditions_of(claim);
+    const Value known = reconcile::find_condition(conditions, "Consolidatable");
+    if (!pool.consolidate_after) {
+      if (known.is_null()) return {};
+      reconcile::remove_condition(conditions, "Consolidatable");
+      return {{status_update(claim, std::move(conditions))}, reconcile::Done{}};
+    }
+    const std::string word = pods_word(view, node.name());
     const auto since =
         base::parse_rfc3339(claim.at("status", "lastPodEventTime")
                                 .string_or(known["lastTransitionTime"].string_or("")));
@@ -298,9 +302,14 @@ class ClaimLoop final : public reconcile::KeyedLoop {
       return {{status_update(std::move(changed), std::move(conditions))},
               reconcile::After{*pool.consolidate_after}};
     }
-    if (known["status"].as_string() == "True") return {};
     const auto left = since ? *since + *pool.consolidate_after - now : base::Duration(0);
-    if (left > base::Duration(0)) return {{}, reconcile::After{left}};
+    const bool is_true = known["status"].as_string() == "True";
+    if (left > base::Duration(0)) {
+      if (!is_true) return {{}, reconcile::After{left}};
+      reconcile::set_condition(conditions, {"Consolidatable", "False", "NotQuietYet", word}, now);
+      return {{status_update(claim, std::move(conditions))}, reconcile::After{left}};
+    }
+    if (is_true) return {};
     reconcile::set_condition(conditions, {"Consolidatable", "True", "Quiet", word}, now);
     return {{status_update(claim, std::move(conditions))}, reconcile::Done{}};
   }

@@ -151,6 +151,17 @@ std::vector<NodePool> read_ready_pools(const client::View& view) {
   return pools;
 }
 
+bool waits_for_room(const Value& pod) {
+  if (!pod.at("spec", "nodeName").as_string().empty()) return false;
+  for (const Value& condition : pod.at("status", "conditions").items()) {
+    if (condition["type"].as_string() == "PodScheduled") {
+      return condition["status"].as_string() == "False" &&
+             condition["reason"].as_string() == "Unschedulable";
+    }
+  }
+  return false;
+}
+
 bool is_reschedulable(const placement::PodInfo& pod) {
   return !pod.of_daemon_set && !pod.finished;
 }

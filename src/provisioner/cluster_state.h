@@ -57,6 +57,9 @@ ClaimState read_assumed_claim(const value::Value& body, const cloud::Catalogue& 
 // Pools that are ready, heaviest first, then by name.
 std::vector<NodePool> read_ready_pools(const client::View& view);
 
+// The scheduler has looked at the pod and found no place.
+bool waits_for_room(const value::Value& pod);
+
 // Bound to a DaemonSet or to the node itself: it does not keep a node alive.
 bool is_reschedulable(const placement::PodInfo& pod);
 

@@ -23,12 +23,11 @@ using value::Value;
 constexpr auto window = std::chrono::milliseconds(200);
 // Nodes that expire are found by time alone; this bounds how late.
 constexpr auto expiry_check = std::chrono::minutes(1);
+// A pod is bound to the node that was bought for it within this, rules between pods allowing.
+constexpr auto binding_limit = std::chrono::minutes(5);
+constexpr std::string_view default_scheduler = "default-scheduler";
 // Nodes for which a cheaper one is looked for in one plan: each look goes through all types.
 constexpr std::size_t looks_max = 32;
-
-bool asks_not_to_be_disrupted(const Value& object) {
-  return object.at("metadata", "annotations", do_not_disrupt).as_string() == "true";
-}
 
 // How many more voluntary disruptions each pod's budgets allow, as this plan goes on.
 class Budgets {
@@ -88,7 +87,12 @@ class Disruption {
     for (const auto& pod : view.list(resources::pods)) {
       if (pod->deleting() || !pod->value().at("spec", "nodeName").as_string().empty()) continue;
       auto info = pods.read(pod);
-      if (!info->gated && !info->finished) unbound_.push_back(std::move(info));
+      if (info->gated || info->finished) continue;
+      if (waits_for_room(pod->value())) {
+        unplaced_.try_emplace(demand_of(*info), info);
+      } else if (info->scheduler == default_scheduler) {
+        somebody_is_new_ = true;
+      }
     }
   }
 
@@ -175,8 +179,16 @@ class Disruption {
         from != claims_.end() && from->second.deleting && !waiting_pods(from->second).empty()) {
       return true;
     }
-    return std::any_of(unbound_.begin(), unbound_.end(), [&claim](const auto& pod) {
-      return placement::fits_quick(*pod, claim.node);
+    return has_come_for_somebody(claim);
+  }
+
+  // A pod that found no place fits there. Rules between pods may keep it away nevertheless, so for
+  // such pods only a new node counts.
+  bool has_come_for_somebody(const ClaimState& claim) const {
+    const bool is_new = now_ - claim.created < binding_limit;
+    return std::any_of(unplaced_.begin(), unplaced_.end(), [&](const auto& entry) {
+      const placement::PodInfo& pod = *entry.second;
+      return (is_new || !has_rules(pod)) && placement::fits_quick(pod, claim.node);
     });
   }
 
@@ -186,7 +198,11 @@ class Disruption {
       if (!claim.deleting && !claim.initialized) return true;
       if (claim.deleting && !waiting_pods(claim).empty()) return true;
     }
-    return !unbound_.empty();
+    // A pod that no node and no pool can take does not hold up the others.
+    return somebody_is_new_ ||
+           std::any_of(claims_.begin(), claims_.end(), [this](const auto& entry) {
+             return !entry.second.deleting && has_come_for_somebody(entry.second);
+           });
   }
 
   // Dearest for what it carries first.
@@ -325,7 +341,10 @@ class Disruption {
   Budgets budgets_;
   std::map<std::string, ClaimState> claims_;
   std::map<std::string, NodePool> pools_;
-  std::vector<placement::PodInfoPtr> unbound_;
+  // Pods without a node: those that the scheduler found no place for, one for each demand; and
+  // whether there are some that it has not looked at.
+  std::map<std::string, placement::PodInfoPtr> unplaced_;
+  bool somebody_is_new_ = false;
   std::vector<Room> rooms_;  // what pods could move to; made when first asked for
   bool has_rooms_ = false;
   std::map<std::string, std::int64_t> totals_, going_;  // nodes of a pool, those on their way out

@@ -350,6 +350,55 @@ TEST(Lifecycle, NoCheaperNodeForPodsThatMayNotMove) {
   EXPECT_EQ(cluster.claims(), 1u);
 }
 
+TEST(Lifecycle, ALongerQuietTimeAndNeverAreHeardAtOnce) {
+  Cluster cluster;
+  cluster.grow("p");
+  cluster.executor.run_for(1min);
+  ASSERT_TRUE(cluster.claim_is("Consolidatable"));
+  value::Value pool = cluster.api.get(resources::node_pools, "", "default")->value();
+  pool.mutate("spec", "disruption").set("consolidateAfter", "10m");
+  cluster.api.put(resources::node_pools, pool);
+  cluster.executor.run_for(1s);
+  EXPECT_FALSE(cluster.claim_is("Consolidatable"));
+  cluster.executor.run_for(10min);
+  EXPECT_TRUE(cluster.claim_is("Consolidatable"));
+
+  pool = cluster.api.get(resources::node_pools, "", "default")->value();
+  pool.mutate("spec", "disruption").set("consolidateAfter", "Never");
+  cluster.api.put(resources::node_pools, pool);
+  cluster.executor.run_for(1s);
+  const value::Value conditions = cluster.claim().at("status", "conditions");
+  EXPECT_TRUE(reconcile::find_condition(conditions, "Consolidatable").is_null());
+  cluster.api.erase(resources::pods, "default", "p");
+  cluster.executor.run_for(1h);
+  EXPECT_EQ(cluster.claims(), 1u);
+}
+
+TEST(Lifecycle, APodThatNothingSuitsHoldsUpNobody) {
+  Cluster cluster;
+  cluster.grow("p");
+  cluster.pend("giant", "90");
+  value::Value pod = cluster.api.get(resources::pods, "default", "giant")->value();
+  pod.mutate("spec", "nodeSelector").set("topology.kubernetes.io/zone", "the-moon");
+  cluster.api.put(resources::pods, pod);
+  cluster.api.erase(resources::pods, "default", "p");
+  cluster.executor.run_for(2min);
+  EXPECT_EQ(cluster.claims(), 0u);
+
+  // Of two nodes whose pods fit on one, one goes.
+  cluster.grow("a", "1500m");
+  cluster.grow("b", "1500m");
+  for (const auto& object : cluster.api.list(resources::nodes)) {
+    value::Value node = object->value();
+    node.mutate("status", "allocatable").set("cpu", "8").set("memory", "16Gi");
+    cluster.api.put(resources::nodes, node);
+  }
+  cluster.executor.run_for(1min);
+  std::size_t deleting = 0;
+  for (const auto& claim : cluster.api.list(resources::node_claims)) deleting += claim->deleting();
+  EXPECT_EQ(deleting, 1u);
+}
+
 TEST(Lifecycle, DoNotDisruptIsHeard) {
   Cluster cluster;
   const std::string name = cluster.grow("p");

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "value/value.h"
+
 namespace keelway::provisioner {
 
 inline constexpr std::string_view pool_label = "karpenter.sh/nodepool";
@@ -21,6 +23,10 @@ inline constexpr std::string_view do_not_disrupt = "karpenter.sh/do-not-disrupt"
 inline constexpr std::string_view cost_annotation = "cost.keelway.dev/usd-per-hour";
 // On a NodeClaim: the name of the claim that it takes over from once its node is initialized.
 inline constexpr std::string_view replaces_annotation = "disruption.keelway.dev/replaces";
+
+inline bool asks_not_to_be_disrupted(const value::Value& object) {
+  return object.at("metadata", "annotations", do_not_disrupt).as_string() == "true";
+}
 
 // Keys that a node has although its pool does not name them: a pod may ask for them.
 const std::set<std::string, std::less<>>& well_known_labels();

@@ -21,18 +21,6 @@ constexpr auto window = std::chrono::milliseconds(50);
 // A pod that nothing suits is looked at again with every change, and at the latest then.
 constexpr auto impossible_again = std::chrono::seconds(60);
 
-// The scheduler has looked at it and found no place.
-bool waits_for_room(const Value& pod) {
-  if (!pod.at("spec", "nodeName").as_string().empty()) return false;
-  for (const Value& condition : pod.at("status", "conditions").items()) {
-    if (condition["type"].as_string() == "PodScheduled") {
-      return condition["status"].as_string() == "False" &&
-             condition["reason"].as_string() == "Unschedulable";
-    }
-  }
-  return false;
-}
-
 class ProvisioningLoop final : public reconcile::BatchLoop {
  public:
   explicit ProvisioningLoop(cloud::CataloguePtr catalogue) : catalogue_(std::move(catalogue)) {}

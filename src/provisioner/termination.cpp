@@ -85,9 +85,9 @@ Action drop_finalizer(const Value& claim) {
   return {client::update_call(resources::node_claims, std::move(document)), {"NotFound"}};
 }
 
-// Asks the pods to go; true while the node must wait for them. Budgets protect a pod until so
-// little time is left before the limit that it could not end in its grace period; at the limit
-// nobody is waited for.
+// Asks the pods to go; true while the node must wait for them. Budgets, and its own wish not to be
+// disrupted, protect a pod until so little time is left before the limit that it could not end in
+// its grace period; at the limit nobody is waited for.
 bool drain(const client::View& view, const std::string& node, std::optional<base::WallTime> limit,
            base::WallTime now, Plan& plan) {
   if (limit && *limit <= now) return false;
@@ -99,8 +99,12 @@ bool drain(const client::View& view, const std::string& node, std::optional<base
     waits = true;
     if (object->deleting()) continue;
     const bool late = limit && *limit - now <= grace_of(pod);
-    plan.actions.push_back(late ? remove_pod(*object, *limit - now) : evict(*object));
-    if (!late) again = eviction_again;
+    if (late) {
+      plan.actions.push_back(remove_pod(*object, *limit - now));
+      continue;
+    }
+    again = eviction_again;
+    if (!asks_not_to_be_disrupted(pod)) plan.actions.push_back(evict(*object));
   }
   if (limit) again = std::min(again, *limit - now);
   if (waits && again != base::Duration::max()) plan.next = reconcile::After{again};

@@ -77,6 +77,21 @@ TEST(Termination, BudgetsEndInTimeForThePodToEnd) {
   EXPECT_EQ(effect_of(over.actions[0]).name, "terminate");
 }
 
+TEST(Termination, APodThatAsksNotToBeDisruptedStaysUntilTheLimit) {
+  Scene scene;
+  value::Value pod = pod_document("p", "1", "1Gi", R"({"nodeName":"n"})");
+  pod.mutate("metadata", "annotations").set(do_not_disrupt, "true");
+  scene.hand.put(resources::pods, pod);
+  EXPECT_TRUE(scene.plan().actions.empty());
+  EXPECT_TRUE(std::holds_alternative<reconcile::After>(scene.plan().next));
+
+  value::Value claim = scene.hand.get(resources::node_claims, "c");
+  claim.mutate("spec").set("terminationGracePeriod", "5m");
+  scene.hand.put(resources::node_claims, claim);
+  EXPECT_TRUE(scene.plan(1min).actions.empty());
+  EXPECT_EQ(call_of(scene.plan(5min - 10s).actions.at(0)).verb, client::Verb::remove);
+}
+
 TEST(Termination, WaitsForPodsThatEndAndForTheLimit) {
   Scene scene;
   value::Value pod = pod_document("p", "1", "1Gi", R"({"nodeName":"n"})");

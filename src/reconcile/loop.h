@@ -39,7 +39,8 @@ struct Action {
   // "AlreadyExists" of a create). "*" tolerates any.
   std::vector<std::string> tolerated;
   // A guard, of a get: the round goes on only if the object does not exist or has another uid
-  // than this one ("*": not at all). For decisions that a view alone must not make.
+  // than this one ("*": not at all); of a list, with "*": only if it is empty. For decisions that a
+  // view alone must not make.
   std::string absent_uid = {};
 };
 

@@ -55,8 +55,12 @@ ActionResult judge(const Feeds& feeds, const client::Call& call, const Action& a
     result.message = status.message;
     return result;
   }
-  if (guard && (action.absent_uid == "*" ||
-                answer->object.at("metadata", "uid").as_string() == action.absent_uid)) {
+  const bool is_there =
+      call.verb == Verb::list
+          ? !answer->object["items"].empty()
+          : action.absent_uid == "*" ||
+                answer->object.at("metadata", "uid").as_string() == action.absent_uid;
+  if (guard && is_there) {
     result.kind = ActionResult::Kind::guarded;
     return result;
   }

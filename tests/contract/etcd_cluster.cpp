@@ -88,6 +88,9 @@ class Load {
   struct Counter {
     Revision modified = 0;
     int value = 0;
+    // Nobody told what became of a write: it may still be on its way between members, and land
+    // after it was looked for.
+    bool in_doubt = false;
   };
 
   void write(int writer) {
@@ -102,8 +105,10 @@ class Load {
           if (!result) {
             if (result.error().code != ErrorCode::unavailable) fault(result.error().message);
             ++unknown_;
+            counters_[writer].in_doubt = true;
             return learn(writer);
           }
+          if (!result->committed && counters_[writer].in_doubt) return learn(writer);
           if (!result->committed) fault("a write of somebody else at w" + std::to_string(writer));
           Counter& mine = counters_[writer];
           mine = {result->revision, mine.value + 1};
@@ -119,8 +124,11 @@ class Load {
     keyspace_->range(request, [this, writer](base::Result<store::RangeResult> found) {
       if (!found) return learn(writer);
       Counter& mine = counters_[writer];
-      Counter now;
-      for (const auto& entry : found->entries) now = {entry.modified, std::stoi(*entry.value)};
+      Counter now{.in_doubt = mine.in_doubt};
+      for (const auto& entry : found->entries) {
+        now.modified = entry.modified;
+        now.value = std::stoi(*entry.value);
+      }
       if (now.value != mine.value && now.value != mine.value + 1) fault("an impossible value");
       mine = now;
       write(writer);

@@ -183,6 +183,14 @@ class CrdLoop final : public reconcile::KeyedLoop {
     return plan;
   }
 
+  static client::Call list_one(const client::Resource& resource) {
+    client::Call call;
+    call.verb = client::Verb::list;
+    call.resource = resource;
+    call.limit = 1;
+    return call;
+  }
+
   static Plan clean_up(const View& view, const value::Value& document, base::WallTime now) {
     const value::Array& finalizers = document.at("metadata", "finalizers").items();
     const auto is_ours = [](const value::Value& f) { return f.as_string() == kFinalizer; };
@@ -214,8 +222,12 @@ class CrdLoop final : public reconcile::KeyedLoop {
     for (const value::Value& finalizer : finalizers) {
       if (!is_ours(finalizer)) kept.push_back(finalizer);
     }
+    // Instances are watched only after their CRD is known, so a view that has just been opened
+    // shows none; what is not seen must not be left behind in the store.
+    if (resource) plan.actions.push_back({list_one(*resource), {}, "*"});
     value::Value changed = document;
     changed.mutate("metadata").set("finalizers", std::move(kept));
+    plan.independent = false;
     plan.actions.push_back(
         {client::update_call(resources::crds, std::move(changed)), {"NotFound"}, ""});
     return plan;

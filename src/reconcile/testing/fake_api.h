@@ -239,7 +239,11 @@ class FakeApi final : public client::Client {
       }
       return reply(store(r, std::move(object)));
     }
-    if (call.verb == client::Verb::list) return reply(nullptr);
+    if (call.verb == client::Verb::list) {
+      value::Value items = value::Value::array();
+      for (const auto& [name, object] : table) items.push(object->value());
+      return client::Reply{value::Value::object({{"items", std::move(items)}}), revision_};
+    }
     if (call.verb == client::Verb::remove_collection) {
       std::vector<Name> names;
       for (const auto& [name, object] : table) {

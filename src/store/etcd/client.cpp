@@ -22,7 +22,9 @@ base::ErrorCode code_of(const CallEnd& end) {
   using base::ErrorCode;
   switch (end.code) {
     case GrpcCode::resource_exhausted:
-      return ErrorCode::exhausted;
+      // A message that is too large stays so; a full or busy etcd is a matter of time.
+      return (says(end, "larger than max") || says(end, "too long")) ? ErrorCode::exhausted
+                                                                     : ErrorCode::unavailable;
     case GrpcCode::invalid_argument:
       // The object's fault is its size, which callers tell apart.
       return says(end, "too large") ? ErrorCode::exhausted : ErrorCode::invalid;
@@ -47,7 +49,8 @@ base::Error error_of(const CallEnd& end, Repeat repeat) {
         "; compact and defragment it, or raise --quota-backend-bytes, then `etcdctl "
         "alarm disarm`";
   }
-  const bool known = end.untouched || repeat == Repeat::freely;
+  const bool known =
+      end.untouched || repeat == Repeat::freely || end.code == GrpcCode::resource_exhausted;
   if (error.code == base::ErrorCode::unavailable && !known) {
     error.message = "whether the write happened is not known (" + error.message +
                     "); read before you try again";
@@ -185,7 +188,7 @@ void Client::connect_later() {
 void Client::call(std::string_view path, std::string message, Repeat repeat, Done done) {
   if (stopped_) return;
   if (pending_bytes_ + message.size() > options_.pending_bytes_max) {
-    done(base::fail(base::ErrorCode::exhausted,
+    done(base::fail(base::ErrorCode::unavailable,
                     std::to_string(pending_bytes_ >> 20) + " MiB wait for etcd; try again later"));
     return;
   }

@@ -203,6 +203,8 @@ void Connection::hear(http2::DataReceived& data) {
       break;
     }
     open->events.on_message(rest.substr(prefix_bytes, size));
+    // It may have ended the call, or the whole connection: what follows is nobody's.
+    if (closed_ || !calls_.contains(data.stream)) return;
     rest.remove_prefix(prefix_bytes + size);
   }
   if (open->in.empty()) {

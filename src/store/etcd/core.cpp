@@ -153,7 +153,7 @@ void Core::mark_known(Space& space, base::Result<void> result) {
 
 void Core::mark_dropped(Space& space) {
   space.state = Space::State::dropped;
-  space.events.clear();
+  space.forget_heard();
   if (space.feed) space.feed->close(space.dropped());
   const auto found = by_name_.find(escaped(space.name));
   if (found != by_name_.end() && found->second.get() == &space) by_name_.erase(found);
@@ -459,25 +459,30 @@ void Core::drop(const std::string& name, std::shared_ptr<Mailbox> mailbox, Finis
     const auto self = weak.lock();
     if (!self) return;
     if (!known) return answer(mailbox, done, std::move(known));
-    if (space->state == Space::State::absent) {
-      self->mark_dropped(*space);
-      return answer(mailbox, done, Result());
-    }
+    const Revision assumed = space->state == Space::State::alive ? space->born : 0;
     TxnEncoder txn;
-    txn.compare_created(space->mark(), space->born);
-    txn.erase(space->prefix, prefix_end(space->prefix));
+    txn.compare_created(space->mark(), assumed);
+    txn.otherwise({space->mark()});
+    if (assumed != 0) txn.erase(space->prefix, prefix_end(space->prefix));
     // Twice does no harm: the second finds another birth mark, or none.
-    self->client_->call(
-        method::transact, txn.take(), Repeat::freely,
-        [weak, space, mailbox, done = std::move(done)](base::Result<std::string> reply) mutable {
-          const auto me = weak.lock();
-          if (!me) return;
-          if (!reply) {
-            return answer(mailbox, done, Result(std::unexpected(reply.error())));
-          }
-          me->mark_dropped(*space);
-          answer(mailbox, done, Result());
-        });
+    self->client_->call(method::transact, txn.take(), Repeat::freely,
+                        [weak, space, assumed, mailbox,
+                         done = std::move(done)](base::Result<std::string> reply) mutable {
+                          const auto me = weak.lock();
+                          if (!me) return;
+                          const auto txn =
+                              reply ? decode_transaction(*reply)
+                                    : base::Result<TxnReply>(std::unexpected(reply.error()));
+                          if (!txn)
+                            return answer(mailbox, done, Result(std::unexpected(txn.error())));
+                          // Another server has just made what was not there.
+                          if (!txn->succeeded && assumed == 0 && !txn->ranges.empty() &&
+                              me->learn(*space, assumed, txn->ranges[0]) == Lesson::try_again) {
+                            return me->drop(space->name, std::move(mailbox), std::move(done));
+                          }
+                          me->mark_dropped(*space);
+                          answer(mailbox, done, Result());
+                        });
   });
 }
 

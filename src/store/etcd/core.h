@@ -81,6 +81,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void tick();
   void watch_known(const WatchPtr& state);
   void catch_up(const WatchPtr& state);
+  void tick_behind(const WatchPtr& state);
   void hear_behind(const WatchPtr& state, const WatchReply& reply, bool restarted);
   void join(const WatchPtr& state, Revision after);
   void end(const WatchPtr& state, base::Error error);

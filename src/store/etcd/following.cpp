@@ -11,6 +11,8 @@ namespace {
 
 // So long the watch may be behind before a write of our own shows how far it has come.
 constexpr base::Duration tick_wait = std::chrono::milliseconds(20);
+// And so long where etcd did not take that write.
+constexpr base::Duration tick_again = std::chrono::seconds(1);
 
 Event to_event(const WatchEvent& heard, std::size_t prefix) {
   Event event;
@@ -69,7 +71,7 @@ void Core::follow_all() {
 
 void Core::hear(const WatchReply& reply, bool restarted) {
   if (restarted) {
-    for (const SpacePtr& space : touched_) space->events.clear();
+    for (const SpacePtr& space : touched_) space->forget_heard();
     touched_.clear();
   }
   for (const WatchEvent& event : reply.events) hear_event(event);
@@ -135,7 +137,7 @@ void Core::lost_history(Revision revision) {
   std::vector<SpacePtr> again;
   for (const auto& [name, space] : by_name_) {
     if (!space->feed) continue;
-    space->events.clear();
+    space->forget_heard();
     space->feed->forget(revision);
     if (space->feed->head() < revision) space->feed->publish({}, revision, false);
     space->last_event = std::max(space->last_event, revision);
@@ -199,9 +201,16 @@ void Core::tick() {
                 [weak = weak_from_this()](const base::Result<std::string>& reply) {
                   const auto self = weak.lock();
                   if (!self) return;
-                  self->tick_due_ = !reply && !self->promised_.empty();
+                  const auto ticked = reply
+                                          ? decode_transaction(*reply)
+                                          : base::Result<TxnReply>(std::unexpected(reply.error()));
+                  // What was promised meanwhile may be later than this tick.
+                  const Revision shown = ticked ? ticked->revision : 0;
+                  self->tick_due_ = std::any_of(
+                      self->promised_.begin(), self->promised_.end(),
+                      [shown](const SpacePtr& space) { return space->promised > shown; });
                   if (!self->tick_due_) return;
-                  self->executor_.after(std::chrono::seconds(1), [weak] {
+                  self->executor_.after(ticked ? tick_wait : tick_again, [weak] {
                     if (const auto me = weak.lock()) me->tick();
                   });
                 });
@@ -287,11 +296,23 @@ void Core::catch_up(const WatchPtr& state) {
     return false;
   };
   state->follow = watcher_->follow(std::move(follow));
-  if (state->request.previous || space.state != Space::State::alive) return;
+  if (!state->request.previous) tick_behind(state);
+}
+
+void Core::tick_behind(const WatchPtr& state) {
+  const Space& space = *state->space;
+  if (state->gone || state->follow == 0 || space.state != Space::State::alive) return;
   TxnEncoder txn;
   txn.compare_created(space.mark(), space.born);
   txn.put(space.tick(), "", 0);
-  client_->call(method::transact, txn.take(), Repeat::freely, [](base::Result<std::string>) {});
+  client_->call(method::transact, txn.take(), Repeat::freely,
+                [weak = weak_from_this(), state](const base::Result<std::string>& reply) {
+                  const auto self = weak.lock();
+                  if (!self || reply) return;
+                  self->executor_.after(tick_again, [weak, state] {
+                    if (const auto me = weak.lock()) me->tick_behind(state);
+                  });
+                });
 }
 
 void Core::hear_behind(const WatchPtr& state, const WatchReply& reply, bool restarted) {

@@ -38,6 +38,12 @@ struct Space {
   std::vector<Known> waiting;  // for the state, while it is read
   std::vector<Event> events;   // of the shared watch, of `events_revision`
   Revision events_revision = 0;
+
+  // What was heard of a revision that is not complete: it is told again, or never.
+  void forget_heard() {
+    events.clear();
+    events_revision = 0;
+  }
 };
 using SpacePtr = std::shared_ptr<Space>;
 
