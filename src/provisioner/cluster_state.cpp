@@ -1,8 +1,8 @@
 #include "provisioner/cluster_state.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "base/quantity.h"
 #include "client/resources.h"
 #include "provisioner/names.h"
 #include "provisioner/solver.h"
@@ -30,8 +30,9 @@ void drop_ephemeral(std::vector<placement::Taint>& taints, const Value& startup)
 }
 
 std::int64_t read_price(const Value& object) {
-  const std::string& text = object.at("metadata", "annotations", cost_annotation).as_string();
-  return std::llround(std::atof(text.c_str()) * 1e6);
+  const auto price = base::Quantity::parse_or_zero(
+      object.at("metadata", "annotations", cost_annotation).as_string());
+  return static_cast<std::int64_t>(price.nano() / 1000);
 }
 
 // The node that a claim will become, as far as it is known: before the launch it is the cheapest

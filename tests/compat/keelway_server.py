@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import select
 import shutil
 import signal
 import subprocess
@@ -45,11 +46,7 @@ class Server:
         self.process = subprocess.Popen(
             [BINARY, "up", "--data", self.data, "--listen", f"{self.host}:{self.port}",
              *self.options], stdout=subprocess.PIPE, stderr=log, text=True, env=self.env)
-        line = ""
-        while "is ready" not in line:
-            line = self.process.stdout.readline()
-            if not line:
-                raise Failure(f"keelway up ended: {self.log()}")
+        self.wait_for_ready(seconds)
         credentials = json.loads((self.data / "credentials.json").read_text())
         self.port = credentials["port"]
         self.endpoint = f"http://{self.host}:{self.port}"
@@ -59,6 +56,18 @@ class Server:
                         AWS_SECRET_ACCESS_KEY=self.secret_key, AWS_REGION="us-east-1",
                         AWS_DEFAULT_REGION="us-east-1", KEELWAY_DATA=str(self.data))
         return self
+
+    def wait_for_ready(self, seconds):
+        said, deadline = b"", time.monotonic() + seconds
+        while b"is ready" not in said:
+            waits = max(0, deadline - time.monotonic())
+            if not select.select([self.process.stdout], [], [], waits)[0]:
+                self.kill()
+                raise Failure(f"keelway up is not ready after {seconds} s: {self.log()}")
+            more = os.read(self.process.stdout.fileno(), 4096)
+            if not more:
+                raise Failure(f"keelway up ended: {self.log()}")
+            said += more
 
     def log(self):
         return (self.home / "log").read_text()[-4000:]
