@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "apiserver/encode.h"
 #include "apiserver/metrics.h"
 #include "apiserver/verbs/shape.h"
@@ -259,8 +261,9 @@ void WatchStream::send_error(const schema::Status& status) {
 
 void WatchStream::bookmark(bool initial_end) {
   if (done_ || (!initial_end && !subscription_)) return;
+  // A stream may begin at what another server has shown, which is ahead of this cache.
   const std::string revision =
-      std::to_string(initial_end || !level_ ? seen_ : core_.cache.revision());
+      std::to_string(initial_end || !level_ ? seen_ : std::max(seen_, core_.cache.revision()));
   Value object = Value::object(
       {{"kind", std::string(op_->kind->kind)}, {"apiVersion", op_->kind->api_version()}});
   object.set("metadata",

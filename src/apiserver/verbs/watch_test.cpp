@@ -62,6 +62,20 @@ TEST(WatchStream, BookmarksTickOnlyForThoseWhoWantThem) {
   EXPECT_EQ(plain->body, "");
 }
 
+// Another server may have shown what this one has not read yet.
+TEST(WatchStream, BookmarksNeverGoBackBehindTheStart) {
+  Rig rig;
+  const std::string list =
+      rig.ask("GET", kMaps)->json().at("metadata", "resourceVersion").as_string();
+  const std::string ahead = std::to_string(std::stoll(list) + 100);
+  const auto watch =
+      rig.open("GET", kMaps + "?watch=1&allowWatchBookmarks=true&resourceVersion=" + ahead);
+  rig.run_for(seconds(70));
+  ASSERT_EQ(watch->events(), Lines{"BOOKMARK "});
+  EXPECT_NE(watch->body.find("\"resourceVersion\":\"" + ahead + "\""), std::string::npos)
+      << watch->body;
+}
+
 TEST(WatchStream, InitialEventsEndWithAnAnnotatedBookmark) {
   Rig rig;
   rig.ask("POST", kMaps, config_map("a", "x"));
