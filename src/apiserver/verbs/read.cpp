@@ -190,8 +190,9 @@ void get(Core& core, OperationPtr op, OutcomeCallback done) {
 void list(Core& core, OperationPtr op, OutcomeCallback done) {
   auto plan = make_plan(*op);
   if (!plan) return done(std::unexpected(std::move(plan.error())));
-  // A continued list stands on its token's revision, which has been served before.
-  const std::string version = plan->continuation ? "0" : plan->options.resource_version;
+  // A continued list stands on its token's revision: served before, perhaps by another server.
+  const std::string version =
+      plan->continuation ? std::to_string(plan->revision) : plan->options.resource_version;
   when_fresh(core, version,
              [&core, op, plan = std::move(*plan), done = std::move(done)](Answer<void> ok) mutable {
                if (!ok) return done(std::unexpected(std::move(ok.error())));

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "apiserver/testing/rig.h"
+#include "base/encoding.h"
 
 namespace keelway::apiserver {
 namespace {
@@ -113,6 +114,26 @@ TEST(Verbs, PagesOfOneListShowOneRevision) {
   EXPECT_EQ(second["items"][0].at("metadata", "name").as_string(), "c");
   EXPECT_EQ(second.at("metadata", "remainingItemCount").as_int(), 1);
   EXPECT_EQ(second.at("metadata", "resourceVersion"), first.at("metadata", "resourceVersion"));
+}
+
+// The page before it may have come from a server that is ahead of this one.
+TEST(Verbs, AContinuedListWaitsForItsRevision) {
+  Rig rig;
+  for (const char* name : {"a", "b", "c"}) rig.ask("POST", kMaps, config_map(name));
+  const auto first = rig.ask("GET", kMaps + "?limit=1")->json();
+  const auto text = base::base64url_decode(first.at("metadata", "continue").as_string());
+  auto token = value::parse_json(text.value()).value();
+  token.set("rv", token["rv"].as_int() + 1);
+  const std::string next =
+      kMaps + "?limit=1&continue=" + base::base64url_encode(value::to_json(token));
+  const auto page = rig.open("GET", next);
+  EXPECT_FALSE(page->complete) << page->status << page->body;
+  rig.ask("POST", kMaps, config_map("d"));
+  rig.run_for(std::chrono::milliseconds(50));
+  ASSERT_EQ(page->status, 200) << page->body;
+  EXPECT_EQ(page->json()["items"][0].at("metadata", "name").as_string(), "b");
+  EXPECT_EQ(page->json().at("metadata", "resourceVersion").as_string(),
+            std::to_string(token["rv"].as_int()));
 }
 
 TEST(Verbs, SelectorsChooseAndUnknownFieldsAreRefused) {
