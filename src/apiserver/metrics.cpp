@@ -1,5 +1,7 @@
 #include "apiserver/metrics.h"
 
+#include <algorithm>
+
 namespace keelway::apiserver {
 namespace {
 
@@ -12,6 +14,23 @@ const std::vector<double>& latency_bounds() {
   return bounds;
 }
 
+bool same_word(std::string_view lower, std::string_view word) {
+  return std::equal(lower.begin(), lower.end(), word.begin(), word.end(), [](char a, char b) {
+    return a == b || (b >= 'A' && b <= 'Z' && a == static_cast<char>(b - 'A' + 'a'));
+  });
+}
+
+// A method is the client's to choose; its label is not.
+std::string_view verb_label(std::string_view verb) {
+  static constexpr std::string_view known[] = {
+      "get",  "list",    "watch", "create", "update", "patch", "delete", "deletecollection",
+      "head", "options", "post",  "put",    "proxy"};
+  for (const std::string_view one : known) {
+    if (same_word(one, verb)) return one;
+  }
+  return verb.empty() ? "" : "other";
+}
+
 }  // namespace
 
 ApiMetrics::ApiMetrics(telemetry::Metrics& registry)
@@ -21,6 +40,7 @@ ApiMetrics::ApiMetrics(telemetry::Metrics& registry)
 
 void ApiMetrics::answered(std::string_view verb, std::string_view group, std::string_view version,
                           std::string_view resource, int code, double seconds) {
+  verb = verb_label(verb);
   key_.clear();
   for (const std::string_view part : {verb, group, version, resource}) {
     key_ += part;

@@ -12,6 +12,7 @@ namespace keelway::apiserver {
 class ApiMetrics {
  public:
   explicit ApiMetrics(telemetry::Metrics& registry);
+  // Verbs beyond those of the API count as "other". The rest is of kinds that are served, or empty.
   void answered(std::string_view verb, std::string_view group, std::string_view version,
                 std::string_view resource, int code, double seconds);
   telemetry::Metrics& all;

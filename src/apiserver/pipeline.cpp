@@ -221,8 +221,13 @@ void run_stages(Core& core, const HttpCallPtr& call, std::size_t from) {
 void record(Core& core, const HttpCall& call, int code) {
   const Operation& op = *call.op;
   const double seconds = std::chrono::duration<double>(core.now() - call.received).count();
-  core.metrics->answered(op.info.verb, op.info.group, op.info.version, op.info.resource, code,
-                         seconds);
+  // Before the kind is known a path is whatever anybody wrote, and would be a series of its own.
+  if (op.kind != nullptr) {
+    core.metrics->answered(op.info.verb, op.info.group, op.info.version, op.info.resource, code,
+                           seconds);
+  } else {
+    core.metrics->answered(op.info.verb, "", "", "", code, seconds);
+  }
   if (!core.config.audit) return;
   AuditRecord entry = audit_record(op, call.received);
   entry.id = call.audit_id;
