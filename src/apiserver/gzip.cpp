@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -41,6 +42,38 @@ class ZlibGzip final : public Gzip {
   std::string out_;
 };
 
+// What stands before the mark; `text` keeps what stands behind it.
+std::string_view cut(std::string_view& text, char mark) {
+  const std::size_t at = text.find(mark);
+  const std::string_view head = text.substr(0, at);
+  text = at == std::string_view::npos ? std::string_view() : text.substr(at + 1);
+  return head;
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+bool is_word(std::string_view text, std::string_view lower) {
+  text = trimmed(text);
+  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), [](char a, char b) {
+    return a == b || (a >= 'A' && a <= 'Z' && static_cast<char>(a - 'A' + 'a') == b);
+  });
+}
+
+// Whether the parameters of a coding say q=0, in any of its spellings: it is refused then.
+bool weighs_nothing(std::string_view parameters) {
+  while (!parameters.empty()) {
+    std::string_view value = cut(parameters, ';');
+    if (!is_word(cut(value, '='), "q")) continue;
+    value = trimmed(value);
+    return value.starts_with('0') && value.find_first_not_of("0.") == std::string_view::npos;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::unique_ptr<Gzip> Gzip::make() {
@@ -50,7 +83,13 @@ std::unique_ptr<Gzip> Gzip::make() {
 }
 
 bool accepts_gzip(std::string_view accept_encoding) {
-  return accept_encoding.find("gzip") != std::string_view::npos;
+  while (!accept_encoding.empty()) {
+    const std::string_view choice = cut(accept_encoding, ',');
+    std::string_view rest = choice;
+    if (!is_word(cut(rest, ';'), "gzip")) continue;
+    return !weighs_nothing(rest);
+  }
+  return false;
 }
 
 void compress_if_wanted(std::string_view accept_encoding, http::Response& response) {

@@ -9,6 +9,7 @@
 
 namespace keelway::apiserver {
 
+// Whether the codings of an Accept-Encoding name gzip, and not with q=0.
 bool accepts_gzip(std::string_view accept_encoding);
 void compress_if_wanted(std::string_view accept_encoding, http::Response& response);
 
