@@ -167,6 +167,40 @@ TEST(Controllers, OwnersThatAreCustomObjectsAreWatchedOnceTheirCrdIs) {
   EXPECT_EQ(cluster.count(resources::nodes), 0u);
 }
 
+TEST(Controllers, PodsThatAreRefusedShowInTheSetAndItsDeployment) {
+  Cluster cluster;
+  cluster.api.refuse = [](const client::Call& call) -> std::optional<schema::Status> {
+    if (call.verb != client::Verb::create || !(call.resource == resources::pods)) return {};
+    return schema::forbidden("", "pods", "web", "exceeded quota");
+  };
+  cluster.api.put(resources::deployments, web(3, "a"));
+  cluster.executor.run_for(5s);
+  const auto failure_of = [&](const client::Resource& resource) {
+    const value::Value status = cluster.api.list(resource).at(0)->value()["status"];
+    return value::Value(reconcile::find_condition(status["conditions"], "ReplicaFailure"));
+  };
+  for (const auto& resource : {resources::replica_sets, resources::deployments}) {
+    EXPECT_EQ(failure_of(resource)["status"].as_string(), "True");
+    EXPECT_EQ(failure_of(resource)["reason"].as_string(), "FailedCreate");
+    EXPECT_NE(failure_of(resource)["message"].as_string().find("exceeded quota"),
+              std::string::npos);
+  }
+  const value::Value set = cluster.api.list(resources::replica_sets).at(0)->value();
+  EXPECT_EQ(set.at("status", "observedGeneration"), set.at("metadata", "generation"));
+  int failed = 0, created = 0;
+  for (const auto& event : cluster.api.list(resources::events)) {
+    failed += event->value()["reason"].as_string() == "FailedCreate";
+    created += event->value()["reason"].as_string() == "SuccessfulCreate";
+  }
+  EXPECT_GT(failed, 0);
+  EXPECT_EQ(created, 0) << "no pod was created";
+  cluster.api.refuse = {};
+  cluster.settle(60);
+  EXPECT_EQ(cluster.count(resources::pods), 3u);
+  EXPECT_TRUE(failure_of(resources::replica_sets).is_null());
+  EXPECT_TRUE(failure_of(resources::deployments).is_null());
+}
+
 TEST(Controllers, ACrdThatIsGoingWaitsForInstancesThatAreNotSeenYet) {
   HandExecutor executor;
   FakeApi api(executor);

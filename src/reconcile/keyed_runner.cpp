@@ -12,6 +12,11 @@ constexpr int kActionsInFlightMax = 64;  // of one round of independent actions
 constexpr base::Duration kOverdue = std::chrono::seconds(10);
 constexpr int kFailuresToLog = 5;
 
+bool is_status_update(const Action& action) {
+  const auto* call = std::get_if<client::Call>(&action.what);
+  return call != nullptr && call->verb == client::Verb::update && call->subresource == "status";
+}
+
 }  // namespace
 
 struct KeyedRunner::Round {
@@ -20,9 +25,10 @@ struct KeyedRunner::Round {
   std::size_t next = 0;
   int in_flight = 0;
   int window = 1;
-  bool halted = false;  // failed, lost or guarded: nothing further is issued
+  bool halted = false;  // failed, lost or guarded
   bool failed = false;
   std::string message;
+  const Action* refused = nullptr;          // the first
   std::map<int, client::Revision> visible;  // by feed
 };
 
@@ -126,8 +132,11 @@ void KeyedRunner::plan(const Key& key) {
 void KeyedRunner::issue(const std::shared_ptr<Round>& round) {
   const std::vector<Action>& actions = round->plan.actions;
   const int window = round->plan.independent ? round->window : 1;
-  while (!round->halted && round->in_flight < window && round->next < actions.size()) {
+  while (round->in_flight < window && round->next < actions.size()) {
     const Action& action = actions[round->next++];
+    if (round->halted && !(round->plan.independent && round->failed && is_status_update(action))) {
+      continue;
+    }
     ++round->in_flight;
     run_action(
         context_, effects_, loop_->name(), action,
@@ -145,14 +154,18 @@ void KeyedRunner::took(const std::shared_ptr<Round>& round, const Action& action
   if (result.kind == ActionResult::Kind::done) {
     // Slow start: each success makes room for two.
     round->window = std::min(round->window + 1, kActionsInFlightMax);
-    issue(round);
   } else {
     round->halted = true;
     if (result.kind != ActionResult::Kind::guarded) {
+      if (result.kind == ActionResult::Kind::failed && round->refused == nullptr) {
+        round->refused = &action;
+        round->message = result.message;
+      }
+      if (!round->failed && round->refused == nullptr) round->message = std::move(result.message);
       round->failed = true;
-      round->message = std::move(result.message);
     }
   }
+  issue(round);
   const auto* call = std::get_if<client::Call>(&action.what);
   if (result.kind == ActionResult::Kind::lost && call != nullptr &&
       context_.feeds.feed_of(call->resource) >= 0) {
@@ -163,12 +176,27 @@ void KeyedRunner::took(const std::shared_ptr<Round>& round, const Action& action
         client::Revision& highest = round->visible[head.visible.feed];
         highest = std::max(highest, head.visible.revision);
       }
-      if (round->in_flight == 0) finish(*round);
+      issue(round);
+      finish_if_over(round);
     });
     return;
   }
-  const bool exhausted = round->halted || round->next >= round->plan.actions.size();
-  if (round->in_flight == 0 && exhausted) finish(*round);
+  finish_if_over(round);
+}
+
+void KeyedRunner::finish_if_over(const std::shared_ptr<Round>& round) {
+  if (round->in_flight > 0 || round->next < round->plan.actions.size()) return;
+  if (round->refused != nullptr) tell_refusal(*round);
+  finish(*round);
+}
+
+void KeyedRunner::tell_refusal(const Round& round) {
+  const auto actions = std::make_shared<const std::vector<Action>>(
+      loop_->on_refusal(context_.feeds.view(), round.key, *round.refused, round.message,
+                        context_.executor.wall_now(), context_.executor.random().next()));
+  for (const Action& action : *actions) {
+    run_action(context_, effects_, loop_->name(), action, [actions](const ActionResult&) {});
+  }
 }
 
 void KeyedRunner::finish(Round& round) {

@@ -43,6 +43,8 @@ class KeyedRunner final : public Runner {
   void plan(const Key& key);
   void issue(const std::shared_ptr<Round>& round);
   void took(const std::shared_ptr<Round>& round, const Action& action, ActionResult result);
+  void finish_if_over(const std::shared_ptr<Round>& round);
+  void tell_refusal(const Round& round);
   void finish(Round& round);
   void wait_for(const Key& key, Visible visible);
   void settle(const Key& key);

@@ -57,7 +57,8 @@ struct Plan {
   std::vector<Action> actions;
   std::variant<Done, After, Stop> next = Done{};
   // The actions do not depend on each other: several may be in flight, one first, then twice as
-  // many after each success (slow start); a failure lets no further ones start.
+  // many after each success (slow start); a failure lets no further ones start but updates of a
+  // status, which tell how far it came.
   bool independent = false;
   // After a round that did something the key is left alone this long, whatever changes: for
   // objects that sum up many others, so that one write tells of many changes.
@@ -75,6 +76,13 @@ class KeyedLoop {
                        std::vector<Key>& keys) const = 0;
   virtual Plan plan(const client::View& view, const Key& key, base::WallTime now,
                     Seed seed) const = 0;
+  // What a refused action leaves behind for people: an event, a condition. Carried out when the
+  // round is over; failures of these count for nothing. Of one round only the first is told.
+  virtual std::vector<Action> on_refusal(const client::View&, const Key&, const Action&,
+                                         const std::string& /*message*/, base::WallTime,
+                                         Seed) const {
+    return {};
+  }
   // Keys to plan once when the view is first complete, whether or not their objects exist.
   virtual std::vector<Key> first_keys() const { return {}; }
   // Resources to watch from now on because of this change (of a CRD, say).

@@ -124,7 +124,9 @@ void run_action(const Context& context, const EffectExecutor& effects, std::stri
 
 namespace {
 
-// Asks until somebody answers: acting on without knowing could do the same thing twice.
+// Asks until somebody answers: acting on without knowing could do the same thing twice. An object
+// that does not open any more answers 500 for good, so that is believed after some tries.
+constexpr int broken_reads_max = 8;
 void read_until_answered(const Context& context, std::shared_ptr<const client::Call> call,
                          std::shared_ptr<ActionDone> done, int failures) {
   const bool of_object = !call->name.empty();
@@ -135,7 +137,8 @@ void read_until_answered(const Context& context, std::shared_ptr<const client::C
     if (answer) {
       const client::Revision own = of_object ? revision_of(answer->object) : 0;
       result.visible = {context.feeds.feed_of(call->resource), own > 0 ? own : answer->revision};
-    } else if (is_lost(answer.error())) {
+    } else if (is_lost(answer.error()) &&
+               !(answer.error().code == 500 && failures >= broken_reads_max)) {
       context.executor.after(backoff(failures, context.executor.random()),
                              [&context, alive, call, done, failures] {
                                if (alive.expired()) return;

@@ -147,6 +147,30 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
     return plan;
   }
 
+  // The event and the condition that tell why pods are missing, or stay.
+  std::vector<Action> on_refusal(const View& view, const Key& key, const Action& action,
+                                 const std::string& message, base::WallTime now,
+                                 reconcile::Seed seed) const override {
+    const auto* call = std::get_if<client::Call>(&action.what);
+    const ObjectPtr set = view.get(resources::replica_sets, key.name_space, key.name);
+    if (!set || call == nullptr || !(call->resource == resources::pods)) return {};
+    const bool creates = call->verb == client::Verb::create;
+    if (!creates && call->verb != client::Verb::remove) return {};
+    const char* reason = creates ? "FailedCreate" : "FailedDelete";
+    const value::Value document = set->value();
+    std::vector<Action> actions{reconcile::event_action(
+        resources::replica_sets, document, name(),
+        {reason, (creates ? "Error creating: " : "Error deleting: ") + message, true}, now, seed)};
+    value::Value conditions = document.at("status", "conditions");
+    if (reconcile::set_condition(conditions, {"ReplicaFailure", "True", reason, message}, now)) {
+      value::Value changed = document;
+      changed.mutate("status").set("conditions", std::move(conditions));
+      actions.push_back(
+          {client::update_call(resources::replica_sets, std::move(changed), "status"), {"*"}, ""});
+    }
+    return actions;
+  }
+
  private:
   struct Moment {
     base::WallTime now;
@@ -226,6 +250,15 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
     set_count("readyReplicas", ready);
     set_count("availableReplicas", available);
     status.set("observedGeneration", document.at("metadata", "generation").as_int());
+    if (static_cast<std::int64_t>(pods.size()) == document.at("spec", "replicas").as_int(1)) {
+      value::Value conditions = status["conditions"];
+      if (reconcile::remove_condition(conditions, "ReplicaFailure")) {
+        if (conditions.empty())
+          status.erase("conditions");
+        else
+          status.set("conditions", std::move(conditions));
+      }
+    }
     if (!(status == document["status"])) {
       value::Value changed = document;
       changed.set("status", std::move(status));
