@@ -54,7 +54,15 @@ void Object::read_metadata(std::string_view metadata) {
   const auto offset = [this](std::string_view token) {
     return static_cast<std::uint32_t>(token.data() - bytes_->data());
   };
+  constexpr std::string_view kRevision = "resourceVersion";
+  const char* place = metadata.data() + metadata.size() - 1;  // of the first greater name
+  bool present = false, found = false;
   value::each_json_member(metadata, [&](std::string_view name, std::string_view token) {
+    if (!found && name > kRevision) {
+      found = true;
+      place = name.data() - 1;
+    }
+    present = present || name == kRevision;
     if (name == "name") name_ = text_of(token);
     if (name == "namespace") namespace_ = text_of(token);
     if (name == "uid") uid_ = text_of(token);
@@ -62,8 +70,8 @@ void Object::read_metadata(std::string_view metadata) {
     if (name == "labels") labels_at_ = offset(token);
     if (name == "ownerReferences") read_owners(token);
   });
-  if (const auto place = value::json_member_place(metadata, "resourceVersion")) {
-    splice_at_ = offset(metadata) + static_cast<std::uint32_t>(*place);
+  if (!present && metadata.starts_with('{') && metadata.ends_with('}')) {
+    splice_at_ = static_cast<std::uint32_t>(place - bytes_->data());
   }
 }
 

@@ -8,6 +8,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -119,6 +120,13 @@ class Converter {
   const Place* place_ = nullptr;
 };
 
+constexpr std::array<bool, 256> kMayNeedEscape = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0; c < 0x20; ++c) table[c] = true;
+  for (const unsigned char c : {0x22, 0x5c, 0x3c, 0x3e, 0x26, 0xe2}) table[c] = true;  // "\\<>&
+  return table;
+}();
+
 // From `i` on, the first byte that may need an escape, or the end.
 std::size_t skip_plain(std::string_view text, std::size_t i) {
 #ifdef __SSE2__
@@ -139,10 +147,7 @@ std::size_t skip_plain(std::string_view text, std::size_t i) {
     if (mask != 0) return i + static_cast<std::size_t>(std::countr_zero(unsigned(mask)));
   }
 #endif
-  for (; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == 0xe2) break;
-  }
+  while (i < text.size() && !kMayNeedEscape[static_cast<unsigned char>(text[i])]) ++i;
   return i;
 }
 
@@ -382,9 +387,14 @@ void append_json(std::string& out, const Value& v) {
   }
 }
 
+// Texts are kept for long: what grew by doubling would hold half as much again in reserve.
 std::string to_json(const Value& v) {
-  std::string out;
-  append_json(out, v);
+  constexpr std::size_t kept_max = 64u << 10;
+  thread_local std::string scratch;
+  scratch.clear();
+  append_json(scratch, v);
+  std::string out(scratch);
+  if (scratch.capacity() > kept_max) scratch = std::string();
   return out;
 }
 

@@ -10,6 +10,7 @@ const Value kNull;
 const std::string kEmptyString;
 const Array kNoItems;
 const Members kNoMembers;
+constexpr std::size_t kFew = 8;  // members; lengths that differ tell most of them apart
 
 auto lower_bound(auto& members, std::string_view key) {
   return std::lower_bound(members.begin(), members.end(), key,
@@ -37,14 +38,21 @@ Value Value::object_of(Members members) {
     members.resize(kept);
   }
   Value v;
-  v.data_ = std::make_shared<Members>(std::move(members));
+  // Half of what field ownership says is empty objects; they own nothing.
+  v.data_ = members.empty() ? SharedMembers() : std::make_shared<Members>(std::move(members));
   return v;
 }
 
 const Value* Value::find(std::string_view key) const {
   const auto* shared = std::get_if<SharedMembers>(&data_);
-  if (shared == nullptr) return nullptr;
+  if (shared == nullptr || *shared == nullptr) return nullptr;
   const Members& members = **shared;
+  if (members.size() <= kFew) {
+    for (const Member& member : members) {
+      if (member.first == key) return &member.second;
+    }
+    return nullptr;
+  }
   const auto found = lower_bound(members, key);
   return found != members.end() && found->first == key ? &found->second : nullptr;
 }
@@ -95,7 +103,7 @@ const Array& Value::items() const {
 
 const Members& Value::members() const {
   const auto* o = std::get_if<SharedMembers>(&data_);
-  return o != nullptr ? **o : kNoMembers;
+  return o != nullptr && *o != nullptr ? **o : kNoMembers;
 }
 
 std::size_t Value::size() const {
@@ -104,7 +112,7 @@ std::size_t Value::size() const {
 
 Members& Value::mutable_members() {
   auto* shared = std::get_if<SharedMembers>(&data_);
-  if (shared == nullptr) {
+  if (shared == nullptr || *shared == nullptr) {
     data_ = std::make_shared<Members>();
     shared = std::get_if<SharedMembers>(&data_);
   } else if (shared->use_count() != 1) {
