@@ -202,7 +202,8 @@ std::string encode_watch_event(const Operation& op, const Media& media, std::str
 Value outcome_value(const Operation& op, const Outcome& outcome) {
   const schema::Kind& kind = kind_of(op, outcome);
   if (const auto* one = std::get_if<ObjectPtr>(&outcome.content)) {
-    return to_served(kind, transient_value(**one));
+    // Callers in process share what others of them read.
+    return to_served(kind, op.document ? (*one)->value() : transient_value(**one));
   }
   if (const auto* document = std::get_if<Value>(&outcome.content)) return *document;
   if (const auto* list = std::get_if<ListAnswer>(&outcome.content)) return list_value(kind, *list);

@@ -84,6 +84,7 @@ OperationPtr operation_of(Call call, access::IdentityPtr who, FencePtr fence) {
   if (call.force) option("force", "true");
   if (call.dry_run) option("dryRun", "All");
   op->document = std::move(call.body);
+  op->brief = call.brief;
   return op;
 }
 
@@ -98,6 +99,14 @@ std::string path_of(const RequestInfo& info) {
   if (!info.name.empty()) path += "/" + info.name;
   if (!info.subresource.empty()) path += "/" + info.subresource;
   return path;
+}
+
+Value reply_value(const Operation& op, const Outcome& outcome) {
+  const auto* object = std::get_if<ObjectPtr>(&outcome.content);
+  if (!op.brief || object == nullptr) return outcome_value(op, outcome);
+  return Value::object(
+      {{"metadata", Value::object({{"resourceVersion", std::to_string((*object)->revision())},
+                                   {"uid", (*object)->uid()}})}});
 }
 
 void record(Core& core, const Operation& op, base::WallTime received, int code) {
@@ -120,7 +129,7 @@ void run(Core& core, Call call, access::IdentityPtr who, FencePtr fence, ReplyCa
   auto finish = [&core, op, received, done = std::move(done)](Answer<Outcome> answer) mutable {
     record(core, *op, received, answer ? answer->code : answer.error().code);
     if (!answer) return done(std::unexpected(std::move(answer.error())));
-    done(Reply{outcome_value(*op, *answer), answer->revision});
+    done(Reply{reply_value(*op, *answer), answer->revision});
   };
   if (!core.ready) {
     return finish(std::unexpected(schema::service_unavailable("the server is starting")));

@@ -29,6 +29,20 @@ TEST(InProcessClient, WritesAndReads) {
   EXPECT_TRUE(gone.error().is("NotFound"));
 }
 
+TEST(InProcessClient, ABriefAnswerNamesTheRevision) {
+  Rig rig;
+  auto call = client::create_call(r::config_maps, "default", config_map("a"));
+  call.brief = true;
+  const auto made = rig.call(std::move(call));
+  ASSERT_TRUE(made);
+  const auto read = rig.call(client::get_call(r::config_maps, "default", "a"));
+  ASSERT_TRUE(read);
+  for (const char* field : {"resourceVersion", "uid"}) {
+    EXPECT_EQ(made->object.at("metadata", field), read->object.at("metadata", field));
+  }
+  EXPECT_FALSE(made->object.contains("data"));
+}
+
 TEST(InProcessClient, IsHeldToItsPermissions) {
   Rig rig;
   bool made = false;

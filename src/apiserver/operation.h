@@ -36,7 +36,8 @@ struct Operation {
   std::optional<Value> document;  // in-process callers: the body, parsed
   std::string default_manager;    // field manager of a client that names none
   bool has_generated_name = false;
-  FencePtr fence;  // null: writes whoever runs the loops
+  bool brief = false;  // client::Call::brief
+  FencePtr fence;      // null: writes whoever runs the loops
 
   std::vector<std::string> warnings;  // out
 

@@ -41,6 +41,9 @@ struct Call {
   std::string field_manager;
   bool force = false;  // of an apply
   bool dry_run = false;
+  // The answer to a write may be the object's metadata alone, and of that no more than
+  // resourceVersion and uid: what loops ask, at a fraction of the cost.
+  bool brief = false;
   // list
   std::string label_selector, field_selector;
   std::size_t limit = 0;

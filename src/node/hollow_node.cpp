@@ -80,6 +80,7 @@ void HollowNode::registered(base::Duration next_report) {
 void HollowNode::renew_lease() {
   auto patch = client::merge_patch_call(resources::leases, "kube-node-lease", name(),
                                         hollow::lease_patch(parts_.executor.wall_now()));
+  patch.brief = true;
   parts_.client->call(std::move(patch),
                       [this, alive = alive_](schema::Answer<client::Reply> answer) {
                         if (!*alive) return;

@@ -106,6 +106,7 @@ void PodPlayer::patch(const PodKey& key, Value patch) {
 
 void PodPlayer::call(const PodKey& key, client::Call call) {
   entries_[key].calling = true;
+  call.brief = true;
   parts_.client.call(std::move(call),
                      [this, key, alive = alive_](schema::Answer<client::Reply> answer) {
                        if (*alive) answered(key, answer);

@@ -107,6 +107,7 @@ void run_action(const Context& context, const EffectExecutor& effects, std::stri
   }
   client::Call call = std::get<client::Call>(action.what);
   if (call.field_manager.empty()) call.field_manager = loop;
+  call.brief = true;
   if (call.verb == Verb::create && call.resource == client::resources::events) {
     std::optional<client::Call> said =
         context.events.correlate(std::move(call), context.executor.now());

@@ -123,7 +123,7 @@ std::optional<Status> wrong_kind(const Kind& kind, const KindSet* kinds, const V
 }
 
 Answer<Value> shape_document(const Kind& kind, const KindSet* kinds, Value document,
-                             std::vector<std::string>& unknown) {
+                             std::vector<std::string>& unknown, const Value* known = nullptr) {
   if (!document.is_object()) {
     return std::unexpected(unreadable(kind.kind,
                                       "couldn't get version/kind; json parse error: json: cannot "
@@ -147,7 +147,7 @@ Answer<Value> shape_document(const Kind& kind, const KindSet* kinds, Value docum
     }
   } else if (kind.root != nullptr) {
     TypedWalk walk(&unknown);
-    walk.object(*kind.root, document);
+    walk.object(*kind.root, document, known);
     error = walk.error();
   }
   if (error) return std::unexpected(cannot_handle(kind.kind, kind.version, kind, *error));
@@ -168,9 +168,9 @@ Answer<Value> parse_body(std::string_view body, BodyFormat format,
 }
 
 Answer<Value> decode_value(const Kind& kind, Value document, FieldValidation mode,
-                           std::vector<std::string>& warnings) {
+                           std::vector<std::string>& warnings, const Value* known) {
   std::vector<std::string> unknown;
-  auto shaped = shape_document(kind, nullptr, std::move(document), unknown);
+  auto shaped = shape_document(kind, nullptr, std::move(document), unknown, known);
   if (!shaped) return shaped;
   return judge(kind, std::move(*shaped), mode, sentences("unknown field", unknown), warnings);
 }

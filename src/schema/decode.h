@@ -28,9 +28,10 @@ Answer<Decoded> decode(const Kind& kind, const KindSet& kinds, std::string_view 
                        BodyFormat format, FieldValidation mode);
 
 // The same for a document that is parsed already. Duplicates are not visible here. Warnings are
-// appended.
+// appended. Parts that it shares with `known`, a decoded object of the kind, are taken as they are.
 Answer<value::Value> decode_value(const Kind& kind, value::Value document, FieldValidation mode,
-                                  std::vector<std::string>& warnings);
+                                  std::vector<std::string>& warnings,
+                                  const value::Value* known = nullptr);
 
 // A document of the parsed body alone, before any kind is known (patch bodies, apply bodies).
 // protobuf is refused. `duplicates` gets the paths of duplicate keys.

@@ -71,6 +71,19 @@ class DecodeTest : public ::testing::Test {
   NoKinds kinds_;
 };
 
+// What a patch leaves alone is neither looked at nor copied.
+TEST_F(DecodeTest, TakesWhatItSharesWithAKnownDocument) {
+  const Value known = decode_text(R"({"metadata":{"name":"a"},"spec":{"name":"x"}})")->object;
+  Value patched = known;
+  patched.mutate("metadata").set("nonsense", 1);
+  std::vector<std::string> warnings;
+  const auto decoded = decode_value(kind_, patched, FieldValidation::warn, warnings, &known);
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(warnings, std::vector<std::string>{"unknown field \"metadata.nonsense\""});
+  EXPECT_EQ(*decoded, known);
+  EXPECT_EQ(&(*decoded)["spec"].members(), &known["spec"].members());
+}
+
 TEST_F(DecodeTest, WritesLeavesAsGoWould) {
   const auto decoded = decode_text(
       R"({"spec":{"amount":"1024Mi","at":"2020-01-01T01:00:00+01:00","count":0,"name":"",

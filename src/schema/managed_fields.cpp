@@ -16,6 +16,7 @@ using value::Value;
 
 constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 constexpr std::string_view kBeforeApply = "before-first-apply";
+constexpr std::size_t kEntriesCapped = 10;  // cap_updaters() may have to fold some
 
 // Nobody owns these: the server sets them.
 void strip_system_fields(FieldSet& set) {
@@ -287,6 +288,74 @@ class Applier {
   Owners owners_, before_;
 };
 
+// Whether some path is in both: in a set, and in an entry's fields, which are in our own text.
+bool meets(const Value& fields, const FieldSet& set) {
+  for (const auto& [element, child] : set.children) {
+    const Value* mine = fields.find(element);
+    if (mine == nullptr) continue;
+    const bool is_member = mine->empty() || mine->contains(".");
+    if ((is_member && child.member) || meets(*mine, child)) return true;
+  }
+  return false;
+}
+
+bool is_of(const Value& entry, const ManagerId& id) {
+  return entry["operation"].as_string() == "Update" && entry["manager"].as_string() == id.manager &&
+         entry["apiVersion"].as_string() == id.api_version &&
+         entry["subresource"].as_string() == id.subresource;
+}
+
+// What record_update says, for entries as this program writes them: those that the change does not
+// touch are not read and stay as they are, shared with the object before.
+Value record_in_entries(const Value& entries, const ManagerId& id, const Comparison& change,
+                        base::WallTime now) {
+  FieldSet taken = change.added;
+  taken.unite(change.modified);
+  FieldSet gained = taken;
+  strip_system_fields(gained);
+  Owned mine{{}, id.api_version, base::format_rfc3339(now)};
+  if (taken.empty() && change.removed.empty()) return entries;
+  value::Array kept;
+  for (const Value& entry : entries.items()) {
+    const bool is_mine = !gained.empty() && is_of(entry, id);
+    const Value& fields = entry["fieldsV1"];
+    if (!is_mine && !meets(fields, taken) && !meets(fields, change.removed)) {
+      kept.push_back(entry);
+      continue;
+    }
+    FieldSet left = FieldSet::from_fields_v1(fields);
+    left.subtract(taken);
+    left.subtract(change.removed);
+    if (is_mine) {
+      mine.fields = std::move(left);
+    } else if (!left.empty()) {
+      Value shorter = entry;
+      shorter.set("fieldsV1", left.to_fields_v1());
+      kept.push_back(std::move(shorter));
+    }
+  }
+  if (!gained.empty()) {
+    mine.fields.unite(gained);
+    kept.push_back(write_owner(id, mine));
+  }
+  sort_entries(kept);
+  return Value(std::move(kept));
+}
+
+Value track_in_entries(const Kind& kind, const Value& old, const Value& entries, Value updated,
+                       const ManagerContext& context) {
+  if (updated["metadata"].find("managedFields") != nullptr) {
+    updated.mutate("metadata").erase("managedFields");
+  }
+  const Shape root = root_shape(kind);
+  const Comparison change =
+      compare_writes(kind, root, without_managed_fields(old), updated, context.subresource);
+  const ManagerId id{context.manager, false, kind.api_version(), context.subresource};
+  Value recorded = record_in_entries(entries, id, change, context.now);
+  if (!recorded.empty()) updated.mutate("metadata").set("managedFields", std::move(recorded));
+  return updated;
+}
+
 Value without_times(const Value& object) {
   value::Array entries = object.at("metadata", "managedFields").items();
   for (Value& entry : entries) entry.erase("time");
@@ -319,6 +388,13 @@ Value track_update(const Kind& kind, const Value* old, Value updated,
   // Writes of subresources carry stale lists.
   const bool is_main = context.subresource.empty();
   const Value sent = is_main ? updated.at("metadata", "managedFields") : Value();
+  if (old != nullptr) {
+    const Value& entries = old->at("metadata", "managedFields");
+    const bool as_before = sent.is_null() || sent == entries;
+    if (as_before && !entries.empty() && entries.size() < kEntriesCapped) {
+      return track_in_entries(kind, *old, entries, std::move(updated), context);
+    }
+  }
   Owners owners;
   if (!is_reset(sent)) {
     const auto read = read_owners(sent);

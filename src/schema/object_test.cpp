@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "schema/parsed_pool.h"
 #include "value/json.h"
 
@@ -115,6 +117,30 @@ TEST(ParsedPool, OneOfTwoRevisionsOfTheSameBytesIsNotTakenForTheOther) {
   const auto before = Object::parse(bytes, 5, pool), after = Object::parse(bytes, 6, pool);
   EXPECT_EQ(before->value().at("metadata", "resourceVersion").as_string(), "5");
   EXPECT_EQ(after->value().at("metadata", "resourceVersion").as_string(), "6");
+}
+
+TEST(ParsedPool, WhatIsExpectedNeedNotBeParsed) {
+  const auto pool = std::make_shared<ParsedPool>(1000, [] {});
+  const auto bytes =
+      std::make_shared<const std::string>(R"({"metadata":{"name":"a"},"spec":{"x":1}})");
+  const value::Value document = value::parse_json(*bytes).value();
+  pool->expect(bytes, document);
+  const auto object = Object::parse(bytes, 7, pool);
+  const value::Value seen = object->value();
+  EXPECT_EQ(seen.at("metadata", "resourceVersion").as_string(), "7");
+  EXPECT_EQ(&seen["spec"].members(), &document["spec"].members());
+  EXPECT_FALSE(document["metadata"].contains("resourceVersion"));
+  EXPECT_EQ(&seen["spec"], &object->value()["spec"]);
+}
+
+TEST(ParsedPool, OtherThreadsDropTheirOwnOrLoseItLater) {
+  const auto pool = std::make_shared<ParsedPool>(1000, [] {});
+  const auto object =
+      Object::parse(std::make_shared<const std::string>(R"({"metadata":{"name":"a"}})"), 5, pool);
+  std::thread([&] { (void)object->value(); }).join();
+  EXPECT_TRUE(pool->sweep());
+  int sweeps = 1;
+  while (pool->sweep()) ASSERT_LT(++sweeps, 10);
 }
 
 TEST(ParsedPool, AClosedOneKeepsNothing) {

@@ -67,6 +67,18 @@ Value write_owners(const Owners& owners) {
   return Value(std::move(entries));
 }
 
+void sort_entries(value::Array& entries) {
+  const auto rank = [](const Value& entry) {
+    return std::tuple(entry["operation"].as_string() != "Apply",
+                      seconds_of(entry["time"].as_string()),
+                      std::string_view(entry["manager"].as_string()),
+                      std::string_view(entry["apiVersion"].as_string()),
+                      std::string_view(entry["subresource"].as_string()));
+  };
+  std::sort(entries.begin(), entries.end(),
+            [&](const Value& a, const Value& b) { return rank(a) < rank(b); });
+}
+
 bool is_reset(const Value& managed_fields) {
   if (!managed_fields.is_array()) return false;
   if (managed_fields.empty()) return true;

@@ -34,6 +34,8 @@ std::optional<Owners> read_owners(const value::Value& managed_fields);
 // Entries without fields are left out. Appliers first, then by time and name, as upstream.
 value::Value write_owner(const ManagerId& id, const Owned& owned);
 value::Value write_owners(const Owners& owners);
+// Into that order.
+void sort_entries(value::Array& entries);
 
 // True for [] and [{}], by which a client asks to forget all owners.
 bool is_reset(const value::Value& managed_fields);

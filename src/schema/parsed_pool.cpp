@@ -6,64 +6,117 @@
 
 namespace keelway::schema {
 
+namespace {
+
+// Tells threads apart, no more.
+const void* this_thread() {
+  thread_local const char here = 0;
+  return &here;
+}
+
+void set_revision(value::Value& document, std::int64_t revision) {
+  document.mutate("metadata").set("resourceVersion", std::to_string(revision));
+}
+
+}  // namespace
+
 value::Value parse_document(const std::string& bytes, std::int64_t revision) {
   value::Value document = value::parse_json(bytes).value_or(value::Value::object());
-  document.mutate("metadata").set("resourceVersion", std::to_string(revision));
+  set_revision(document, revision);
   return document;
 }
 
 // Under the lock. What is asked for again is young again.
-const value::Value* ParsedPool::find(const std::string* bytes, std::int64_t revision) {
-  auto found = young_.find(bytes);
-  if (found == young_.end()) {
-    const auto older = old_.find(bytes);
-    if (older == old_.end()) return nullptr;
-    young_bytes_ += bytes->size();
-    found = young_.insert(old_.extract(older)).position;
+ParsedPool::Entry* ParsedPool::find(const std::string* bytes) {
+  for (Shard& shard : shards_) {
+    auto found = shard.young.find(bytes);
+    if (found != shard.young.end()) return &found->second;
+    const auto older = shard.old.find(bytes);
+    if (older == shard.old.end()) continue;
+    shard.young_bytes += bytes->size();
+    return &shard.young.insert(shard.old.extract(older)).position->second;
   }
-  return found->second.revision == revision ? &found->second.document : nullptr;
+  return nullptr;
 }
 
-void ParsedPool::keep(Entry entry, Entries& dropped) {
-  if (!wake_ || young_.contains(entry.bytes.get())) return;
-  if (young_bytes_ + entry.bytes->size() > bytes_max_ / 2) {
-    dropped = std::exchange(old_, std::exchange(young_, {}));
-    young_bytes_ = 0;
+ParsedPool::Shard& ParsedPool::own_shard() {
+  const void* thread = this_thread();
+  for (Shard& shard : shards_) {
+    if (shard.thread == thread) return shard;
   }
-  young_bytes_ += entry.bytes->size();
-  young_.emplace(entry.bytes.get(), std::move(entry));
+  shards_.push_back({thread, {}, {}, 0, turn_});
+  return shards_.back();
+}
+
+void ParsedPool::turn(Shard& shard, Entries& dropped) const {
+  dropped = std::exchange(shard.old, std::exchange(shard.young, {}));
+  shard.young_bytes = 0;
+  shard.turn = turn_;
+}
+
+void ParsedPool::keep(Entry entry, Entries& dropped, Entries& more) {
+  Shard& shard = own_shard();
+  if (shard.turn != turn_) turn(shard, dropped);
+  if (!wake_ || shard.young.contains(entry.bytes.get())) return;
+  if (shard.young_bytes + entry.bytes->size() > bytes_max_ / 2) turn(shard, more);
+  shard.young_bytes += entry.bytes->size();
+  shard.young.emplace(entry.bytes.get(), std::move(entry));
   if (!std::exchange(awake_, true)) wake_();
 }
 
 value::Value ParsedPool::get(const std::shared_ptr<const std::string>& bytes,
                              std::int64_t revision) {
+  value::Value document;
   {
     const std::lock_guard lock(mutex_);
-    if (const value::Value* known = find(bytes.get(), revision)) return *known;
+    if (const Entry* known = find(bytes.get())) {
+      if (known->revision == revision) return known->document;
+      if (known->revision == 0) document = known->document;
+    }
   }
-  value::Value document = parse_document(*bytes, revision);
-  Entries dropped;  // destroyed without the lock
+  if (document)
+    set_revision(document, revision);
+  else
+    document = parse_document(*bytes, revision);
+  Entries dropped, more;  // destroyed without the lock, as is
+  value::Value replaced;  // what was expected
   const std::lock_guard lock(mutex_);
-  keep({bytes, revision, document}, dropped);
+  if (Entry* known = find(bytes.get()); known != nullptr && known->revision == 0) {
+    replaced = std::exchange(known->document, document);
+    known->revision = revision;
+  } else {
+    keep({bytes, revision, document}, dropped, more);
+  }
   return document;
 }
 
-bool ParsedPool::sweep() {
-  Entries dropped;
+void ParsedPool::expect(std::shared_ptr<const std::string> bytes, value::Value document) {
+  Entries dropped, more;
   const std::lock_guard lock(mutex_);
-  dropped = std::exchange(old_, std::exchange(young_, {}));
-  young_bytes_ = 0;
-  awake_ = !old_.empty();
-  return awake_;
+  keep({std::move(bytes), 0, std::move(document)}, dropped, more);
+}
+
+bool ParsedPool::sweep() {
+  constexpr std::uint64_t patience = 2;  // sweeps that another thread may leave unseen
+  std::vector<Entries> dropped;          // destroyed without the lock
+  const std::lock_guard lock(mutex_);
+  ++turn_;
+  bool any = false;
+  for (Shard& shard : shards_) {
+    const bool idle = turn_ - shard.turn >= patience;
+    if (shard.thread == this_thread() || idle) turn(shard, dropped.emplace_back());
+    any = any || !shard.young.empty() || !shard.old.empty();
+  }
+  if (!any) shards_.clear();
+  awake_ = any;
+  return any;
 }
 
 void ParsedPool::close() {
-  Entries young, old;
+  std::vector<Shard> shards;
   const std::lock_guard lock(mutex_);
   wake_ = nullptr;
-  young.swap(young_);
-  old.swap(old_);
-  young_bytes_ = 0;
+  shards.swap(shards_);
 }
 
 }  // namespace keelway::schema

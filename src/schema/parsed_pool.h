@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "value/value.h"
 
@@ -16,15 +17,20 @@ namespace keelway::schema {
 
 class ParsedPool {
  public:
-  // Keeps documents of up to `bytes_max` bytes of JSON altogether; the oldest half goes at the
-  // limit. `wake` is called, under the pool's lock, when something is in it again: sweep() is
-  // due some time later, until it answers false.
+  // Keeps documents of up to `bytes_max` bytes of JSON for each thread that parses; the oldest half
+  // goes at the limit. `wake` is called, under the pool's lock, when something is in it again:
+  // sweep() is due some time later, until it answers false.
   ParsedPool(std::size_t bytes_max, std::function<void()> wake)
       : bytes_max_(bytes_max), wake_(std::move(wake)) {}
 
   // The document in `bytes` with metadata.resourceVersion set.
   value::Value get(const std::shared_ptr<const std::string>& bytes, std::int64_t revision);
-  // Drops what nobody asked for since the last sweep. False: the pool is empty.
+  // The document that is about to be stored as `bytes`: who reads these bytes soon need not parse
+  // them. Its resourceVersion is not known yet and is set by the first get().
+  void expect(std::shared_ptr<const std::string> bytes, value::Value document);
+  // Drops what nobody asked for since the last sweep. False: the pool is empty. What other threads
+  // have parsed they drop themselves when they next ask, because memory goes back most cheaply
+  // where it came from; that of a thread which does not ask is dropped one sweep later.
   bool sweep();
   // Drops everything, keeps nothing from now on and wakes nobody.
   void close();
@@ -32,20 +38,29 @@ class ParsedPool {
  private:
   struct Entry {
     std::shared_ptr<const std::string> bytes;  // keeps the address from being used again
-    std::int64_t revision = 0;
+    std::int64_t revision = 0;                 // 0: expected, resourceVersion is not set
     value::Value document;
   };
   // Looked up, never iterated.
   using Entries = std::unordered_map<const std::string*, Entry>;
-  const value::Value* find(const std::string* bytes, std::int64_t revision);
-  void keep(Entry entry, Entries& dropped);
+  // What one thread has parsed.
+  struct Shard {
+    const void* thread = nullptr;
+    Entries young, old;
+    std::size_t young_bytes = 0;
+    std::uint64_t turn = 0;  // sweeps that it has seen
+  };
+  Entry* find(const std::string* bytes);
+  Shard& own_shard();
+  void turn(Shard& shard, Entries& dropped) const;
+  void keep(Entry entry, Entries& dropped, Entries& more);
 
   const std::size_t bytes_max_;
   std::mutex mutex_;
   // guarded by mutex_
   std::function<void()> wake_;  // empty once closed
-  Entries young_, old_;
-  std::size_t young_bytes_ = 0;
+  std::vector<Shard> shards_;   // few: one a thread
+  std::uint64_t turn_ = 0;
   bool awake_ = false;
 };
 

@@ -44,7 +44,8 @@ const Value* go_unset(const Field& field) {
 // Walks two documents at once.
 class Comparer {
  public:
-  Comparer(Comparison& out, bool go) : out_(out), go_(go) {}
+  Comparer(Comparison& out, bool go)
+      : added_(out.added), modified_(out.modified), removed_(out.removed), go_(go) {}
 
   void walk(const Shape* shape, const Value* before, const Value* after) {
     if (before != nullptr && after != nullptr && *before == *after) return;
@@ -73,23 +74,37 @@ class Comparer {
   void note(const Value* before, const Value* after, bool leaf) {
     if (path_.empty()) return;
     if (before == nullptr)
-      mark(out_.added);
+      mark(added_);
     else if (after == nullptr)
-      mark(out_.removed);
+      mark(removed_);
     else if (leaf)
-      mark(out_.modified);
+      mark(modified_);
   }
 
-  void mark(FieldSet& set) {
-    FieldSet* node = &set;
-    for (const std::string& element : path_) node = &node->at(element);
-    node->member = true;
+  // A set and its nodes on the path where the walk stands, as far as they were asked for.
+  struct Trail {
+    explicit Trail(FieldSet& set) : nodes{&set} {}
+    std::vector<FieldSet*> nodes;  // the root first
+  };
+
+  void mark(Trail& trail) {
+    while (trail.nodes.size() <= path_.size()) {
+      trail.nodes.push_back(&trail.nodes.back()->at(path_[trail.nodes.size() - 1]));
+    }
+    trail.nodes.back()->member = true;
   }
 
   void descend(std::string element, const Shape* shape, const Value* before, const Value* after) {
     path_.push_back(std::move(element));
     walk(shape, before, after);
+    leave();
+  }
+
+  void leave() {
     path_.pop_back();
+    for (Trail* trail : {&added_, &modified_, &removed_}) {
+      if (trail->nodes.size() > path_.size() + 1) trail->nodes.resize(path_.size() + 1);
+    }
   }
 
   // `in_before`, `in_after`: is there a struct at all that Go could write a field of?
@@ -147,7 +162,7 @@ class Comparer {
         const Value before_all = l != nullptr ? Value(*l) : kNull;
         path_.push_back(element);
         note(l != nullptr ? &before_all : nullptr, r != nullptr ? &kNull : nullptr, true);
-        path_.pop_back();
+        leave();
       }
     };
     for (const auto& [element, l] : left) {
@@ -159,7 +174,7 @@ class Comparer {
     }
   }
 
-  Comparison& out_;
+  Trail added_, modified_, removed_;
   bool go_;
   std::vector<std::string> path_;
 };

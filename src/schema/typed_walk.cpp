@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "base/quantity.h"
 #include "base/time.h"
+#include "schema/sharing.h"
 #include "value/json.h"
 
 namespace keelway::schema {
@@ -178,6 +179,11 @@ Value go_zero(const Shape& shape) {
   }
 }
 
+std::optional<Value> unless_equal(const Value& v, std::string text) {
+  if (v.is_string() && v.as_string() == text) return std::nullopt;
+  return Value(std::move(text));
+}
+
 // Appends to a path while it lives.
 class Appended {
  public:
@@ -232,84 +238,108 @@ void TypedWalk::mismatch(const Shape& shape, const Value& v) {
                          go_type_, go_path_, go_type(shape)));
 }
 
-void TypedWalk::object(const Struct& type, Value& v) {
+void TypedWalk::object(const Struct& type, Value& v, const Value* known) {
   Shape shape;
   shape.type = FieldType::object;
   shape.object = &type;
-  walk(shape, v);
+  if (Changed changed = walk(shape, v, known)) v = std::move(*changed);
 }
 
-void TypedWalk::walk(const Shape& shape, Value& v) {
+TypedWalk::Changed TypedWalk::walk(const Shape& shape, const Value& v, const Value* known) {
+  if (known != nullptr && is_same(v, *known)) return std::nullopt;
   switch (shape.type) {
     case FieldType::object:
-      if (!v.is_object()) return mismatch(shape, v);
-      return members_of(*shape.object, v);
+      if (v.is_object()) return members_of(*shape.object, v, known);
+      mismatch(shape, v);
+      return std::nullopt;
     case FieldType::array:
-      return array(shape, v);
+      return array(shape, v, known);
     case FieldType::map:
-      return map(shape, v);
+      return map(shape, v, known);
     case FieldType::any:
-      return;
+      return std::nullopt;
     default:
       return scalar(shape, v);
   }
 }
 
-void TypedWalk::members_of(const Struct& type, Value& v) {
+TypedWalk::Changed TypedWalk::members_of(const Struct& type, const Value& v, const Value* known) {
   const std::string_view outer_type = go_type_;
-  // In place: most documents lose nothing, and the long texts in them are not moved.
-  value::Members& members = v.mutable_members();
-  std::size_t kept = 0;
+  const value::Members& members = v.members();
+  std::optional<value::Members> changed;
   for (std::size_t i = 0; i < members.size(); ++i) {
-    value::Member& member = members[i];
+    const value::Member& member = members[i];
     const Field* field = type.find(member.first);
     const Appended in_path(path_, member.first, true);
-    if (field == nullptr) {
-      if (unknown_ != nullptr && unknown_->size() < kUnknownMax) unknown_->push_back(path_);
-      continue;
+    if (field == nullptr && unknown_ != nullptr && unknown_->size() < kUnknownMax) {
+      unknown_->push_back(path_);
     }
-    if (member.second.is_null() && !field->shape.nullable && field->shape.type != FieldType::any) {
-      continue;
+    bool keep = field != nullptr && (!member.second.is_null() || field->shape.nullable ||
+                                     field->shape.type == FieldType::any);
+    Changed now;
+    if (keep) {
+      const Appended in_go_path(go_path_, member.first, true);
+      go_type_ = short_name(type.name);
+      now = walk(field->shape, member.second, known_member(known, member.first));
+      keep = field->proto.always || field->proto.number == 0 || field->proto.pointer ||
+             !is_go_zero(field->shape, now ? *now : member.second);
     }
-    const Appended in_go_path(go_path_, member.first, true);
-    go_type_ = short_name(type.name);
-    walk(field->shape, member.second);
-    const bool omit = !field->proto.always && field->proto.number != 0 && !field->proto.pointer &&
-                      is_go_zero(field->shape, member.second);
-    if (omit) continue;
-    if (kept != i) members[kept] = std::move(member);
-    ++kept;
+    if (keep && !now && !changed) continue;
+    if (!changed)
+      changed.emplace(members.begin(), members.begin() + static_cast<std::ptrdiff_t>(i));
+    if (keep) changed->emplace_back(member.first, now ? std::move(*now) : member.second);
   }
   go_type_ = outer_type;
-  members.resize(kept);
+  if (!changed) return std::nullopt;
+  return Value::object_of(std::move(*changed));
 }
 
-void TypedWalk::array(const Shape& shape, Value& v) {
-  if (!v.is_array()) return mismatch(shape, v);
-  if (shape.element == nullptr) return;
-  std::size_t index = 0;
-  for (Value& item : v.mutable_items()) {
-    const Appended in_path(path_, fmt::format("[{}]", index++), false);
+TypedWalk::Changed TypedWalk::array(const Shape& shape, const Value& v, const Value* known) {
+  if (!v.is_array()) {
+    mismatch(shape, v);
+    return std::nullopt;
+  }
+  if (shape.element == nullptr) return std::nullopt;
+  std::optional<value::Array> changed;
+  for (std::size_t i = 0; i < v.items().size(); ++i) {
+    const Value& item = v.items()[i];
+    const Appended in_path(path_, fmt::format("[{}]", i), false);
+    Changed now;
     if (item.is_null() && !shape.element->nullable)
-      item = go_zero(*shape.element);
+      now = go_zero(*shape.element);
     else
-      walk(*shape.element, item);
+      now = walk(*shape.element, item, known_item(known, i));
+    if (!now) continue;
+    if (!changed) changed.emplace(v.items());
+    (*changed)[i] = std::move(*now);
   }
+  if (!changed) return std::nullopt;
+  return Value(std::move(*changed));
 }
 
-void TypedWalk::map(const Shape& shape, Value& v) {
-  if (!v.is_object()) return mismatch(shape, v);
-  if (shape.element == nullptr) return;
-  for (value::Member& member : v.mutable_members()) {
+TypedWalk::Changed TypedWalk::map(const Shape& shape, const Value& v, const Value* known) {
+  if (!v.is_object()) {
+    mismatch(shape, v);
+    return std::nullopt;
+  }
+  if (shape.element == nullptr) return std::nullopt;
+  Changed changed;
+  for (std::size_t i = 0; i < v.members().size(); ++i) {
+    const value::Member& member = v.members()[i];
     const Appended in_path(path_, member.first, true);
+    Changed now;
     if (member.second.is_null())
-      member.second = go_zero(*shape.element);
+      now = go_zero(*shape.element);
     else
-      walk(*shape.element, member.second);
+      now = walk(*shape.element, member.second, known_member(known, member.first));
+    if (!now) continue;
+    if (!changed) changed = v;
+    changed->mutable_members()[i].second = std::move(*now);
   }
+  return changed;
 }
 
-void TypedWalk::integer(const Shape& shape, Value& v) {
+void TypedWalk::integer(const Shape& shape, const Value& v) {
   const std::int64_t number = v.as_int();
   if (!v.is_int()) return mismatch(shape, v);
   if (shape.format_int32 && (number > std::numeric_limits<std::int32_t>::max() ||
@@ -318,58 +348,65 @@ void TypedWalk::integer(const Shape& shape, Value& v) {
   }
 }
 
-void TypedWalk::scalar(const Shape& shape, Value& v) {
+TypedWalk::Changed TypedWalk::scalar(const Shape& shape, const Value& v) {
   switch (shape.type) {
     case FieldType::string:
       if (!v.is_string()) mismatch(shape, v);
-      return;
+      return std::nullopt;
     case FieldType::boolean:
       if (v.type() != Type::boolean) mismatch(shape, v);
-      return;
+      return std::nullopt;
     case FieldType::integer:
-      return integer(shape, v);
+      integer(shape, v);
+      return std::nullopt;
     case FieldType::number:
       if (!v.is_number()) mismatch(shape, v);
-      return;
+      return std::nullopt;
     case FieldType::int_or_string: {
-      if (v.is_string()) return;
+      if (v.is_string()) return std::nullopt;
       constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
-      if (v.is_int() && v.as_int() <= most && v.as_int() >= -most - 1) return;
-      return fail(fmt::format("json: cannot unmarshal {} into Go value of type int32",
-                              v.is_number() ? "number " + number_literal(v) : json_kind(v)));
+      if (v.is_int() && v.as_int() <= most && v.as_int() >= -most - 1) return std::nullopt;
+      fail(fmt::format("json: cannot unmarshal {} into Go value of type int32",
+                       v.is_number() ? "number " + number_literal(v) : json_kind(v)));
+      return std::nullopt;
     }
     case FieldType::quantity: {
       auto text = base::canonical_quantity(v.is_string() ? v.as_string() : value::to_json(v));
-      if (!text) return fail(text.error().message);
-      v = Value(std::move(*text));
-      return;
+      if (text) return unless_equal(v, std::move(*text));
+      fail(text.error().message);
+      return std::nullopt;
     }
     default:
       return text_leaf(shape, v);
   }
 }
 
-void TypedWalk::text_leaf(const Shape& shape, Value& v) {
+TypedWalk::Changed TypedWalk::text_leaf(const Shape& shape, const Value& v) {
   if (!v.is_string()) {
-    if (shape.type == FieldType::bytes) return mismatch(shape, v);
-    return fail(
-        fmt::format("json: cannot unmarshal {} into Go value of type string", json_kind(v)));
+    if (shape.type == FieldType::bytes)
+      mismatch(shape, v);
+    else
+      fail(fmt::format("json: cannot unmarshal {} into Go value of type string", json_kind(v)));
+    return std::nullopt;
   }
   const std::string& text = v.as_string();
   if (shape.type == FieldType::bytes) {
     const auto bytes = base::base64_decode(without_line_breaks(text));
-    if (!bytes) return fail(base64_error(text));
-    v = Value(base::base64_encode(*bytes));
+    if (bytes) return unless_equal(v, base::base64_encode(*bytes));
+    fail(base64_error(text));
   } else if (shape.type == FieldType::duration) {
     const auto length = base::parse_duration(text);
-    if (!length) return fail(fmt::format("time: invalid duration \"{}\"", text));
-    v = Value(base::format_duration(*length));
+    if (length) return unless_equal(v, base::format_duration(*length));
+    fail(fmt::format("time: invalid duration \"{}\"", text));
   } else {
     const bool micro = shape.type == FieldType::micro_time;
     const auto at = base::parse_rfc3339(text);
-    if (!at || (micro && !has_six_digits(text))) return fail(time_error(text, micro));
-    v = Value(micro ? base::format_rfc3339_micro(*at) : base::format_rfc3339(*at));
+    if (at && (!micro || has_six_digits(text))) {
+      return unless_equal(v, micro ? base::format_rfc3339_micro(*at) : base::format_rfc3339(*at));
+    }
+    fail(time_error(text, micro));
   }
+  return std::nullopt;
 }
 
 }  // namespace keelway::schema

@@ -19,19 +19,23 @@ class TypedWalk {
   explicit TypedWalk(std::vector<std::string>* unknown, std::string path = "")
       : unknown_(unknown), path_(path), go_path_(std::move(path)) {}
 
-  // Changes `v` to what Go would keep of it.
-  void object(const Struct& type, value::Value& v);
+  // Changes `v` to what Go would keep of it. Parts that it shares with `known`, which went through
+  // here, are left alone.
+  void object(const Struct& type, value::Value& v, const value::Value* known = nullptr);
   // The first mistake in Go's words ("json: cannot unmarshal ..."), if any.
   const std::optional<std::string>& error() const { return error_; }
 
  private:
-  void walk(const Shape& shape, value::Value& v);
-  void members_of(const Struct& type, value::Value& v);
-  void array(const Shape& shape, value::Value& v);
-  void map(const Shape& shape, value::Value& v);
-  void scalar(const Shape& shape, value::Value& v);
-  void integer(const Shape& shape, value::Value& v);
-  void text_leaf(const Shape& shape, value::Value& v);
+  // What `v` becomes; nothing where it stays as it is, which is what mostly happens and copies
+  // nothing of a document that others share.
+  using Changed = std::optional<value::Value>;
+  Changed walk(const Shape& shape, const value::Value& v, const value::Value* known);
+  Changed members_of(const Struct& type, const value::Value& v, const value::Value* known);
+  Changed array(const Shape& shape, const value::Value& v, const value::Value* known);
+  Changed map(const Shape& shape, const value::Value& v, const value::Value* known);
+  Changed scalar(const Shape& shape, const value::Value& v);
+  Changed text_leaf(const Shape& shape, const value::Value& v);
+  void integer(const Shape& shape, const value::Value& v);
   void mismatch(const Shape& shape, const value::Value& v);
   void fail(std::string message);
 

@@ -8,6 +8,7 @@
 
 #include "schema/formats.h"
 #include "schema/json_schema.h"
+#include "schema/sharing.h"
 #include "value/json.h"
 #include "value/path.h"
 
@@ -54,8 +55,11 @@ class TableCheck {
   TableCheck(bool complete, FieldErrors& errors) : complete_(complete), errors_(errors) {}
 
   void members_of(const Struct& type, const Value& v, const Value* old, const Path& path) {
+    auto next = v.members().begin();  // fields and members are both in order of their names
+    const auto end = v.members().end();
     for (const Field& field : type.fields) {
-      const Value* present = v.find(field.name);
+      while (next != end && next->first < field.name) ++next;
+      const Value* present = next != end && next->first == field.name ? &next->second : nullptr;
       const bool is_metadata = path.is_root() && field.name == "metadata";
       if (is_metadata) continue;
       const Path at = path.member(field.name);
@@ -63,8 +67,9 @@ class TableCheck {
         errors_.push_back(required(at.text()));
         continue;
       }
-      const Value* before = old != nullptr ? old->find(field.name) : nullptr;
       const bool immutable = field.shape.rules != nullptr && field.shape.rules->immutable;
+      if (present == nullptr && !immutable) continue;
+      const Value* before = known_member(old, field.name);
       if (immutable && old != nullptr) {
         validate_immutable(present ? *present : Value(), before ? *before : Value(), at.text(),
                            errors_);
@@ -76,7 +81,9 @@ class TableCheck {
   }
 
  private:
+  // What a write does not touch was judged when it was written.
   void walk(const Shape& shape, const Value& v, const Value* old, const Path& path) {
+    if (old != nullptr && is_same(v, *old)) return;
     if (shape.rules != nullptr) rules(*shape.rules, v, path);
     if (shape.type == FieldType::object && shape.object != nullptr) {
       members_of(*shape.object, v, old, path);

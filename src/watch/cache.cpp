@@ -16,7 +16,7 @@ constexpr base::Duration retry_max = std::chrono::seconds(10);
 // A parsed document lives one to two periods after it was last asked for. A tree weighs several
 // times its JSON.
 constexpr base::Duration sweep_period = std::chrono::milliseconds(250);
-constexpr std::size_t parsed_bytes_max = 2u << 20;
+constexpr std::size_t parsed_bytes_max = 8u << 20;
 
 struct Waiter {
   std::move_only_function<void(bool)> done;
@@ -52,6 +52,9 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
   void wait_fresh(base::Duration timeout,
                   std::move_only_function<void(base::Result<Revision>)> done);
 
+  void expect(store::Bytes bytes, value::Value document) {
+    if (parsed_) parsed_->expect(std::move(bytes), std::move(document));
+  }
   bool ready() const { return ready_; }
   const Window& window() const { return window_; }
   const Unreadable& unreadable() const { return unreadable_; }
@@ -440,6 +443,9 @@ Revision Cache::oldest_revision() const {
 }
 ObjectPtr Cache::get(std::string_view key) const {
   return impl_->window().get(key);
+}
+void Cache::expect(store::Bytes bytes, value::Value document) {
+  impl_->expect(std::move(bytes), std::move(document));
 }
 Revision Cache::unreadable(std::string_view key) const {
   return impl_->unreadable().revision_of(key);

@@ -108,6 +108,9 @@ class Cache {
   Revision oldest_revision() const;
 
   ObjectPtr get(std::string_view key) const;  // null where absent
+  // What a write that is on its way will leave, without resourceVersion: whoever reads it soon need
+  // not parse `bytes`. Of the write that is refused nothing remains.
+  void expect(store::Bytes bytes, value::Value document);
   // Of the write that left a value which does not open under the key; 0: there is none. Such a key
   // has no object here, or the last one that could be read.
   Revision unreadable(std::string_view key) const;

@@ -4,6 +4,7 @@
 #include "apiserver/verbs/shape.h"
 #include "schema/defaults.h"
 #include "schema/managed_fields.h"
+#include "schema/sharing.h"
 #include "schema/validate.h"
 #include "watch/keys.h"
 
@@ -73,6 +74,16 @@ void tell(Core& core, const Fence* fence, Committed committed, CommitCallback& d
     return done(std::unexpected(fenced_off()));
   }
   done(std::move(committed));
+}
+
+// What admission changes is defaulted again.
+Answer<void> admit_update(Core& core, const Operation& op, const UpdateSubject& subject,
+                          Value& object) {
+  const Value offered = object;
+  auto admitted =
+      admit(core, op, admission::Operation::update, subject.subresource, object, &subject.old);
+  if (admitted && !schema::is_same(object, offered)) schema::apply_defaults(*op.kind, object);
+  return admitted;
 }
 
 // Ends an update: bytes or removal.
@@ -146,6 +157,11 @@ void commit(Core& core, FencePtr fence, store::Transaction transaction,
       });
 }
 
+void expect_written(Core& core, const Operation& op, const store::Bytes& bytes,
+                    const Value& object) {
+  if (bytes && op.document && served_as_stored(*op.kind)) core.cache.expect(bytes, object);
+}
+
 ObjectPtr written_object(Core& core, const std::string& key, const store::Bytes& bytes,
                          Revision revision) {
   ObjectPtr object = core.cache.get(key);
@@ -209,7 +225,7 @@ Answer<Prepared> prepare_update(Core& core, Operation& op, UpdateSubject subject
   const schema::Kind& kind = *op.kind;
   Prepared prepared;
   Value object = std::move(subject.next);
-  schema::apply_defaults(kind, object);
+  schema::apply_defaults(kind, object, &subject.old);
   carry_metadata(object, subject.old);
   object = isolate(kind, subject.subresource, std::move(object), subject.old);
   if (kind.hooks != nullptr && kind.hooks->prepare != nullptr && subject.subresource.empty()) {
@@ -219,12 +235,9 @@ Answer<Prepared> prepare_update(Core& core, Operation& op, UpdateSubject subject
     object = schema::track_update(kind, &subject.old, std::move(object),
                                   manager_context(core, op, subject.subresource));
   }
-  if (auto ok =
-          admit(core, op, admission::Operation::update, subject.subresource, object, &subject.old);
-      !ok) {
+  if (auto ok = admit_update(core, op, subject, object); !ok) {
     return std::unexpected(std::move(ok.error()));
   }
-  schema::apply_defaults(kind, object);
   if (auto ok = strategy_write(core, op, object, &subject.old, prepared.transaction); !ok) {
     return std::unexpected(std::move(ok.error()));
   }

@@ -25,6 +25,11 @@ void commit(Core& core, FencePtr fence, store::Transaction transaction,
 ObjectPtr written_object(Core& core, const std::string& key, const store::Bytes& bytes,
                          Revision revision);
 
+// A write of a caller in process is about to be committed: it and others in process read what it
+// leaves at once.
+void expect_written(Core& core, const Operation& op, const store::Bytes& bytes,
+                    const Value& object);
+
 // Names the API server itself in the store's words.
 schema::Status status_of(const base::Error& error);
 

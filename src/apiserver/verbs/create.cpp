@@ -116,6 +116,7 @@ void attempt(Core& core, const CreationPtr& creation, Value body) {
     creation->done(std::move(answer));
     return;
   }
+  expect_written(core, op, prepared->bytes, prepared->object);
   store::Transaction transaction = std::move(prepared->transaction);
   Attempt made{std::move(prepared->key), prepared->object.at("metadata", "name").as_string(),
                std::move(prepared->bytes)};

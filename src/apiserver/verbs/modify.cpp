@@ -75,6 +75,7 @@ void modify(Core& core, ModificationPtr m) {
     answer.content = std::move(prepared->object);
     return m->done(std::move(answer));
   }
+  expect_written(core, op, prepared->bytes, prepared->object);
   store::Transaction transaction = std::move(prepared->transaction);
   commit(core, op.fence, std::move(transaction),
          [&core, m, current, prepared = std::move(*prepared)](Answer<Committed> c) mutable {

@@ -118,7 +118,8 @@ void patch(Core& core, OperationPtr op, OutcomeCallback done) {
     auto patched = patched_document(*op->kind, type, old, body);
     if (!patched) return patched;
     std::vector<std::string> warnings;
-    auto decoded = schema::decode_value(*op->kind, std::move(*patched), op->validation(), warnings);
+    auto decoded =
+        schema::decode_value(*op->kind, std::move(*patched), op->validation(), warnings, &old);
     if (!decoded) return decoded;
     op->warnings = std::move(warnings);
     if (auto ok = settle_names(*op, *decoded); !ok) {

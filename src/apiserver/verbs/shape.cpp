@@ -14,19 +14,35 @@ bool counts_in_generation(const schema::Kind& kind, const std::string& member) {
   return member != "status" || (kind.custom && !kind.has_status);
 }
 
-Value generation_part(const schema::Kind& kind, const Value& object) {
-  Value part = Value::object();
-  for (const auto& [key, v] : object.members()) {
-    if (counts_in_generation(kind, key)) part.set(key, v);
+// Whether two objects have equal members, but for those that `counts` does not count.
+template <class Counts, class Equal>
+bool equal_members(const Value& a, const Value& b, Counts counts, Equal equal) {
+  auto left = a.members().begin(), right = b.members().begin();
+  const auto left_end = a.members().end(), right_end = b.members().end();
+  while (true) {
+    while (left != left_end && !counts(left->first)) ++left;
+    while (right != right_end && !counts(right->first)) ++right;
+    if (left == left_end || right == right_end) return left == left_end && right == right_end;
+    if (left->first != right->first || !equal(left->first, left->second, right->second)) {
+      return false;
+    }
+    ++left, ++right;
   }
-  return part;
+}
+
+bool same_but_revision(const Value& metadata, const Value& other) {
+  return equal_members(
+      metadata, other, [](const std::string& key) { return key != "resourceVersion"; },
+      [](const std::string&, const Value& a, const Value& b) { return a == b; });
 }
 
 void keep_member(Value& object, const Value& old, std::string_view member) {
-  if (const Value* before = old.find(member))
-    object.set(member, *before);
-  else
+  const Value* before = old.find(member);
+  if (before == nullptr) {
     object.erase(member);
+  } else if (const Value* now = object.find(member); now == nullptr || !(*now == *before)) {
+    object.set(member, *before);
+  }
 }
 
 std::string_view bodies_accepted(const schema::Kind& kind) {
@@ -213,15 +229,19 @@ void count_generation(const schema::Kind& kind, Value& object, const Value& old)
   if (!kind.has_generation) return;
   std::int64_t generation = old.at("metadata", "generation").as_int(0);
   if (generation == 0) generation = 1;
-  if (!(generation_part(kind, object) == generation_part(kind, old))) ++generation;
+  const bool same = equal_members(
+      object, old, [&kind](const std::string& key) { return counts_in_generation(kind, key); },
+      [](const std::string&, const Value& a, const Value& b) { return a == b; });
+  if (!same) ++generation;
   object.mutate("metadata").set("generation", generation);
 }
 
 bool same_object(const Value& a, const Value& b) {
-  Value left = a, right = b;
-  left.mutate("metadata").erase("resourceVersion");
-  right.mutate("metadata").erase("resourceVersion");
-  return left == right;
+  return equal_members(
+      a, b, [](const std::string&) { return true; },
+      [](const std::string& key, const Value& left, const Value& right) {
+        return key == "metadata" ? same_but_revision(left, right) : left == right;
+      });
 }
 
 std::string stored_bytes(Value object) {

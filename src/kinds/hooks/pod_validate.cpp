@@ -263,6 +263,7 @@ void check_additions(const Value& now, const Value& before, FieldErrors& errors)
 }
 
 void check_update(const Value& now, const Value& before, FieldErrors& errors) {
+  if (now == before) return;
   for (const char* list : {"containers", "initContainers"}) {
     if (now[list].size() != before[list].size()) {
       errors.push_back(forbidden_field(fmt::format("spec.{}", list),
