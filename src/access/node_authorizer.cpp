@@ -277,7 +277,7 @@ class Judgement {
   Decision own_pod() const {
     const schema::ObjectPtr pod = view_.get(resources::pods, what_.name_space, what_.name);
     if (!pod) return allow();
-    return pod->value().at("spec", "nodeName").as_string() == node_ ? allow() : unrelated();
+    return pod->field("spec.nodeName") == node_ ? allow() : unrelated();
   }
 
   Decision lease() const {

@@ -55,6 +55,13 @@ void LocalView::index(const Table& table, const ObjectPtr& slot, bool add) {
   if (!node.empty()) change(pods_on_, node, &slot, add);
 }
 
+// Whether the indexes say the same of both.
+bool LocalView::indexed_alike(const Table& table, const Object& a, const Object& b) {
+  if (!(a.owners() == b.owners())) return false;
+  if (table.resource.resource != "pods" || !table.resource.group.empty()) return true;
+  return a.field("spec.nodeName") == b.field("spec.nodeName");
+}
+
 void LocalView::apply(const ChangeBatch& batch) {
   for (const Change& change : batch.changes) {
     const ObjectPtr& named = change.object ? change.object : change.previous;
@@ -65,11 +72,15 @@ void LocalView::apply(const ChangeBatch& batch) {
       if (change.object) index(table, *table.objects.insert(change.object).first, true);
       continue;
     }
-    index(table, *found, false);
+    // Most changes, of status, leave the indexes as they are.
+    const bool alike = change.object && indexed_alike(table, **found, *change.object);
+    if (!alike) index(table, *found, false);
+    const auto next = std::next(found);
     auto slot = table.objects.extract(found);
     if (!change.object) continue;
     slot.value() = change.object;
-    index(table, *table.objects.insert(std::move(slot)).position, true);
+    const auto placed = table.objects.insert(next, std::move(slot));
+    if (!alike) index(table, *placed, true);
   }
   if (batch.revision > revision_) revision_ = batch.revision;
   if (batch.synced) synced_ = true;

@@ -85,6 +85,7 @@ class LocalView final : public View {
   using ByText = std::unordered_map<std::string, Set, Hash, std::equal_to<>>;
   using Slots = std::set<const ObjectPtr*, ByName>;
   void index(const Table& table, const ObjectPtr& slot, bool add);
+  static bool indexed_alike(const Table& table, const Object& a, const Object& b);
   Table& table_for(const Resource& r);
   const Table* table_of(const Resource& r) const;
 

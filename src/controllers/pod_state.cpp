@@ -41,8 +41,10 @@ PodState read_pod_state(client::ObjectPtr object) {
   return state;
 }
 
-const PodState& PodStates::read(const client::ObjectPtr& object) {
-  PodState& state = states_[std::string(object->uid())];
+PodState& PodStates::read(const client::ObjectPtr& object) {
+  auto found = states_.find(object->uid());
+  if (found == states_.end()) found = states_.try_emplace(std::string(object->uid())).first;
+  PodState& state = found->second;
   if (!state.object || state.object->revision() != object->revision()) {
     state = read_pod_state(object);
   }

@@ -18,6 +18,10 @@ struct PodState {
   base::WallTime ready_since, created;
   std::int64_t deletion_cost = 0;  // annotation controller.kubernetes.io/pod-deletion-cost
   std::int64_t restarts = 0;
+  // What its controller's selector and template say of its labels, at that generation of the
+  // controller; kept by whoever asks.
+  std::int64_t judged_at = -1;
+  bool selected = false, labelled = false;
 
   // Ready for at least `min_ready_seconds`. Where not yet: how long that takes, in *left.
   bool available(std::int64_t min_ready_seconds, base::WallTime now,
@@ -29,12 +33,24 @@ PodState read_pod_state(client::ObjectPtr object);
 // read_pod_state says.
 class PodStates {
  public:
-  const PodState& read(const client::ObjectPtr& object);  // valid until the next call
+  PodState& read(const client::ObjectPtr& object);  // stays in place until it is forgotten
+  PodState find(std::string_view uid) const {       // without an object where it was never read
+    const auto found = states_.find(uid);
+    return found != states_.end() ? found->second : PodState();
+  }
   // A pod that is gone must be forgotten.
-  void forget(const client::Object& object) { states_.erase(std::string(object.uid())); }
+  void forget(const client::Object& object) {
+    if (const auto found = states_.find(object.uid()); found != states_.end()) states_.erase(found);
+  }
 
  private:
-  std::unordered_map<std::string, PodState> states_;  // by uid
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+  std::unordered_map<std::string, PodState, Hash, std::equal_to<>> states_;  // by uid
 };
 
 // "25%" of `total`, or the number itself; never below 0.

@@ -70,14 +70,15 @@ class ClaimLoop final : public reconcile::KeyedLoop {
       add_claim_of(*object, keys);
       if (change.object && is_orphan(*object)) keys.push_back(orphan_key(object->name()));
     } else if (change.resource == resources::pods) {
-      const std::string node = object->value().at("spec", "nodeName").as_string();
+      const std::string node = object->field("spec.nodeName");
       const bool moved = !change.object || !change.previous ||
-                         change.previous->value().at("spec", "nodeName").as_string() != node ||
+                         change.previous->field("spec.nodeName") != node ||
                          change.previous->deleting() != change.object->deleting();
       if (node.empty() || !moved) return;
-      if (const ObjectPtr on = view.get(resources::nodes, "", node)) {
-        add_claim_of(*on, keys);
-      }
+      const ObjectPtr on = view.get(resources::nodes, "", node);
+      // Pods that come matter to pools alone.
+      const bool comes = change.object && !change.object->deleting();
+      if (on && !(comes && on->label(pool_label).empty())) add_claim_of(*on, keys);
     }
   }
 
@@ -128,7 +129,7 @@ class ClaimLoop final : public reconcile::KeyedLoop {
   }
 
   bool is_orphan(const client::Object& node) const {
-    const std::string provider = node.value().at("spec", "providerID").as_string();
+    const std::string provider = node.field("spec.providerID");
     return !provider.empty() && !node.label(pool_label).empty() && !claims_.contains(provider);
   }
 
@@ -160,7 +161,7 @@ class ClaimLoop final : public reconcile::KeyedLoop {
   }
 
   void add_claim_of(const client::Object& node, std::vector<Key>& keys) const {
-    const auto found = claims_.find(node.value().at("spec", "providerID").as_string());
+    const auto found = claims_.find(node.field("spec.providerID"));
     if (found != claims_.end()) keys.push_back({"", found->second, ""});
   }
 
@@ -168,7 +169,7 @@ class ClaimLoop final : public reconcile::KeyedLoop {
     const std::string& name = claim.at("status", "nodeName").as_string();
     if (name.empty()) return nullptr;
     const ObjectPtr node = view.get(resources::nodes, "", name);
-    if (!node || node->value().at("spec", "providerID") != claim.at("status", "providerID")) {
+    if (!node || node->field("spec.providerID") != claim.at("status", "providerID").as_string()) {
       return nullptr;
     }
     return node;

@@ -108,31 +108,59 @@ void PodCache::sweep() {
   }
 }
 
+const ClaimState& ClaimCache::read(const client::ObjectPtr& claim, const client::ObjectPtr& node,
+                                   const cloud::Catalogue& catalogue) {
+  const auto place = by_uid_.find(claim->uid());
+  Entry& entry = place != by_uid_.end() ? place->second : by_uid_[claim->uid()];
+  entry.used = true;
+  const client::Revision of_node = node ? node->revision() : 0;
+  if (entry.claim == claim->revision() && entry.node == of_node) return entry.state;
+  const Value document = claim->value();
+  entry.claim = claim->revision();
+  entry.node = of_node;
+  entry.state = read_claim(document, catalogue);
+  if (!node) return entry.state;
+  entry.state.node_name = node->name();
+  entry.state.node = placement::read_node(node->value());
+  // Once it is up, such a taint means that the node is ill.
+  if (!entry.state.initialized) {
+    drop_ephemeral(entry.state.node.taints, document.at("spec", "startupTaints"));
+  }
+  return entry.state;
+}
+
+void ClaimCache::sweep() {
+  for (auto it = by_uid_.begin(); it != by_uid_.end();) {
+    if (std::exchange(it->second.used, false))
+      ++it;
+    else
+      it = by_uid_.erase(it);
+  }
+}
+
 std::map<std::string, ClaimState> read_claims(const client::View& view,
-                                              const cloud::Catalogue& catalogue, PodCache& pods) {
+                                              const cloud::Catalogue& catalogue, PodCache& pods,
+                                              ClaimCache& known) {
   std::map<std::string, client::ObjectPtr> nodes;
-  for (const client::ObjectPtr& node : view.list(resources::nodes)) {
-    nodes[node->value().at("spec", "providerID").as_string()] = node;
+  for (client::ObjectPtr& node : view.list(resources::nodes)) {
+    std::string provider = node->field("spec.providerID");
+    nodes[std::move(provider)] = std::move(node);
   }
   std::map<std::string, ClaimState> claims;
   for (const client::ObjectPtr& object : view.list(resources::node_claims)) {
-    const Value claim = object->value();
-    ClaimState state = read_claim(claim, catalogue);
-    const auto node = nodes.find(state.provider_id);
-    if (!state.provider_id.empty() && node != nodes.end()) {
-      state.node_name = node->second->name();
-      state.node = placement::read_node(node->second->value());
-      // Once it is up, such a taint means that the node is ill.
-      if (!state.initialized) {
-        drop_ephemeral(state.node.taints, claim.at("spec", "startupTaints"));
-      }
+    const std::string provider = object->field("status.providerID");
+    const auto node = provider.empty() ? nodes.end() : nodes.find(provider);
+    ClaimState state = known.read(object, node != nodes.end() ? node->second : nullptr, catalogue);
+    if (node != nodes.end()) {
       for (const client::ObjectPtr& pod : view.pods_on(state.node_name)) {
         auto info = pods.read(pod);
         if (!info->finished) state.node.add(std::move(info));
       }
     }
-    claims[state.name] = std::move(state);
+    std::string name = state.name;
+    claims[std::move(name)] = std::move(state);
   }
+  known.sweep();
   return claims;
 }
 

@@ -48,9 +48,27 @@ class PodCache {
   std::map<std::string, Entry> by_uid_;
 };
 
+// The same for claims and their nodes, without the pods.
+class ClaimCache {
+ public:
+  // `node`: null where there is none yet.
+  const ClaimState& read(const client::ObjectPtr& claim, const client::ObjectPtr& node,
+                         const cloud::Catalogue& catalogue);
+  void sweep();
+
+ private:
+  struct Entry {
+    client::Revision claim = 0, node = 0;
+    ClaimState state;
+    bool used = true;
+  };
+  std::map<std::string, Entry, std::less<>> by_uid_;
+};
+
 // By claim name.
 std::map<std::string, ClaimState> read_claims(const client::View& view,
-                                              const cloud::Catalogue& catalogue, PodCache& pods);
+                                              const cloud::Catalogue& catalogue, PodCache& pods,
+                                              ClaimCache& known);
 // From the body of a create that the view does not show yet.
 ClaimState read_assumed_claim(const value::Value& body, const cloud::Catalogue& catalogue);
 

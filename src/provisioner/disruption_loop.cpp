@@ -69,13 +69,13 @@ class Budgets {
 class Disruption {
  public:
   Disruption(const View& view, const cloud::Catalogue& catalogue, PodCache& pods,
-             base::WallTime now, reconcile::Seed seed)
+             ClaimCache& claims, base::WallTime now, reconcile::Seed seed)
       : view_(view),
         catalogue_(catalogue),
         now_(now),
         seed_(seed),
         budgets_(view),
-        claims_(read_claims(view, catalogue, pods)) {
+        claims_(read_claims(view, catalogue, pods, claims)) {
     for (const auto& object : view.list(resources::node_pools)) {
       NodePool pool = read_node_pool(*object);
       pools_[pool.name] = std::move(pool);
@@ -85,7 +85,7 @@ class Disruption {
       if (claim.deleting) ++going_[claim.pool];
     }
     for (const auto& pod : view.list(resources::pods)) {
-      if (pod->deleting() || !pod->value().at("spec", "nodeName").as_string().empty()) continue;
+      if (pod->deleting() || !pod->field("spec.nodeName").empty()) continue;
       auto info = pods.read(pod);
       if (info->gated || info->finished) continue;
       if (waits_for_room(pod->value())) {
@@ -372,14 +372,16 @@ class DisruptionLoop final : public reconcile::BatchLoop {
             reconcile::Seed seed) const override {
     // What was decided before must be seen before more is decided.
     if (!assumed.actions.empty()) return {{}, reconcile::After{window}};
-    Plan plan = Disruption(view, *catalogue_, pods_, now, seed).plan();
+    Plan plan = Disruption(view, *catalogue_, pods_, claims_, now, seed).plan();
     pods_.sweep();
     return plan;
   }
 
  private:
   const cloud::CataloguePtr catalogue_;
-  mutable PodCache pods_;  // by revision: the same view gives the same plan
+  // By revision: the same view gives the same plan.
+  mutable PodCache pods_;
+  mutable ClaimCache claims_;
 };
 
 }  // namespace

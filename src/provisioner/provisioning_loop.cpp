@@ -59,7 +59,7 @@ class ProvisioningLoop final : public reconcile::BatchLoop {
   void collect(const client::View& view, const Assumed& assumed, SolverInput& input) const {
     input.catalogue = catalogue_.get();
     input.pools = read_ready_pools(view);
-    auto claims = read_claims(view, *catalogue_, node_pods_);
+    auto claims = read_claims(view, *catalogue_, node_pods_, claims_);
     node_pods_.sweep();
     for (const Action* action : assumed.actions) {
       const auto* call = std::get_if<client::Call>(&action->what);
@@ -114,7 +114,9 @@ class ProvisioningLoop final : public reconcile::BatchLoop {
   }
 
   const cloud::CataloguePtr catalogue_;
-  mutable PodCache pods_, node_pods_;  // by revision: the same view gives the same plan
+  // By revision: the same view gives the same plan.
+  mutable PodCache pods_, node_pods_;
+  mutable ClaimCache claims_;
 };
 
 }  // namespace

@@ -18,11 +18,9 @@ std::string cut(std::string text) {
   return text;
 }
 
-}  // namespace
-
-Action event_action(const client::Resource& resource, const value::Value& object,
-                    std::string_view component, EventText text, base::WallTime now, Seed seed) {
-  const value::Value& metadata = object["metadata"];
+// `metadata`: of the object.
+Action event_about(const client::Resource& resource, const value::Value& metadata,
+                   std::string_view component, EventText text, base::WallTime now, Seed seed) {
   const std::string& name = metadata["name"].as_string();
   const std::string name_space(metadata["namespace"].string_or("default"));
   // Several events of one plan about one object must not share a name.
@@ -50,6 +48,23 @@ Action event_action(const client::Resource& resource, const value::Value& object
        {"reportingInstance", ""}});
   // Nothing depends on an event.
   return {client::create_call(client::resources::events, name_space, std::move(event)), {"*"}, ""};
+}
+
+}  // namespace
+
+Action event_action(const client::Resource& resource, const value::Value& object,
+                    std::string_view component, EventText text, base::WallTime now, Seed seed) {
+  return event_about(resource, object["metadata"], component, std::move(text), now, seed);
+}
+
+Action event_action(const client::Resource& resource, const client::Object& object,
+                    std::string_view component, EventText text, base::WallTime now, Seed seed) {
+  value::Value metadata =
+      value::Value::object({{"name", object.name()},
+                            {"uid", object.uid()},
+                            {"resourceVersion", std::to_string(object.revision())}});
+  if (!object.name_space().empty()) metadata.set("namespace", object.name_space());
+  return event_about(resource, metadata, component, std::move(text), now, seed);
 }
 
 }  // namespace keelway::reconcile

@@ -22,5 +22,8 @@ struct EventText {
 // a failure of any kind is harmless and tolerated.
 Action event_action(const client::Resource& resource, const value::Value& object,
                     std::string_view component, EventText text, base::WallTime now, Seed seed);
+// The same, of an object that need not be parsed for it.
+Action event_action(const client::Resource& resource, const client::Object& object,
+                    std::string_view component, EventText text, base::WallTime now, Seed seed);
 
 }  // namespace keelway::reconcile

@@ -1,5 +1,6 @@
 #include "scheduler/ledger.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "client/resources.h"
@@ -13,6 +14,8 @@ using placement::PodInfo;
 // Counts for rules between pods that nobody asks for any more are dropped by opening the books
 // anew once there are so many.
 constexpr std::size_t rules_max = 512;
+// Pods that changed; more are not looked through to find that nobody waits.
+constexpr std::size_t touched_max = 100;
 
 void describe_fit(PodDigest& digest) {
   const PodInfo& pod = *digest.info;
@@ -43,6 +46,31 @@ PodDigest read(const client::ObjectPtr& object) {
     describe_fit(digest);
   }
   return digest;
+}
+
+// What becomes of a pod that runs is no concern of the books until it ends.
+bool changes_books(const client::Change& change) {
+  if (!change.object || !change.previous) return true;
+  const client::Object& pod = *change.object;
+  if (pod.uid() != change.previous->uid() || pod.deleting() != change.previous->deleting() ||
+      !(pod.owners() == change.previous->owners())) {
+    return true;
+  }
+  const value::Value now = pod.value(), before = change.previous->value();
+  const auto finished = [](const value::Value& document) {
+    const std::string& phase = document.at("status", "phase").as_string();
+    return phase == "Succeeded" || phase == "Failed";
+  };
+  return now.at("spec", "nodeName").as_string().empty() || !(now["spec"] == before["spec"]) ||
+         finished(now) != finished(before) || !(pod.labels() == change.previous->labels());
+}
+
+placement::NodeState without_pods(const placement::NodeState& node) {
+  placement::NodeState bare = node;
+  bare.used = {};
+  bare.pods.clear();
+  bare.host_ports.clear();
+  return bare;
 }
 
 // Heartbeats change nothing that matters here.
@@ -76,10 +104,21 @@ void Ledger::observe(const client::Change& change) {
   if (!open_) return;
   const client::ObjectPtr& object = change.object ? change.object : change.previous;
   if (change.resource == resources::pods) {
-    touched_.insert(key_of(object->name_space(), object->name()));
+    if (changes_books(change)) touched_.insert(key_of(object->name_space(), object->name()));
   } else if (change.resource == resources::nodes) {
     nodes_changed_ = nodes_changed_ || matters(change);
   }
+}
+
+bool Ledger::is_worth_updating(const client::View& view) const {
+  if (!open_ || !nodes_changed_ || !pending_.empty() || !assumed_.empty()) return true;
+  if (touched_.size() > touched_max) return true;
+  return std::any_of(touched_.begin(), touched_.end(), [&](const std::string& key) {
+    const std::size_t slash = key.find('/');
+    const auto object = view.get(resources::pods, std::string_view(key).substr(0, slash),
+                                 std::string_view(key).substr(slash + 1));
+    return object && object->field("spec.nodeName").empty();
+  });
 }
 
 void Ledger::update(const client::View& view, const Bindings& bound) {
@@ -122,10 +161,17 @@ void Ledger::open(const client::View& view) {
 
 void Ledger::open_nodes(const client::View& view) {
   std::vector<placement::NodeState> nodes;
-  index_.clear();
+  const auto index = std::exchange(index_, {});
+  const auto revisions = std::exchange(node_revisions_, {});
   for (const client::ObjectPtr& object : view.list(resources::nodes)) {
-    nodes.push_back(placement::read_node(object->value()));
+    const auto known = revisions.find(object->name());
+    if (known != revisions.end() && known->second == object->revision()) {
+      nodes.push_back(without_pods(topology_->nodes()[index.at(object->name())]));
+    } else {
+      nodes.push_back(placement::read_node(object->value()));
+    }
     index_.emplace(nodes.back().name, nodes.size() - 1);
+    node_revisions_.emplace(nodes.back().name, object->revision());
   }
   topology_ = std::make_unique<placement::Topology>(std::move(nodes));
 }

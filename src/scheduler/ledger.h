@@ -38,6 +38,9 @@ class Ledger {
 
   // A change that the view has taken; every one, in order.
   void observe(const client::Change& change);
+  // False: the books need not be brought up to the view, because nobody waits for a node or is on
+  // the way to one. Nodes that come and go by the hundred are then read once, later.
+  bool is_worth_updating(const client::View& view) const;
   // Brings the books up to the view. `bound`: issued bindings that the view does not show yet.
   void update(const client::View& view, const Bindings& bound);
   // A binding that the plan at hand issues.
@@ -67,6 +70,7 @@ class Ledger {
   bool is_ours(const placement::PodInfo& pod) const;
 
   const std::string scheduler_;
+  std::unordered_map<std::string, client::Revision> node_revisions_;  // that were read, by name
   bool open_ = false;
   bool nodes_changed_ = false;
   std::set<std::string> touched_;  // pods, by key

@@ -61,9 +61,11 @@ class Round {
     if (!topology_.nodes().empty()) start_ = base::Random(seed).below(topology_.nodes().size());
   }
 
+  bool is_full() const { return bindings_ >= options_.bindings_max; }
+
   // False: the plan is full, the pod waits for the next one.
   bool schedule(const PodDigest& pod, bool being_noticed) {
-    if (bindings_ >= options_.bindings_max) return false;
+    if (is_full()) return false;
     const std::string& alike =
         ledger_.labels_matter() ? pod.fit_class : pod.fit_class_without_labels;
     if (!alike.empty()) {
@@ -197,8 +199,8 @@ class Round {
   }
 
   void say(const PodDigest& pod, reconcile::EventText text) {
-    plan_.actions.push_back(reconcile::event_action(resources::pods, pod.object->value(),
-                                                    options_.name, std::move(text), now_, seed_));
+    plan_.actions.push_back(reconcile::event_action(resources::pods, *pod.object, options_.name,
+                                                    std::move(text), now_, seed_));
   }
 
   const Options& options_;
@@ -239,12 +241,17 @@ class SchedulerLoop final : public reconcile::BatchLoop {
   Plan plan(const View& view, const Assumed& assumed, base::WallTime now,
             reconcile::Seed seed) const override {
     const Overlay overlay = read_overlay(assumed);
+    if (overlay.bound.empty() && !ledger_.is_worth_updating(view)) return {};
     ledger_.update(view, overlay.bound);
     // Binding takes pods off the queue.
     const std::vector<const PodDigest*> queue(ledger_.pending().begin(), ledger_.pending().end());
     Round round(options_, ledger_, now, seed);
     bool all = true;
     for (const PodDigest* pod : queue) {
+      if (round.is_full()) {
+        all = false;
+        break;
+      }
       const std::string key = Ledger::key_of(pod->info->name_space, pod->info->name);
       all = round.schedule(*pod, overlay.noticed.contains(key)) && all;
     }

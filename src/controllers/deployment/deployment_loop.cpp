@@ -28,8 +28,8 @@ constexpr std::string_view kRollbackTo = "deprecated.deployment.rollback.to";
 constexpr std::string_view kHash = "pod-template-hash";
 constexpr std::size_t kHistoryBytesMax = 2000;
 // A deployment with many replicas sees the changes of its sets together.
-constexpr base::Duration kRestPerReplica = std::chrono::microseconds(200);
-constexpr base::Duration kRestMax = std::chrono::milliseconds(100);
+constexpr base::Duration kRestPerReplica = std::chrono::microseconds(500);
+constexpr base::Duration kRestMax = std::chrono::milliseconds(200);
 
 bool is_own_annotation(std::string_view key) {
   return key == kRevision || key == kHistory || key == kDesired || key == kMax ||

@@ -23,38 +23,56 @@ using reconcile::Plan;
 constexpr std::int64_t kBurst = 500;  // pods made or removed in one round
 // A set with many pods sees their changes together: this much rest a pod, and no more than the
 // most.
-constexpr base::Duration kRestPerPod = std::chrono::microseconds(200);
-constexpr base::Duration kRestMax = std::chrono::milliseconds(100);
+constexpr base::Duration kRestPerPod = std::chrono::microseconds(500);
+constexpr base::Duration kRestMax = std::chrono::milliseconds(200);
 constexpr std::size_t kGeneratedPrefixMax = 58;  // a pod's name has at most 63 characters
 
 struct Family {
-  std::vector<PodState> pods;  // active, ours
-  std::vector<Action> claims;  // adoptions and releases
+  std::vector<const PodState*> pods;  // active, ours
+  std::vector<Action> claims;         // adoptions and releases
 };
 
-Family claim_pods(const View& view, const client::Object& set, const value::LabelSelector& selector,
+// What a set looks for in pods.
+struct Wanted {
+  value::LabelSelector selector, labels_of_template;
+  std::int64_t generation = 0;
+
+  // Pods by the hundred are looked at again and again; their labels are read once.
+  void judge(PodState& state) const {
+    if (state.judged_at == generation) return;
+    const schema::LabelViews labels = state.object->labels();
+    state.judged_at = generation;
+    state.selected = selector.matches(labels);
+    state.labelled = labels_of_template.matches(labels);
+  }
+};
+
+Family claim_pods(const View& view, const client::Object& set, const Wanted& wanted,
                   PodStates& states) {
   Family family;
   for (const auto& [resource, pod] : view.owned_by(set.uid())) {
     if (resource.resource != "pods") continue;
     const schema::OwnerReference* controller = pod->controller();
     if (controller == nullptr || controller->uid != set.uid()) continue;
-    if (!selector.matches(pod->labels())) {
+    PodState& state = states.read(pod);
+    wanted.judge(state);
+    if (!state.selected) {
       if (!set.deleting() && !pod->deleting()) {
         family.claims.push_back(release(resources::pods, *pod, {set.uid()}));
       }
       continue;
     }
-    const PodState& state = states.read(pod);
-    if (state.active) family.pods.push_back(state);
+    if (state.active) family.pods.push_back(&state);
   }
   if (set.deleting()) return family;
   for (const ObjectPtr& pod : view.pods_without_controller(set.name_space())) {
-    if (pod->deleting() || !selector.matches(pod->labels())) continue;
-    const PodState& state = states.read(pod);
+    if (pod->deleting() || !wanted.selector.matches(pod->labels())) continue;
+    PodState& state = states.read(pod);
     if (!state.active) continue;
+    wanted.judge(state);
+    state.judged_at = -1;  // by one of several that may want it
     family.claims.push_back(adopt(resources::pods, *pod, resources::replica_sets, set));
-    family.pods.push_back(state);
+    family.pods.push_back(&state);
   }
   return family;
 }
@@ -80,6 +98,16 @@ value::Value pod_from_template(const client::Object& set, const value::Value& do
                                {"spec", pod_template["spec"]}});
 }
 
+// Whether a set counts both states of a pod alike and may keep it as it did. A pod that gets its
+// node, say: where pods run is asked when some are to go.
+bool counts_alike(const PodState& now, const PodState& before) {
+  const client::Object& a = *now.object;
+  const client::Object& b = *before.object;
+  return a.uid() == b.uid() && a.deleting() == b.deleting() && a.owners() == b.owners() &&
+         a.labels() == b.labels() && now.active == before.active && now.phase == before.phase &&
+         now.ready == before.ready && now.ready_since == before.ready_since;
+}
+
 class ReplicaSetLoop final : public reconcile::KeyedLoop {
  public:
   std::string_view name() const override { return "replicaset-controller"; }
@@ -95,7 +123,12 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
       keys.push_back({named->name_space(), named->name(), ""});
       return;
     }
-    if (!change.object) states_.forget(*change.previous);
+    if (!change.object) {
+      states_.forget(*change.previous);
+    } else if (const auto* owner = change.object->controller();
+               owner != nullptr && owner->kind == "ReplicaSet" && note(change)) {
+      return;
+    }
     for (const ObjectPtr& pod : {change.object, change.previous}) {
       if (!pod) continue;
       if (const schema::OwnerReference* controller = pod->controller()) {
@@ -126,7 +159,11 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
     }
     Plan plan;
     plan.independent = true;
-    Family family = claim_pods(view, *set, *selector, states_);
+    const Wanted looks_for{
+        *selector,
+        value::LabelSelector::from_map(document.at("spec", "template", "metadata", "labels")),
+        document.at("metadata", "generation").as_int()};
+    Family family = claim_pods(view, *set, looks_for, states_);
     plan.actions = std::move(family.claims);
     const std::int64_t wanted = document.at("spec", "replicas").as_int(1);
     const std::int64_t have = static_cast<std::int64_t>(family.pods.size());
@@ -172,6 +209,13 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
   }
 
  private:
+  // Reads the pod while its document is at hand. True: its set need not hear of the change.
+  bool note(const client::Change& change) const {
+    const PodState before = states_.find(change.object->uid());
+    const PodState& now = states_.read(change.object);
+    return change.previous && before.object == change.previous && counts_alike(now, before);
+  }
+
   struct Moment {
     base::WallTime now;
     reconcile::Seed seed;
@@ -198,7 +242,7 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
   }
 
   static std::vector<Candidate> choose(const View& view, const client::Object& set,
-                                       const std::vector<PodState>& pods, std::int64_t count,
+                                       const std::vector<const PodState*>& pods, std::int64_t count,
                                        base::WallTime now) {
     // Pods of sibling sets (other revisions of one deployment) on a node count as neighbours.
     std::map<std::string, int> on_node;
@@ -217,8 +261,8 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
       }
     }
     std::vector<Candidate> candidates;
-    for (const PodState& pod : pods) {
-      candidates.push_back({&pod, pod.node.empty() ? 0 : on_node[pod.node]});
+    for (const PodState* pod : pods) {
+      candidates.push_back({pod, pod->node.empty() ? 0 : on_node[pod->node]});
     }
     rank_for_deletion(candidates, now);
     candidates.resize(static_cast<std::size_t>(count));
@@ -226,17 +270,14 @@ class ReplicaSetLoop final : public reconcile::KeyedLoop {
   }
 
   static void write_status(Plan& plan, const value::Value& document,
-                           const std::vector<PodState>& pods, base::WallTime now) {
-    const value::Value& spec = document["spec"];
-    const std::int64_t min_ready = spec["minReadySeconds"].as_int();
-    const value::LabelSelector of_template =
-        value::LabelSelector::from_map(spec.at("template", "metadata", "labels"));
+                           const std::vector<const PodState*>& pods, base::WallTime now) {
+    const std::int64_t min_ready = document.at("spec", "minReadySeconds").as_int();
     std::int64_t labelled = 0, ready = 0, available = 0;
     std::optional<base::Duration> left;
-    for (const PodState& pod : pods) {
-      labelled += of_template.matches(pod.object->labels());
-      ready += pod.ready;
-      available += pod.available(min_ready, now, &left);
+    for (const PodState* pod : pods) {
+      labelled += pod->labelled;
+      ready += pod->ready;
+      available += pod->available(min_ready, now, &left);
     }
     value::Value status = document["status"];
     const auto set_count = [&](const char* field, std::int64_t count) {
