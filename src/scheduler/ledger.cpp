@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "client/resources.h"
+#include "value/json_scan.h"
 
 namespace keelway::scheduler {
 namespace {
@@ -38,14 +39,44 @@ void describe_fit(PodDigest& digest) {
   digest.fit_class = std::move(text);
 }
 
+// What is asked only of pods that wait. There may be many thousands that do not.
+void forget_wishes(PodInfo& pod) {
+  pod.scheduler = {};
+  pod.tolerations = {};
+  pod.node_affinity = {};
+  pod.spread = {};
+  pod.affinity = {};
+  pod.anti_affinity.preferred = {};
+}
+
 PodDigest read(const client::ObjectPtr& object) {
   PodDigest digest;
-  digest.info = std::make_shared<const PodInfo>(placement::read_pod(object->value()));
-  if (digest.info->node_name.empty()) {
+  PodInfo info = placement::read_pod(object->value());
+  const bool waits = info.node_name.empty();
+  if (!waits) forget_wishes(info);
+  digest.info = std::make_shared<const PodInfo>(std::move(info));
+  if (waits) {
     digest.object = object;
     describe_fit(digest);
   }
   return digest;
+}
+
+// Whether `now` is `before` with a node, and nothing else is new in its spec.
+bool is_bound_copy(const client::Object& now, const client::Object& before,
+                   const std::string& node) {
+  if (now.uid() != before.uid() || now.deleting() || before.deleting() ||
+      !(now.owners() == before.owners()) || !(now.labels() == before.labels())) {
+    return false;
+  }
+  const auto spec = value::find_json_member(now.bytes(), "spec");
+  const auto old = value::find_json_member(before.bytes(), "spec");
+  if (!spec || !old) return false;
+  const std::string piece = "\"nodeName\":\"" + node + "\",";
+  const std::size_t at = spec->find(piece);
+  return at != std::string_view::npos && spec->size() == old->size() + piece.size() &&
+         spec->substr(0, at) == old->substr(0, at) &&
+         spec->substr(at + piece.size()) == old->substr(at);
 }
 
 // What becomes of a pod that runs is no concern of the books until it ends.
@@ -127,11 +158,17 @@ void Ledger::update(const client::View& view, const Bindings& bound) {
   } else {
     for (const std::string& key : touched_) {
       const std::size_t slash = key.find('/');
+      const auto object = view.get(resources::pods, std::string_view(key).substr(0, slash),
+                                   std::string_view(key).substr(slash + 1));
+      PodDigest known = object ? after_binding(key, *object) : PodDigest();
       strike(key);
-      if (const auto object = view.get(resources::pods, std::string_view(key).substr(0, slash),
-                                       std::string_view(key).substr(slash + 1))) {
-        enter(key, object);
+      if (!object) continue;
+      if (known.info) {
+        Entry& entry = pods_[key];
+        entry.digest = std::move(known);
+        entry.revision = object->revision();
       }
+      enter(key, object);
     }
   }
   touched_.clear();
@@ -174,6 +211,25 @@ void Ledger::open_nodes(const client::View& view) {
     node_revisions_.emplace(nodes.back().name, object->revision());
   }
   topology_ = std::make_unique<placement::Topology>(std::move(nodes));
+}
+
+// The usual change, of a pod that waited and now has its node, need not be read again.
+PodDigest Ledger::after_binding(const std::string& key, const client::Object& now) const {
+  PodDigest digest;
+  const auto found = pods_.find(key);
+  if (found == pods_.end() || !found->second.digest.object) return digest;
+  const PodDigest& waiting = found->second.digest;
+  const std::string node = now.field("spec.nodeName");
+  if (node.empty() || waiting.info->finished || !is_bound_copy(now, *waiting.object, node)) {
+    return digest;
+  }
+  const std::string phase = now.field("status.phase");
+  if (phase == "Succeeded" || phase == "Failed") return digest;
+  PodInfo info = *waiting.info;
+  info.node_name = node;
+  forget_wishes(info);
+  digest.info = std::make_shared<const PodInfo>(std::move(info));
+  return digest;
 }
 
 void Ledger::enter(const std::string& key, const client::ObjectPtr& object) {

@@ -61,6 +61,7 @@ class Ledger {
   };
   void open(const client::View& view);
   void open_nodes(const client::View& view);
+  PodDigest after_binding(const std::string& key, const client::Object& now) const;
   void enter(const std::string& key, const client::ObjectPtr& object);
   void strike(const std::string& key);
   void place(Entry& entry, const std::string& node_name);

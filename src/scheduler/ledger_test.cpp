@@ -77,11 +77,12 @@ Value node(std::int64_t cpu) {
                                                                 {"pods", "110"}})}})}});
 }
 
-Value pod(const std::string& node_name, const std::string& phase) {
+Value pod(const std::string& node_name, const std::string& phase, const char* cpu = "1") {
   Value spec = Value::object(
       {{"containers",
         Value::array({Value::object(
-            {{"resources", Value::object({{"requests", Value::object({{"cpu", "1"}})}})}})})}});
+            {{"resources", Value::object({{"requests", Value::object({{"cpu", cpu}})}})}})})},
+       {"schedulerName", "default-scheduler"}});
   if (!node_name.empty()) spec.set("nodeName", node_name);
   return Value::object({{"spec", spec}, {"status", Value::object({{"phase", phase}})}});
 }
@@ -89,6 +90,7 @@ Value pod(const std::string& node_name, const std::string& phase) {
 void disturb(World& world, base::Random& random) {
   const std::string pod_name = "p" + std::to_string(random.below(12));
   const std::string node_name = "n" + std::to_string(random.below(4));
+  const char* cpu = random.below(4) == 0 ? "2" : "1";
   switch (random.below(8)) {
     case 0:
       return world.put(resources::nodes, node_name,
@@ -97,10 +99,10 @@ void disturb(World& world, base::Random& random) {
       return world.erase(resources::nodes, node_name);
     case 2:
     case 3:
-      return world.put(resources::pods, pod_name, pod("", "Pending"));
+      return world.put(resources::pods, pod_name, pod("", "Pending", cpu));
     case 4:
       return world.put(resources::pods, pod_name,
-                       pod(node_name, random.below(3) == 0 ? "Succeeded" : "Running"));
+                       pod(node_name, random.below(3) == 0 ? "Succeeded" : "Running", cpu));
     case 5:
       return world.erase(resources::pods, pod_name);
     case 6:

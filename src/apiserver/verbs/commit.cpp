@@ -159,7 +159,10 @@ void commit(Core& core, FencePtr fence, store::Transaction transaction,
 
 void expect_written(Core& core, const Operation& op, const store::Bytes& bytes,
                     const Value& object) {
-  if (bytes && op.document && served_as_stored(*op.kind)) core.cache.expect(bytes, object);
+  const bool is_read = !strategy_time_to_live(*op.kind);  // events are for people
+  if (bytes && is_read && op.document && served_as_stored(*op.kind)) {
+    core.cache.expect(bytes, object);
+  }
 }
 
 ObjectPtr written_object(Core& core, const std::string& key, const store::Bytes& bytes,
