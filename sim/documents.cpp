@@ -34,6 +34,20 @@ Value deployment_document(const Workload& workload) {
                                {"template", pod}})}});
 }
 
+Value limited_pool_document(int cpu) {
+  const Value node_class =
+      Value::object({{"group", "eks.amazonaws.com"}, {"kind", "NodeClass"}, {"name", "default"}});
+  const Value architecture = Value::object({{"key", "kubernetes.io/arch"},
+                                            {"operator", "In"},
+                                            {"values", Value::array({Value("amd64")})}});
+  const Value spec =
+      Value::object({{"requirements", Value::array({architecture})}, {"nodeClassRef", node_class}});
+  return Value::object({{"metadata", Value::object({{"name", "limited"}})},
+                        {"spec", Value::object({{"template", Value::object({{"spec", spec}})},
+                                                {"weight", 50},
+                                                {"limits", Value::object({{"cpu", cpu}})}})}});
+}
+
 Value named_document(const char* name) {
   return Value::object({{"metadata", Value::object({{"name", name}})}});
 }

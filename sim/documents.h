@@ -8,6 +8,8 @@ namespace keelway::sim {
 
 value::Value cluster_document();
 value::Value deployment_document(const Workload& workload);
+// Preferred before the cluster's own, until it has launched so many CPUs.
+value::Value limited_pool_document(int cpu);
 // An account that may do everything, for users who come over the network.
 inline constexpr const char* wire_namespace = "wire";
 value::Value named_document(const char* name);

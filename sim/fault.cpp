@@ -17,7 +17,7 @@ struct Rule {
   int count_max;            // of a run that has it
   std::int64_t ms_max;      // how long it lasts; 0: a moment
   std::int64_t amount_max;  // 0: none; drawn in [1, amount_max]
-  enum class Needs { nothing, disks, shared_store } needs = Needs::nothing;
+  enum class Needs { nothing, disks, shared_store, several } needs = Needs::nothing;
 };
 
 // Lives stay within what the house promises to survive: every fault ends.
@@ -48,6 +48,8 @@ constexpr std::array<Rule, fault_kinds> rules = {{
     {Kind::compaction, "compaction", 0.2, 4, 0, 0},
     {Kind::store_lost, "store answers lost", 0.4, 2, 60'000, 50, Rule::Needs::shared_store},
     {Kind::store_leader, "store without leader", 0.4, 3, 10'000, 0, Rule::Needs::shared_store},
+    {Kind::store_cut, "cut off from the store", 0.6, 3, 40'000, 0, Rule::Needs::several},
+    {Kind::calls_late, "calls late", 0.6, 2, 60'000, 20'000, Rule::Needs::several},
 }};
 
 const Rule& rule_of(Kind kind) {
@@ -81,6 +83,7 @@ std::vector<Fault> draw_faults(base::Random& random, const FaultBudget& budget) 
     if (!mine.chance(rule.alive)) continue;
     if (rule.needs == Rule::Needs::disks && !budget.disks) continue;
     if (rule.needs == Rule::Needs::shared_store && !budget.shared_store) continue;
+    if (rule.needs == Rule::Needs::several && !budget.several) continue;
     const auto count = 1 + mine.below(static_cast<std::uint64_t>(rule.count_max));
     for (std::uint64_t i = 0; i < count; ++i) {
       Fault fault{.kind = rule.kind, .at = draw_below(mine, budget.span)};

@@ -39,6 +39,8 @@ struct Fault {
     compaction,    // the store forgets its history
     store_lost,    // answers of a shared store, `amount` of a thousand, do not come
     store_leader,  // a shared store has no leader: nothing is answered
+    store_cut,     // one server of several does not reach the store
+    calls_late,    // of loops and nodes: up to `amount` ms under way, whatever becomes of the loop
   };
   Kind kind = Kind::kill;
   base::Duration at{0}, lasts{0};
@@ -47,7 +49,7 @@ struct Fault {
 
   std::string describe() const;
 };
-inline constexpr int fault_kinds = static_cast<int>(Fault::Kind::store_leader) + 1;
+inline constexpr int fault_kinds = static_cast<int>(Fault::Kind::calls_late) + 1;
 
 const char* name_of(Fault::Kind kind);
 
@@ -56,6 +58,7 @@ struct FaultBudget {
   base::Duration span{0};  // every fault has ended by then
   bool disks = false;      // servers keep their store on their own
   bool shared_store = false;
+  bool several = false;  // servers
 };
 // Most kinds are absent from most runs. In order of time.
 std::vector<Fault> draw_faults(base::Random& random, const FaultBudget& budget);

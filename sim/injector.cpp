@@ -8,6 +8,17 @@ using Kind = Fault::Kind;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+namespace {
+
+// Longer than most leases, or shorter.
+constexpr std::uint64_t down_ms_max = 30'000;
+
+base::Duration down_time(const Fault& fault) {
+  return milliseconds(static_cast<std::int64_t>((fault.target >> 8) % down_ms_max));
+}
+
+}  // namespace
+
 Injector::Injector(runtime::World& world, const Shape& shape, const std::vector<bool>& enabled,
                    Weather& weather, Hands hands)
     : world_(world),
@@ -31,7 +42,9 @@ void Injector::act() {
   while (!steps_.empty() && steps_.begin()->first <= world_.now()) {
     const Step step = steps_.extract(steps_.begin()).mapped();
     if (step.begins) {
-      hands_.note(shape_.faults[step.fault].describe());
+      const Fault& fault = shape_.faults[step.fault];
+      const bool several = machines_.servers.size() > 1;
+      hands_.note(fault.describe() + (several ? " (" + server_of(fault).name() + ")" : ""));
       active_[step.fault] = true;
       begin(step.fault);
     } else if (active_[step.fault]) {
@@ -80,6 +93,12 @@ void Injector::change_weather(const Fault& fault, bool begins) {
     case Kind::store_lost:
       weather_.store_lost = amount;
       break;
+    case Kind::store_cut:
+      weather_.cut_off[server_of(fault).name()] += begins ? 1 : -1;
+      break;
+    case Kind::calls_late:
+      weather_.call_late_max = milliseconds(amount);
+      break;
     case Kind::store_leader:
       weather_.store_leaderless += begins ? 1 : -1;
       break;
@@ -89,7 +108,7 @@ void Injector::change_weather(const Fault& fault, bool begins) {
 }
 
 void Injector::change_network(const Fault& fault, bool begins) {
-  runtime::Host& server = *machines_.server;
+  runtime::Host& server = server_of(fault);
   runtime::Host& users = *machines_.users;
   if (!begins && fault.kind != Kind::slow_link) return world_.heal(server, users);
   if (fault.kind == Kind::partition) world_.partition(server, users);
@@ -100,7 +119,7 @@ void Injector::change_network(const Fault& fault, bool begins) {
 }
 
 void Injector::begin_disk(const Fault& fault) {
-  runtime::VirtualDisk& disk = machines_.server->disk();
+  runtime::VirtualDisk& disk = server_of(fault).disk();
   runtime::DiskFaults faults = disk.faults();
   switch (fault.kind) {
     case Kind::disk_error:
@@ -120,17 +139,17 @@ void Injector::begin(std::size_t index) {
   const Fault& fault = shape_.faults[index];
   switch (fault.kind) {
     case Kind::kill:
-      return hands_.kill();
+      return hands_.kill(struck(fault), down_time(fault));
     case Kind::power_cut:
-      return hands_.lose_power();
+      return hands_.lose_power(struck(fault), down_time(fault));
     case Kind::kill_at_answer:
       return hands_.strike_at_answer();
     case Kind::pause:
-      return machines_.server->pause(fault.lasts);
+      return server_of(fault).pause(fault.lasts);
     case Kind::cut:
-      return world_.cut_connections(*machines_.server, *machines_.users);
+      return world_.cut_connections(server_of(fault), *machines_.users);
     case Kind::wall_jump:
-      return machines_.server->set_wall_skew(seconds(fault.amount));
+      return server_of(fault).set_wall_skew(seconds(fault.amount));
     case Kind::compaction:
       return hands_.compact();
     case Kind::node_vanish:
@@ -170,10 +189,10 @@ void Injector::end(std::size_t index) {
       return change_network(fault, false);
     case Kind::disk_full:
     case Kind::disk_slow: {
-      runtime::DiskFaults faults = machines_.server->disk().faults();
+      runtime::DiskFaults faults = server_of(fault).disk().faults();
       if (fault.kind == Kind::disk_full) faults.capacity.reset();
       if (fault.kind == Kind::disk_slow) faults.latency_max = {};
-      return machines_.server->disk().set_faults(faults);
+      return server_of(fault).disk().set_faults(faults);
     }
     case Kind::node_hang:
     case Kind::node_lie: {
@@ -184,6 +203,12 @@ void Injector::end(std::size_t index) {
       if (fault.kind == Kind::node_lie) trouble.lie = {};
       return;
     }
+    case Kind::store_leader:
+    case Kind::store_cut:
+      // Some wake to a store that has forgotten what they missed.
+      change_weather(fault, false);
+      if (fault.target % 5 < 2) hands_.compact();
+      return;
     default:
       return change_weather(fault, false);
   }

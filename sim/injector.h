@@ -13,7 +13,8 @@ namespace keelway::sim {
 
 // What only the run itself can do.
 struct Hands {
-  std::function<void()> kill, lose_power;
+  // `server`: of Machines::servers. Where there are others it stays down for a while.
+  std::function<void(std::size_t server, base::Duration down)> kill, lose_power;
   std::function<void()> strike_at_answer;  // kills when the next write is acknowledged
   std::function<void()> compact;
   std::function<void(std::uint64_t target)> remove_machine;
@@ -29,10 +30,10 @@ class Injector {
            Weather& weather, Hands hands);
 
   struct Machines {
-    runtime::Host* server = nullptr;
+    std::vector<runtime::Host*> servers;
     runtime::Host* users = nullptr;
   };
-  void set_machines(Machines machines) { machines_ = machines; }
+  void set_machines(Machines machines) { machines_ = std::move(machines); }
 
   // The next instant at which something begins or ends; nothing after the last.
   const base::Instant* next() const;
@@ -46,6 +47,8 @@ class Injector {
     std::size_t fault = 0;
     bool begins = true;
   };
+  std::size_t struck(const Fault& fault) const { return fault.target % machines_.servers.size(); }
+  runtime::Host& server_of(const Fault& fault) const { return *machines_.servers[struck(fault)]; }
   void begin(std::size_t index);
   void end(std::size_t index);
   void begin_disk(const Fault& fault);

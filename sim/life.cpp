@@ -34,9 +34,12 @@ Life::Life(LifeParts parts)
     failure_ = engine.error().message;
     return;
   }
-  auto witness = make_witness(std::move(*engine), runtime_, watchers_.stores);
-  witness_ = witness.get();
-  engine_ = std::move(witness);
+  engine_ = std::move(*engine);
+  if (parts_.town == nullptr) {
+    auto witness = make_witness(std::move(engine_), runtime_, parts_.stores);
+    witness_ = witness.get();
+    engine_ = std::move(witness);
+  }
   assemble();
 }
 
@@ -48,9 +51,10 @@ void Life::assemble() {
                  .log = parts_.log,
                  .audit = parts_.log.with("audit"),
                  .decorate =
-                     [&weather](std::unique_ptr<client::Client> client, runtime::Executor& executor,
-                                const access::Identity& who) {
-                       return make_lossy(std::move(client), executor, weather, who.user);
+                     [this](std::unique_ptr<client::Client> client, runtime::Executor& executor,
+                            const access::Identity& who) {
+                       return make_lossy(std::move(client), executor, parts_.weather, who.user,
+                                         parts_.host.name(), parts_.fences);
                      },
                  .decorate_cloud =
                      [&weather](std::unique_ptr<cloud::Cloud> cloud, runtime::Executor& executor) {
@@ -59,6 +63,12 @@ void Life::assemble() {
   app::Config config;
   config.listen_port = door_port;
   config.knobs = parts_.shape.knobs;
+  config.limits.fairness = parts_.shape.fairness;
+  if (parts_.town != nullptr) {
+    config.shared_store = true;
+    config.server_name = config.advertised_host = parts_.host.name();
+    config.lease_interval = parts_.shape.lease_interval;
+  }
   house_ = app::assemble(*seams_, config);
   house_->start([this](base::Result<app::HouseFacts> facts) {
     if (!facts) {
@@ -80,6 +90,7 @@ Life::~Life() {
   house_.reset();
   seams_.reset();
   engine_.reset();
+  way_.reset();
 }
 
 base::Result<std::unique_ptr<store::Engine>> Life::open_store() {
@@ -87,8 +98,11 @@ base::Result<std::unique_ptr<store::Engine>> Life::open_store() {
   ring.keys[1] = std::string(32, 'k');
   ring.current = 1;
   std::unique_ptr<store::Engine> engine;
-  if (parts_.shared_store != nullptr) {
-    engine = reach_shared_store(*parts_.shared_store, runtime_, parts_.weather);
+  if (parts_.town != nullptr) {
+    way_ = parts_.town->way_of(parts_.host.name());
+    engine = reach_shared_store(*way_, parts_.host.name(), parts_.weather);
+  } else if (parts_.shared_store != nullptr) {
+    engine = reach_shared_store(*parts_.shared_store, parts_.host.name(), parts_.weather);
   } else {
     auto opened =
         store::open_sqlite(runtime_, {.path = "/data/keelway.db", .in_runtime_files = true});
@@ -101,7 +115,8 @@ base::Result<std::unique_ptr<store::Engine>> Life::open_store() {
 const std::vector<client::Resource>& Life::cluster_resources() {
   static const std::vector<client::Resource> watched = {
       resources::pods,        resources::nodes,       resources::node_claims,
-      resources::deployments, resources::config_maps, resources::replica_sets};
+      resources::deployments, resources::config_maps, resources::replica_sets,
+      resources::node_pools};
   return watched;
 }
 

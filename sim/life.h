@@ -23,7 +23,6 @@ inline constexpr std::uint16_t door_port = 4566;
 // What outlives a process: the oracles that have followed it.
 struct Watchers {
   WatchOracle hub, cluster;
-  StoreOracles stores;
   Complaint history;
   std::function<void(const client::Change&)> on_change;
   std::function<void(const client::View&)> on_cluster_batch;  // after it was applied
@@ -35,6 +34,9 @@ struct LifeParts {
   const Shape& shape;
   const Weather& weather;
   store::Engine* shared_store = nullptr;  // null: a database on the host's disk
+  StoreOracles& stores;                   // of a store that this server has for its own
+  Witness* town = nullptr;                // of the store of several servers; null: the only one
+  FenceOracle* fences = nullptr;          // likewise
   telemetry::Log log;
   Watchers& watchers;
 };
@@ -51,7 +53,8 @@ class Life {
   bool cluster_up() const { return cluster_view_.synced(); }
   const std::string& failure() const { return failure_; }  // of the start
   const app::HouseFacts& facts() const { return facts_; }
-  Witness* witness() { return witness_; }
+  Witness* witness() { return witness_; }  // null: the store is shared by several
+  bool serves_cluster() const { return house_ && house_->connections().serves(cluster_object); }
 
   // Of a server, a cluster that is up. `done` never comes where the process is killed before.
   void call_hub(client::Call call, client::ReplyCallback done);
@@ -72,6 +75,7 @@ class Life {
   Watchers& watchers_;
   std::string failure_;
   app::HouseFacts facts_;
+  std::unique_ptr<store::Engine> way_;  // to the store of several
   std::unique_ptr<store::Engine> engine_;
   Witness* witness_ = nullptr;  // is engine_
   std::unique_ptr<app::Seams> seams_;

@@ -47,7 +47,13 @@ class LateFeed final : public client::Subscription {
   void arm() {
     timer_ = executor_.after(draw(executor_.random(), weather_.watch_late_max), [this] {
       timer_ = 0;
-      const auto batches = std::exchange(waiting_, {});
+      // A part of them: who hears it acts while more is under way.
+      const bool in_part = weather_.watch_late_max.count() > 0;
+      const std::size_t told =
+          in_part ? 1 + executor_.random().below(waiting_.size()) : waiting_.size();
+      const auto rest = waiting_.begin() + static_cast<std::ptrdiff_t>(told);
+      const std::vector<client::ChangeBatch> batches(waiting_.begin(), rest);
+      waiting_.erase(waiting_.begin(), rest);
       const auto alive = alive_;
       const auto sink = sink_;
       for (const client::ChangeBatch& batch : batches) {
@@ -65,11 +71,34 @@ class LateFeed final : public client::Subscription {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
+// Tells the oracle what a loop or node of one of several servers has written.
+struct FencedWriter {
+  FenceOracle* fences = nullptr;
+  std::string server;
+  FenceOracle::Where where = FenceOracle::Where::cluster;
+  std::uint64_t client = 0;
+};
+using FencedWriterPtr = std::shared_ptr<const FencedWriter>;
+
+FencedWriterPtr fenced_writer(const std::string& user, std::string server, FenceOracle* fences) {
+  const bool of_cluster = user == "system:keelway:controller-manager" ||
+                          user == "system:keelway:node-host" || user.starts_with("system:node:");
+  const bool of_hub = user == "system:keelway:fleet" || user == "system:keelway:provisioner";
+  if (fences == nullptr || (!of_cluster && !of_hub)) return nullptr;
+  return std::make_shared<const FencedWriter>(FencedWriter{
+      fences, std::move(server), of_hub ? FenceOracle::Where::hub : FenceOracle::Where::cluster,
+      fences->new_client()});
+}
+
 class LossyClient final : public client::Client {
  public:
   LossyClient(std::unique_ptr<client::Client> inner, runtime::Executor& executor,
-              const Weather& weather, std::string user)
-      : inner_(std::move(inner)), executor_(executor), weather_(weather), user_(std::move(user)) {}
+              const Weather& weather, std::string user, FencedWriterPtr writer)
+      : inner_(std::move(inner)),
+        executor_(executor),
+        weather_(weather),
+        user_(std::move(user)),
+        writer_(std::move(writer)) {}
   ~LossyClient() override { *alive_ = false; }
 
   void call(client::Call call, client::ReplyCallback done) override {
@@ -87,10 +116,20 @@ class LossyClient final : public client::Client {
     }
     if (strikes(random, weather_.calls_lost)) return later(std::move(done), silence());
     const bool lost = strikes(random, weather_.answers_lost);
-    inner_->call(std::move(call), [this, lost, done = std::move(done),
-                                   alive = alive_](schema::Answer<client::Reply> answer) mutable {
+    auto answered = [this, lost, done = std::move(done),
+                     alive = alive_](schema::Answer<client::Reply> answer) mutable {
       if (!*alive) return;
       later(std::move(done), lost ? silence() : std::move(answer));
+    };
+    // What a server's place is judged by has no fence.
+    const bool fenced = writer_ != nullptr && is_write && call.resource.resource != "servers";
+    if (!fenced) return inner_->call(std::move(call), std::move(answered));
+    const base::Duration late = draw(random, weather_.call_late_max);
+    if (late.count() == 0) return send(inner_, writer_, std::move(call), std::move(answered));
+    // On its way, and arrives although the loop may have ended meanwhile.
+    executor_.after(late, [inner = inner_, writer = writer_, call = std::move(call),
+                           answered = std::move(answered)]() mutable {
+      send(inner, writer, std::move(call), std::move(answered));
     });
   }
 
@@ -106,6 +145,19 @@ class LossyClient final : public client::Client {
   }
 
  private:
+  static void send(const std::shared_ptr<client::Client>& inner, const FencedWriterPtr& writer,
+                   client::Call call, client::ReplyCallback answered) {
+    const client::Revision before = writer->fences->head(writer->where);
+    // Its client lives until the answer has come.
+    inner->call(std::move(call), [inner, writer, before, answered = std::move(answered)](
+                                     schema::Answer<client::Reply> answer) mutable {
+      if (answer) {
+        writer->fences->told(writer->where, writer->server, writer->client, before,
+                             answer->revision);
+      }
+      answered(std::move(answer));
+    });
+  }
   static void lie(client::Call& call, base::Duration by) {
     if (by.count() == 0 || call.resource != resources::leases) return;
     const auto at = base::parse_rfc3339(call.body.at("spec", "renewTime").as_string());
@@ -120,10 +172,11 @@ class LossyClient final : public client::Client {
                     });
   }
 
-  std::unique_ptr<client::Client> inner_;
+  const std::shared_ptr<client::Client> inner_;
   runtime::Executor& executor_;
   const Weather& weather_;
   const std::string user_;
+  const FencedWriterPtr writer_;  // null: nobody else's
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -131,8 +184,11 @@ class LossyClient final : public client::Client {
 
 std::unique_ptr<client::Client> make_lossy(std::unique_ptr<client::Client> inner,
                                            runtime::Executor& executor, const Weather& weather,
-                                           std::string user) {
-  return std::make_unique<LossyClient>(std::move(inner), executor, weather, std::move(user));
+                                           std::string user, std::string server,
+                                           FenceOracle* fences) {
+  FencedWriterPtr writer = fenced_writer(user, std::move(server), fences);
+  return std::make_unique<LossyClient>(std::move(inner), executor, weather, std::move(user),
+                                       std::move(writer));
 }
 
 }  // namespace keelway::sim

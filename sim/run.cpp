@@ -18,7 +18,10 @@ using value::Value;
 constexpr auto look_interval = std::chrono::milliseconds(500);
 constexpr auto silence_time = std::chrono::minutes(1);
 // What is written also where nothing happens: nodes say that they live.
-const std::vector<std::string> heartbeats = {"/coordination.k8s.io/leases/", "/core/nodes/"};
+const std::vector<std::string> heartbeats = {"/coordination.k8s.io/leases/", "/core/nodes/",
+                                             "/hub.keelway.dev/servers/"};
+// Several servers also say that they live, and who runs a cluster's loops.
+const std::vector<std::string> places = {"/hub.keelway.dev/servers/", "/fences.keelway.dev/"};
 
 class Run {
  public:
@@ -69,6 +72,11 @@ class Run {
                   true);
     stage_.note("cluster asked for");
     if (!stage_.wait("the cluster", [this] { return stage_.life().cluster_up(); })) return;
+    if (shape_.pool_cpu > 0) {
+      stage_.demand(
+          client::create_call(resources::node_pools, "", limited_pool_document(shape_.pool_cpu)),
+          false);
+    }
     for (const Workload& workload : shape_.workloads) {
       stage_.demand(
           client::create_call(resources::deployments, "default", deployment_document(workload)),
@@ -169,17 +177,14 @@ class Run {
 
   std::size_t writes_of_last_minute(const std::vector<std::string>& but) {
     std::size_t writes = 0;
-    for (const std::string& keyspace : {cluster_object, std::string("hub")}) {
-      const StoreOracle* store = stage_.store_of(keyspace);
-      if (store != nullptr) writes += store->writes_since(now() + -silence_time, but);
+    for (const auto& [keyspace, store] : stage_.stores()) {
+      writes += store.writes_since(now() + -silence_time, but);
     }
     return writes;
   }
   std::string first_write(const std::vector<std::string>& but) {
-    for (const std::string& keyspace : {cluster_object, std::string("hub")}) {
-      const StoreOracle* store = stage_.store_of(keyspace);
-      if (store == nullptr) continue;
-      const auto key = store->first_write_since(now() + -silence_time, but);
+    for (const auto& [keyspace, store] : stage_.stores()) {
+      const auto key = store.first_write_since(now() + -silence_time, but);
       if (!key.empty()) return key;
     }
     return "";
@@ -214,25 +219,25 @@ class Run {
     stage_.pass(silence_time);
     stage_.pass(silence_time + std::chrono::seconds(1));
     if (!ok()) return;
-    if (const std::size_t writes = writes_of_last_minute({}); writes > 0) {
-      return stage_.fail(
-          fmt::format("an idle minute saw {} writes, the first of {}", writes, first_write({})));
+    if (const std::size_t writes = writes_of_last_minute(places); writes > 0) {
+      return stage_.fail(fmt::format("an idle minute saw {} writes, the first of {}", writes,
+                                     first_write(places)));
     }
     stage_.note("silence");
   }
 
   // A server that starts anew plans everything once more, and finds that nothing is to be done.
   void nothing_to_plan() {
-    stage_.restart_server();
+    stage_.restart_servers();
     stage_.wait("the cluster after a restart", [this] { return stage_.life().cluster_up(); });
     stage_.pass(silence_time);
     if (!ok()) return;
-    if (const StoreOracle* store = stage_.store_of(cluster_object)) {
-      const auto writes = store->writes_since(now() + -silence_time, {});
-      if (writes > 0) {
-        stage_.fail(fmt::format("planning anew where all was done gave {} writes, the first of {}",
-                                writes, store->first_write_since(now() + -silence_time, {})));
-      }
+    for (const auto& [keyspace, store] : stage_.stores()) {
+      if (keyspace == "hub") continue;  // says who runs it, and where
+      const auto writes = store.writes_since(now() + -silence_time, places);
+      if (writes == 0) continue;
+      stage_.fail(fmt::format("planning anew where all was done gave {} writes, the first of {}",
+                              writes, store.first_write_since(now() + -silence_time, places)));
     }
   }
 

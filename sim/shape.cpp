@@ -28,6 +28,23 @@ app::Knobs draw_knobs(base::Random& random) {
   return knobs;
 }
 
+// Every server caches all and watches all: their worlds are smaller.
+void draw_town(base::Random& random, Shape& shape) {
+  const base::Duration intervals[] = {std::chrono::milliseconds(500), std::chrono::seconds(1),
+                                      std::chrono::seconds(2)};
+  shape.servers = 2 + static_cast<int>(random.below(2));
+  shape.lease_interval = intervals[random.below(3)];
+  if (shape.workloads.size() > 2) shape.workloads.resize(2);
+}
+
+// So few seats that users meet each other in queues.
+void draw_crowding(base::Random& random, access::FairnessLimits& fairness) {
+  fairness.seats = 1 + static_cast<int>(random.below(6));
+  fairness.queue_length = 1 + static_cast<int>(random.below(3));
+  fairness.turn = 1 + static_cast<int>(random.below(16));
+  fairness.wait_max = std::chrono::milliseconds(100 + static_cast<int>(random.below(5000)));
+}
+
 }  // namespace
 
 Shape draw_shape(std::uint64_t seed) {
@@ -41,9 +58,15 @@ Shape draw_shape(std::uint64_t seed) {
   shape.guarded = sizes.chance(0.4);
   if (shape.guarded) shape.workloads[0].replicas = 3 + static_cast<int>(sizes.below(6));
   shape.knobs = draw_knobs(knobs);
+  base::Random town = random.fork();
+  if (shape.store == StoreKind::memory && town.chance(0.6)) draw_town(town, shape);
+  base::Random extras = random.fork();
+  if (extras.chance(0.3)) shape.pool_cpu = 2 + static_cast<int>(extras.below(40));
+  if (extras.chance(0.3)) draw_crowding(extras, shape.fairness);
   shape.faults = draw_faults(faults, {.span = shape.safety_time,
                                       .disks = shape.store == StoreKind::sqlite,
-                                      .shared_store = shape.store == StoreKind::memory});
+                                      .shared_store = shape.store == StoreKind::memory,
+                                      .several = shape.servers > 1});
   return shape;
 }
 
@@ -56,11 +79,13 @@ std::string Shape::describe() const {
   int pods = 0;
   for (const Workload& workload : workloads) pods += workload.replicas;
   std::string text = fmt::format(
-      "seed {}: {} server(s) on {}, {} deployments, {} pods, {} resizes{}; window {}, page {}, "
-      "replayed {}; {} faults",
+      "seed {}: {} server(s) on {}, {} deployments, {} pods, {} resizes{}{}; window {}, page {}, "
+      "replayed {}, {} seats{}; {} faults",
       seed, servers, store == StoreKind::sqlite ? "sqlite" : "memory", workloads.size(), pods,
-      resizes, guarded ? ", a disruption budget" : "", knobs.watch_window, knobs.store_page,
-      knobs.replayed, faults.size());
+      resizes, guarded ? ", a disruption budget" : "",
+      pool_cpu > 0 ? fmt::format(", a pool of {} CPUs", pool_cpu) : "", knobs.watch_window,
+      knobs.store_page, knobs.replayed, fairness.seats,
+      servers > 1 ? ", leases of " + base::format_duration(lease_interval) : "", faults.size());
   for (const Fault& fault : faults) text += "\n    " + fault.describe();
   return text;
 }

@@ -23,12 +23,14 @@ enum class StoreKind { sqlite, memory };
 struct Shape {
   std::uint64_t seed = 0;
   StoreKind store = StoreKind::sqlite;
-  int servers = 1;
+  int servers = 1;                                          // more than one: on a shared store
+  base::Duration lease_interval = std::chrono::seconds(2);  // of several servers
   std::vector<Workload> workloads;
   int resizes = 0;       // changes of some workload's size while faults go on
-  int pool_cpu = 0;      // limit of a second node pool; 0: there is none
+  int pool_cpu = 0;      // limit of a node pool beside the cluster's own; 0: there is none
   bool guarded = false;  // a disruption budget over the first workload, and evictions
   app::Knobs knobs;
+  access::FairnessLimits fairness;
   std::vector<Fault> faults;
   base::Duration safety_time = std::chrono::minutes(5);
 

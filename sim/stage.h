@@ -1,5 +1,5 @@
-// The world of one run: the server and its lives, the users' machine, the shared store, the oracles
-// that look on. Lets time pass with the faults of the shape in it.
+// The world of one run: the servers and their lives, the users' machine, the shared store, the
+// oracles that look on. Lets time pass with the faults of the shape in it.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,8 @@ class Stage {
   Stage(const Stage&) = delete;
 
   runtime::World& world() { return *world_; }
-  Life& life() { return *life_; }
+  // Of the server that the observer looks through: another when it dies and others live.
+  Life& life() { return *servers_[front_]->life; }
   Crowd& crowd() { return *crowd_; }
   Outcome& outcome() { return outcome_; }
   BudgetOracle& budget() { return budget_; }
@@ -48,20 +49,36 @@ class Stage {
   bool verified() const { return verified_; }
   // An observer's write beside all the rest.
   void write();
-  // Dies and starts anew, outside of any fault.
-  void restart_server() { kill_server(false); }
+  // All die and start anew, outside of any fault.
+  void restart_servers();
   std::int64_t count(const client::Resource& resource) const;
   std::string describe_rest() const;
-  const StoreOracle* store_of(const std::string& keyspace) const;
+  const StoreOracles& stores() const { return stores_; }
 
  private:
   void tell(const client::Change& change) const;
-  telemetry::Log story() const;
+  telemetry::Log story(const std::string& server) const;
   Hands hands();
-  void start_life();
-  void kill_server(bool power);
+  // One process of keelway, in all its lives.
+  struct Server {
+    std::unique_ptr<runtime::Host> host;
+    Watchers watchers;
+    std::unique_ptr<Life> life;  // null: it is down
+    base::Instant start_at;      // of one that is down
+    base::Instant revive_at;     // of one whose disk failed; zero: never
+  };
+  bool several() const { return servers_.size() > 1; }
+  const Life& life() const { return *servers_[front_]->life; }
+  void make_server(int index);
+  void start_life(Server& server);
+  void kill_server(std::size_t index, bool power, base::Duration down = {});
+  void look_through_another();
+  void observer_is_lost();
+  bool is_broken(const Server& server) const;
   void revive();
+  void revive(std::size_t index);
   void look();
+  void look_at(Server& server);
   void look_at_rates();
   void verify();
   void aim_users();
@@ -72,18 +89,23 @@ class Stage {
   MarkBook marks_;
   Weather weather_;
   std::unique_ptr<runtime::World> world_;
-  std::unique_ptr<runtime::Host> host_, store_host_;
-  std::unique_ptr<store::Engine> shared_store_;  // null: on the server's disk
-  Watchers watchers_;
+  std::unique_ptr<runtime::Host> store_host_;
+  std::unique_ptr<store::Engine> shared_store_;  // null: on the server's disk, or town_
+  StoreOracles stores_;
+  FenceOracle fences_;
+  std::unique_ptr<Witness> town_;  // the store of several servers
+  std::vector<std::unique_ptr<Server>> servers_;
+  std::size_t front_ = 0;        // always with a life, once started
+  std::size_t users_at_ = 0;     // the server that the users ask
+  std::uint64_t observers_ = 0;  // how many there were: an answer to an earlier one is void
   AcknowledgedWrites writes_{"default"};
   BudgetOracle budget_;
   std::unique_ptr<Crowd> crowd_;
-  std::unique_ptr<Life> life_;
+  client::Revision budget_seen_ = 0;
   std::unique_ptr<Injector> injector_;
   bool verified_ = false, verifying_ = false;  // of this life
   bool strike_ = false;                        // at the next acknowledgement
   bool healed_ = false;
-  base::Instant revive_at_;  // of a server whose disk failed; zero: never
   Outcome outcome_;
 };
 

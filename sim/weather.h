@@ -18,6 +18,7 @@ struct Weather {
   // Of in-process calls by loops and nodes, each of a thousand.
   std::int64_t calls_lost = 0, answers_lost = 0, calls_doubled = 0;
   base::Duration answer_late_max{0};
+  base::Duration call_late_max{0};  // on their way to the server
   base::Duration watch_late_max{0};
   // Of the cloud, each of a thousand.
   std::int64_t sold_out = 0, throttled = 0, launches_lost = 0;
@@ -25,6 +26,7 @@ struct Weather {
   // Of a shared store.
   std::int64_t store_lost = 0;
   int store_leaderless = 0;
+  std::map<std::string, int, std::less<>> cut_off;        // servers that do not reach it, by name
   std::map<std::string, NodeTrouble, std::less<>> nodes;  // by user name, "system:node:NAME"
 };
 

@@ -8,8 +8,9 @@ constexpr store::Revision revisions_kept = 3;
 
 class WitnessKeyspace final : public store::Keyspace {
  public:
-  WitnessKeyspace(std::unique_ptr<store::Keyspace> inner, StoreOracle& oracle)
-      : inner_(std::move(inner)), oracle_(oracle) {}
+  WitnessKeyspace(std::unique_ptr<store::Keyspace> inner, StoreOracle& oracle,
+                  std::function<void(store::Revision)> committed)
+      : inner_(std::move(inner)), oracle_(oracle), committed_(std::move(committed)) {}
 
   void transact(store::Transaction transaction, Committed done) override {
     auto copy = transaction;
@@ -18,6 +19,8 @@ class WitnessKeyspace final : public store::Keyspace {
                          base::Result<store::TransactionResult> result) mutable {
                        if (result && result->committed) {
                          oracle_.acknowledged(copy, result->revision);
+                         const bool writes = !copy.puts.empty() || !copy.deletes.empty();
+                         if (committed_ && writes) committed_(result->revision);
                        }
                        done(std::move(result));
                      });
@@ -39,14 +42,19 @@ class WitnessKeyspace final : public store::Keyspace {
  private:
   std::unique_ptr<store::Keyspace> inner_;
   StoreOracle& oracle_;
+  const std::function<void(store::Revision)> committed_;
 };
 
 // Follows one keyspace through one life of the process.
 class Follower {
  public:
   Follower(store::Engine& engine, const std::string& name, runtime::Executor& executor,
-           StoreOracle& oracle)
-      : executor_(executor), oracle_(oracle), keyspace_(engine.open(name, executor)) {
+           StoreOracle& oracle, FenceOracle* fences)
+      : name_(name),
+        executor_(executor),
+        oracle_(oracle),
+        fences_(fences),
+        keyspace_(engine.open(name, executor)) {
     begin();
   }
 
@@ -75,6 +83,7 @@ class Follower {
     request.after = oracle_.seen();
     request.on_events = [this](const store::EventBatch& batch) {
       oracle_.fed(batch, executor_.now());
+      if (fences_ != nullptr) fences_->fed(name_, batch);
     };
     request.on_end = [this](const base::Error& error) {
       if (error.code != base::ErrorCode::expired) return;
@@ -87,12 +96,15 @@ class Follower {
     keyspace_->range({}, [this](base::Result<store::RangeResult> all) {
       if (!all) return again([this] { read_all(); });
       oracle_.rebased(*all);
+      if (fences_ != nullptr) fences_->rebased(name_, *all);
       follow();
     });
   }
 
+  const std::string name_;
   runtime::Executor& executor_;
   StoreOracle& oracle_;
+  FenceOracle* const fences_;  // null: one server
   std::unique_ptr<store::Keyspace> keyspace_;
   std::unique_ptr<store::Watch> watch_;
 };
@@ -100,20 +112,35 @@ class Follower {
 class WitnessEngine final : public Witness {
  public:
   WitnessEngine(std::unique_ptr<store::Engine> inner, runtime::Runtime& runtime,
-                StoreOracles& oracles)
-      : oracles_(oracles), inner_(std::move(inner)), executor_(runtime.make_executor("witness")) {}
+                StoreOracles& oracles, FenceOracle* fences)
+      : oracles_(oracles),
+        fences_(fences),
+        inner_(std::move(inner)),
+        executor_(runtime.make_executor("witness")) {}
   ~WitnessEngine() override { followers_.clear(); }
 
   std::unique_ptr<store::Keyspace> open(const std::string& keyspace,
                                         runtime::Executor& executor) override {
+    return open_for("", keyspace, executor);
+  }
+  std::unique_ptr<store::Engine> way_of(const std::string& server) override;
+  std::unique_ptr<store::Keyspace> open_for(const std::string& server, const std::string& keyspace,
+                                            runtime::Executor& executor) {
     StoreOracle& oracle = oracles_.try_emplace(keyspace, keyspace).first->second;
     executor_->post([this, keyspace, &oracle] {
       auto& follower = followers_[keyspace];
       if (!follower) {
-        follower = std::make_unique<Follower>(*inner_, keyspace, *executor_, oracle);
+        follower = std::make_unique<Follower>(*inner_, keyspace, *executor_, oracle, fences_);
       }
     });
-    return std::make_unique<WitnessKeyspace>(inner_->open(keyspace, executor), oracle);
+    std::function<void(store::Revision)> committed;
+    if (fences_ != nullptr) {
+      committed = [this, server, keyspace](store::Revision revision) {
+        fences_->committed(keyspace, server, revision);
+      };
+    }
+    return std::make_unique<WitnessKeyspace>(inner_->open(keyspace, executor), oracle,
+                                             std::move(committed));
   }
   void drop(const std::string& keyspace, runtime::Executor& executor,
             std::move_only_function<void(base::Result<void>)> done) override {
@@ -127,16 +154,40 @@ class WitnessEngine final : public Witness {
 
  private:
   StoreOracles& oracles_;
+  FenceOracle* const fences_;
   std::unique_ptr<store::Engine> inner_;
   std::unique_ptr<runtime::Executor> executor_;
   std::map<std::string, std::unique_ptr<Follower>> followers_;
 };
 
+class ServersWay final : public store::Engine {
+ public:
+  ServersWay(WitnessEngine& witness, std::string server)
+      : witness_(witness), server_(std::move(server)) {}
+  std::unique_ptr<store::Keyspace> open(const std::string& keyspace,
+                                        runtime::Executor& executor) override {
+    return witness_.open_for(server_, keyspace, executor);
+  }
+  void drop(const std::string& keyspace, runtime::Executor& executor,
+            std::move_only_function<void(base::Result<void>)> done) override {
+    witness_.drop(keyspace, executor, std::move(done));
+  }
+
+ private:
+  WitnessEngine& witness_;
+  const std::string server_;
+};
+
+std::unique_ptr<store::Engine> WitnessEngine::way_of(const std::string& server) {
+  return std::make_unique<ServersWay>(*this, server);
+}
+
 }  // namespace
 
 std::unique_ptr<Witness> make_witness(std::unique_ptr<store::Engine> inner,
-                                      runtime::Runtime& runtime, StoreOracles& oracles) {
-  return std::make_unique<WitnessEngine>(std::move(inner), runtime, oracles);
+                                      runtime::Runtime& runtime, StoreOracles& oracles,
+                                      FenceOracle* fences) {
+  return std::make_unique<WitnessEngine>(std::move(inner), runtime, oracles, fences);
 }
 
 }  // namespace keelway::sim

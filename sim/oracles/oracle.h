@@ -20,6 +20,7 @@ Complaint nodes_are_never_overcommitted(const State& state);
 Complaint pod_addresses_are_unique(const State& state);
 Complaint pods_run_only_on_nodes_that_were_there(const State& state);
 Complaint no_claim_has_two_machines(const State& state);
+Complaint pools_stay_within_limits(const State& state);
 // At every change.
 Complaint object_changes_as_it_may(const client::Change& change);
 // When the world has come to rest.

@@ -20,9 +20,10 @@ void WatchOracle::look(const client::ChangeBatch& batch, const client::LocalView
     complaint_ =
         fmt::format("a feed stands at revision {} after it stood at {}", batch.revision, highest_);
   }
+  Earlier earlier;
   for (const client::Change& change : batch.changes) {
     if (begun_) {
-      look_at(change, view);
+      look_at(change, view, earlier);
     } else if (change.previous || !change.object) {
       complain(change, "a change before the state");
     }
@@ -34,13 +35,21 @@ void WatchOracle::look(const client::ChangeBatch& batch, const client::LocalView
   highest_ = std::max(highest_, batch.revision);
 }
 
-void WatchOracle::look_at(const client::Change& change, const client::LocalView& view) {
+void WatchOracle::look_at(const client::Change& change, const client::LocalView& view,
+                          Earlier& earlier) {
   const auto& named = change.object ? change.object : change.previous;
   if (!named) {
     if (!complaint_) complaint_ = "a change of nothing";
     return;
   }
-  const auto known = view.get(change.resource, named->name_space(), named->name());
+  // A batch may hold several revisions of one object.
+  const std::string key =
+      fmt::format("{}/{}/{}", change.resource.resource, named->name_space(), named->name());
+  const auto before = earlier.find(key);
+  const client::ObjectPtr known =
+      before != earlier.end() ? before->second
+                              : view.get(change.resource, named->name_space(), named->name());
+  earlier[key] = change.object;
   if ((known == nullptr) != (change.previous == nullptr)) {
     return complain(change, known ? "came although it was there" : "changed and was never there");
   }

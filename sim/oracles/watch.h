@@ -19,7 +19,8 @@ class WatchOracle {
   const Complaint& complaint() const { return complaint_; }
 
  private:
-  void look_at(const client::Change& change, const client::LocalView& view);
+  using Earlier = std::map<std::string, client::ObjectPtr>;  // in the same batch
+  void look_at(const client::Change& change, const client::LocalView& view, Earlier& earlier);
   void complain(const client::Change& change, const std::string& what);
 
   client::Revision highest_ = 0;  // of all lives: what was told is on disk

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 
 #include "aws/identity/access_key.h"
 #include "http/client.h"
@@ -16,7 +17,7 @@ class AwsCaller final : public User {
       : runtime_(runtime), executor_(executor), object_(std::move(object)) {}
   ~AwsCaller() override { *alive_ = false; }
 
-  // Where the door is, and the key of its root.
+  // Where the door is asked from now on, and the key of its root.
   void aim(const runtime::Address& door, aws::AccessKey key);
   void act(base::Random& random) override;
   void conclude(base::Random& random) override;
@@ -26,14 +27,15 @@ class AwsCaller final : public User {
 
  private:
   void ask(bool last);
-  void take(const http::Response& response, bool last);
+  void take(const http::Response& response, const std::string& host, bool last);
 
   runtime::Runtime& runtime_;
   runtime::Executor& executor_;
   const Object object_;
   runtime::Address door_;
   aws::AccessKey key_;
-  std::unique_ptr<http::Client> http_;
+  std::map<std::string, std::unique_ptr<http::Client>> ways_;  // by host
+  http::Client* http_ = nullptr;                               // one of ways_
   bool busy_ = false, done_ = false;
   bool was_active_ = false;
   int tries_ = 0;

@@ -19,6 +19,7 @@ class Guest final : public User {
   const char* name() const override { return "guest"; }
 
  private:
+  bool may_be_late() const;
   enum class Step {
     make_secret,
     make_account,
@@ -45,6 +46,8 @@ class Guest final : public User {
   int account_ = 1;
   std::uint64_t uses_ = 0;
   std::string token_;
+  std::string asked_, used_at_;  // servers: of the last call, of the last use of a token
+  std::string removed_at_;       // where the account was removed
   bool busy_ = false;
   Complaint complaint_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

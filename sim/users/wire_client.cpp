@@ -48,7 +48,9 @@ schema::Answer<client::Reply> read_answer(const base::Result<http::Response>& re
 void WireClient::aim(const runtime::Address& server) {
   if (http_ && server.host == server_.host && server.port == server_.port) return;
   server_ = server;
-  http_ = http::make_client(runtime_, executor_, server_, runtime::TlsClient{});
+  auto& way = ways_[{server_.host, server_.port}];
+  if (!way) way = http::make_client(runtime_, executor_, server_, runtime::TlsClient{});
+  http_ = way.get();
 }
 
 std::string WireClient::path_of(const client::Call& call) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -19,9 +20,10 @@ class WireClient {
   ~WireClient() { *alive_ = false; }
   WireClient(const WireClient&) = delete;
 
-  // Where the cluster is now. Connections to where it was end.
+  // Where the cluster is asked from now on. What is under way elsewhere goes on.
   void aim(const runtime::Address& server);
   void use(std::string token) { token_ = std::move(token); }
+  const runtime::Address& server() const { return server_; }
   bool ready() const { return http_ != nullptr && !token_.empty(); }
   runtime::Executor& executor() { return executor_; }
 
@@ -43,7 +45,8 @@ class WireClient {
   runtime::Executor& executor_;
   runtime::Address server_;
   std::string token_;
-  std::unique_ptr<http::Client> http_;
+  std::map<std::pair<std::string, std::uint16_t>, std::unique_ptr<http::Client>> ways_;
+  http::Client* http_ = nullptr;  // one of ways_
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

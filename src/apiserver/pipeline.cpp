@@ -116,6 +116,7 @@ void run_stages(Core& core, const HttpCallPtr& call, std::size_t from);
 constexpr std::size_t kAfterTurn = 6;
 
 Step refuse_for_now(Core& core, const HttpCallPtr& call) {
+  core.executor.reached("apiserver.too_many_requests");
   return refuse(core, call, schema::too_many_requests(std::string(busy), retry_after_seconds));
 }
 

@@ -158,6 +158,7 @@ void dispatch_shared(Core& core, OperationPtr op, OutcomeCallback done) {
                            answer = std::move(answer)](base::Result<Revision> head) mutable {
                             if (!head || core.cache.revision() == seen)
                               return done(std::move(answer));
+                            core.executor.reached("apiserver.refusal_judged_anew");
                             *op = *saved;
                             dispatch(core, op, std::move(done));
                           });

@@ -41,6 +41,7 @@ void Membership::tick() {
   timer_ = parts_.executor.after(parts_.interval, [this] { tick(); });
   const base::Duration silent = parts_.executor.now() - last_good_;
   if (holding_ && silent >= give_up * parts_.interval) {
+    parts_.executor.reached("fleet.lease_not_renewed");
     parts_.log.error("the lease of this server could not be renewed: its loops stop",
                      {{"server", parts_.name}, {"for", base::format_duration(silent)}});
     hold(false);
@@ -139,6 +140,7 @@ void Membership::hold(bool holds) {
 }
 
 void Membership::removed() {
+  parts_.executor.reached("fleet.registration_ended");
   parts_.log.error("another server has ended the registration of this one: it registers anew",
                    {{"server", parts_.name}});
   place_ = {};
@@ -163,6 +165,7 @@ void Membership::watch_neighbours(const client::ChangeBatch& batch) {
 void Membership::remove_silent() {
   for (const auto& [name, neighbour] : neighbours_) {
     if (parts_.executor.now() - neighbour.seen < lease * parts_.interval) continue;
+    parts_.executor.reached("fleet.server_missed");
     parts_.log.warning("a server is silent: its clusters are to be taken over", {{"server", name}});
     parts_.hub.call(removal(name, neighbour.uid, neighbour.revision),
                     [](schema::Answer<client::Reply>) {});

@@ -46,8 +46,10 @@ void expect_node(const Value& claim, const cloud::Catalogue& catalogue, ClaimSta
   state.node.capacity = placement::ResourceList::read(claim.at("status", "capacity"));
   state.node.allocatable = placement::ResourceList::read(claim.at("status", "allocatable"));
   if (state.node.allocatable.is_zero()) {
-    const auto requests = placement::ResourceList::read(spec.at("resources", "requests"));
-    const Choice choice = cheapest_choice(requirements, requests, catalogue);
+    state.type_is_open = true;
+    state.requirements = requirements;
+    state.requests = placement::ResourceList::read(spec.at("resources", "requests"));
+    const Choice choice = cheapest_choice(requirements, state.requests, catalogue);
     if (choice.type != nullptr) {
       state.node.capacity = choice.type->capacity;
       state.node.allocatable = choice.type->allocatable;

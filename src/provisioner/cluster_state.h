@@ -28,6 +28,10 @@ struct ClaimState {
   std::string replaces;  // the claim that it was bought to take over from; empty: none
   std::string instance_type;
   std::int64_t price_micro_usd = 0;
+  // Until it is launched, what it may become.
+  bool type_is_open = false;
+  placement::Requirements requirements;
+  placement::ResourceList requests;
   // What it is or will be; taints that go by themselves while a node starts are left out.
   placement::NodeState node;
 };

@@ -108,7 +108,11 @@ void Launcher::try_next(std::shared_ptr<Launch> launch) {
                         if (!*alive) return;
                         if (!machine) {
                           const bool sold_out = machine.error().code == base::ErrorCode::exhausted;
-                          if (sold_out && !launch->others.empty()) return try_next(launch);
+                          if (sold_out && !launch->others.empty()) {
+                            parts_.executor.reached("provisioner.next_offering");
+                            return try_next(launch);
+                          }
+                          parts_.executor.reached("provisioner.launch_given_up");
                           return give_up(launch, machine.error());
                         }
                         launch->machine = std::move(*machine);

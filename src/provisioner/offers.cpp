@@ -90,4 +90,16 @@ Choice cheapest_choice(const placement::Requirements& requirements,
   return best;
 }
 
+placement::ResourceList most_capacity(const placement::Requirements& requirements,
+                                      const placement::ResourceList& requests,
+                                      const cloud::Catalogue& catalogue) {
+  placement::ResourceList most;
+  for_each_type(requirements, requests, catalogue, [&](const cloud::InstanceType& type) {
+    type.capacity.for_each([&](std::string_view name, placement::Amount amount) {
+      if (amount > most.get(name)) most.set(name, amount);
+    });
+  });
+  return most;
+}
+
 }  // namespace keelway::provisioner

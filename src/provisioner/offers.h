@@ -29,4 +29,9 @@ std::vector<Choice> choices(const placement::Requirements& requirements,
 Choice cheapest_choice(const placement::Requirements& requirements,
                        const placement::ResourceList& requests, const cloud::Catalogue& catalogue);
 
+// Of each resource the most that one of the types has.
+placement::ResourceList most_capacity(const placement::Requirements& requirements,
+                                      const placement::ResourceList& requests,
+                                      const cloud::Catalogue& catalogue);
+
 }  // namespace keelway::provisioner

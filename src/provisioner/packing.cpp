@@ -235,7 +235,12 @@ std::vector<Choice> Packer::alternatives(const Packing& packing, std::size_t mos
   std::vector<Choice> fitting;
   for (const Choice& choice : both.offers) {
     if (fitting.size() == most) break;
-    if (packing.requests.fits_in(choice.type->allocatable)) fitting.push_back(choice);
+    if (!packing.requests.fits_in(choice.type->allocatable)) continue;
+    // What was found to be within the limits is this type; others may take no more of them.
+    const bool within = std::all_of(pool_.limits.begin(), pool_.limits.end(), [&](const auto& l) {
+      return choice.type->capacity.get(l.first) <= packing.type->capacity.get(l.first);
+    });
+    if (within) fitting.push_back(choice);
   }
   return fitting;
 }

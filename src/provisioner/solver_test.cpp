@@ -7,6 +7,7 @@
 #include <set>
 
 #include "provisioner/names.h"
+#include "provisioner/offers.h"
 #include "provisioner/testing/fixtures.h"
 
 namespace keelway::provisioner {
@@ -197,6 +198,16 @@ TEST(Solver, StaysWithinLimits) {
   EXPECT_FALSE(solution.impossible.empty());
   EXPECT_EQ(solution.impossible[0].second,
             "no instance type of nodepool \"default\" has room within its limits");
+
+  // Whichever of the types that a node may become is taken.
+  Market spot({pool("default", "[]", R"({"limits":{"cpu":"19"}})")});
+  std::int64_t most = 0;
+  const Solution any = spot.add(30, "500m", "4Gi").solve();
+  for (const auto& node : any.nodes) {
+    most += most_capacity(node.requirements, node.requests, *catalogue()).milli_cpu;
+  }
+  EXPECT_LE(most, 19'000);
+  EXPECT_GT(most, 10'000);
 
   Market used({pool("default", on_demand, R"({"limits":{"memory":"16Gi"}})")});
   used.input.used["default"].set("memory", 15ll << 30);

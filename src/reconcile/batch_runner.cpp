@@ -114,6 +114,7 @@ void BatchRunner::took(std::uint64_t id, ActionResult result) {
       await(id, result.visible);
       break;
     case ActionResult::Kind::lost:
+      context_.executor.reached("reconcile.batch_call_lost");
       fail(result.message);
       if (call != nullptr && context_.feeds.feed_of(call->resource) >= 0) {
         // It stays assumed until the view shows whether it happened.

@@ -169,6 +169,7 @@ void KeyedRunner::took(const std::shared_ptr<Round>& round, const Action& action
   const auto* call = std::get_if<client::Call>(&action.what);
   if (result.kind == ActionResult::Kind::lost && call != nullptr &&
       context_.feeds.feed_of(call->resource) >= 0) {
+    context_.executor.reached("reconcile.call_lost");
     ++round->in_flight;
     read_back(context_, *call, [this, round](ActionResult head) {
       --round->in_flight;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "schema/parsed_pool.h"
 #include "watch/fanout.h"
@@ -17,6 +18,32 @@ constexpr base::Duration retry_max = std::chrono::seconds(10);
 // times its JSON.
 constexpr base::Duration sweep_period = std::chrono::milliseconds(250);
 constexpr std::size_t parsed_bytes_max = 8u << 20;
+
+// Revisions for deletions that were not seen: where each stood is not known, but it stood at one
+// that nothing else of what changed has. So every event has a revision of its own, and whoever has
+// heard some of them and not all cannot resume as if it had.
+class FreeRevisions {
+ public:
+  FreeRevisions(Revision after, Revision last) : next_(after + 1), last_(last) {}
+  void take(Revision revision) { taken_.insert(revision); }
+  // The highest that is free before `before`; `before` where there is none.
+  Revision just_before(Revision before) {
+    for (Revision revision = before - 1; revision >= next_; --revision) {
+      if (taken_.insert(revision).second) return revision;
+    }
+    return before;
+  }
+  // The lowest that is free; the last one where there is none.
+  Revision lowest() {
+    while (next_ < last_ && taken_.contains(next_)) ++next_;
+    return next_ < last_ ? next_++ : last_;
+  }
+
+ private:
+  Revision next_;
+  const Revision last_;
+  std::set<Revision> taken_;
+};
 
 struct Waiter {
   std::move_only_function<void(bool)> done;
@@ -173,7 +200,10 @@ void Cache::Impl::read_page(std::shared_ptr<Reading> reading) {
 
 void Cache::Impl::read_failed(base::Error error) {
   const bool compacted = error.code == base::ErrorCode::expired;
-  if (compacted) replay_ = false;
+  if (compacted) {
+    executor_.reached("watch.history_compacted");
+    replay_ = false;
+  }
   if (ready_ || compacted) return read_again_later(compacted);
   if (auto started = std::exchange(started_, nullptr)) started(std::unexpected(std::move(error)));
 }
@@ -198,6 +228,7 @@ void Cache::Impl::finish_reading(const Reading& reading) {
     if (window_.revision() >= ready_at_) become_ready();
     return;
   }
+  executor_.reached("watch.read_anew");
   apply_differences(reading);
   if (stopped_) return;
   follow();
@@ -242,6 +273,7 @@ void Cache::Impl::apply_differences(const Reading& reading) {
     const store::Entry* entry;  // null: deleted
   };
   std::vector<Change> changes;
+  FreeRevisions free(window_.revision(), reading.revision);
   auto entry = reading.entries.begin();
   const auto end = reading.entries.end();
   const auto visit = [&](std::string_view key, const ObjectPtr& object) {
@@ -251,7 +283,7 @@ void Cache::Impl::apply_differences(const Reading& reading) {
     }
     if (entry == end || entry->key != key) {
       if (unreadable_.revision_of(key) != 0) return true;  // not gone: the last state stays
-      changes.push_back({reading.revision, std::string(key), nullptr});
+      changes.push_back({0, std::string(key), nullptr});
       return true;
     }
     if (entry->modified != object->revision()) {
@@ -266,6 +298,17 @@ void Cache::Impl::apply_differences(const Reading& reading) {
   };
   static_cast<void>(window_.scan({}, visit));
   for (; entry != end; ++entry) changes.push_back({entry->modified, entry->key, &*entry});
+  for (const Change& change : changes) {
+    if (change.entry != nullptr) free.take(change.revision);
+  }
+  for (Change& change : changes) {
+    if (change.entry == nullptr && change.revision != 0) {
+      change.revision = free.just_before(change.revision);
+    }
+  }
+  for (Change& change : changes) {
+    if (change.revision == 0) change.revision = free.lowest();
+  }
   std::stable_sort(changes.begin(), changes.end(),
                    [](const Change& a, const Change& b) { return a.revision < b.revision; });
   std::vector<CacheEventPtr> events;
@@ -346,6 +389,7 @@ base::Result<std::unique_ptr<CacheSubscription>> Cache::Impl::subscribe(Subscrib
     return base::fail(base::ErrorCode::unavailable, "the watch cache is not ready; try again");
   }
   if (request.after < window_.oldest_revision()) {
+    executor_.reached("watch.resumed_too_late");
     return base::fail(base::ErrorCode::expired,
                       "watch after revision " + std::to_string(request.after) +
                           ": the window starts at " + std::to_string(window_.oldest_revision()) +

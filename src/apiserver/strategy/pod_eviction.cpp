@@ -116,7 +116,10 @@ Answer<void> pass_budgets(Core& core, const Value& pod, store::Transaction& tran
     return {};
   }
   auto charged = charge(document, pod.at("metadata", "name").as_string(), core.now());
-  if (!charged) return std::unexpected(std::move(charged.error()));
+  if (!charged) {
+    core.executor.reached("apiserver.eviction_refused");
+    return std::unexpected(std::move(charged.error()));
+  }
   transaction.compares.push_back({key, budget->revision()});
   transaction.puts.push_back(
       {key, std::make_shared<const std::string>(stored_bytes(std::move(*charged))), std::nullopt});

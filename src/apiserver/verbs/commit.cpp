@@ -71,6 +71,7 @@ using CommitCallback = std::move_only_function<void(Answer<Committed>)>;
 // The cache shows the outcome.
 void tell(Core& core, const Fence* fence, Committed committed, CommitCallback& done) {
   if (!committed.ok && fence != nullptr && fell(core, *fence)) {
+    core.executor.reached("apiserver.fence_refused");
     return done(std::unexpected(fenced_off()));
   }
   done(std::move(committed));

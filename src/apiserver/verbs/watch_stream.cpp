@@ -154,6 +154,7 @@ void WatchStream::listen(Revision after) {
   request.after = after;
   request.on_batch = [this](const watch::CacheBatch& batch) { take(batch); };
   request.on_end = [this](base::Error error) {
+    core_.executor.reached("apiserver.watch_fell_behind");
     const auto self = shared_from_this();
     send_error(schema::expired(error.message));
     end();
@@ -182,7 +183,9 @@ void WatchStream::take(const watch::CacheBatch& batch) {
   for (const watch::CacheEventPtr& event : batch.events) take_one(event);
   seen_ = batch.revision;
   flush();
-  if (exchange_->pending_bytes() <= kPendingMax) return;
+  const std::size_t unsent = exchange_->pending_bytes();
+  const bool early = unsent > 0 && core_.executor.sometimes("apiserver.watch_stops_listening");
+  if (unsent <= kPendingMax && !early) return;
   subscription_.reset();
   exchange_->on_drained([weak = weak_from_this()] {
     const auto stream = weak.lock();
