@@ -52,6 +52,8 @@ constexpr std::array<Rule, fault_kinds> rules = {{
     {Kind::calls_late, "calls late", 0.6, 2, 60'000, 20'000, Rule::Needs::several},
 }};
 
+constexpr auto launches_span = std::chrono::seconds(10);
+
 const Rule& rule_of(Kind kind) {
   return rules[static_cast<std::size_t>(kind)];
 }
@@ -87,6 +89,10 @@ std::vector<Fault> draw_faults(base::Random& random, const FaultBudget& budget) 
     const auto count = 1 + mine.below(static_cast<std::uint64_t>(rule.count_max));
     for (std::uint64_t i = 0; i < count; ++i) {
       Fault fault{.kind = rule.kind, .at = draw_below(mine, budget.span)};
+      // Most machines are launched in the first seconds.
+      const bool of_cloud = rule.kind == Kind::sold_out || rule.kind == Kind::throttled ||
+                            rule.kind == Kind::launch_lost;
+      if (of_cloud && mine.chance(0.5)) fault.at = draw_below(mine, launches_span);
       if (rule.ms_max > 0) {
         fault.lasts = draw_below(mine, std::chrono::milliseconds(rule.ms_max));
         fault.lasts = std::min(fault.lasts, budget.span - fault.at);

@@ -114,9 +114,10 @@ base::Result<std::unique_ptr<store::Engine>> Life::open_store() {
 
 const std::vector<client::Resource>& Life::cluster_resources() {
   static const std::vector<client::Resource> watched = {
-      resources::pods,        resources::nodes,       resources::node_claims,
-      resources::deployments, resources::config_maps, resources::replica_sets,
-      resources::node_pools};
+      resources::pods,        resources::nodes,
+      resources::node_claims, resources::deployments,
+      resources::config_maps, resources::replica_sets,
+      resources::node_pools,  resources::disruption_budgets};
   return watched;
 }
 

@@ -105,6 +105,9 @@ int play_one(const Options& options) {
 
 int report_marks(const Reached& reached, bool demanded) {
   int missing = 0;
+  if (std::getenv("KEELWAY_MARKS") != nullptr) {
+    for (const auto& [mark, times] : reached) fmt::print("{:>8} {}\n", times, mark);
+  }
   for (const std::string& mark : expected_marks()) {
     if (reached.contains(mark)) continue;
     ++missing;
@@ -202,6 +205,7 @@ constexpr const char* usage =
     "  --until-failure  stops at the first failing seed\n"
     "  --no-bisect      does not look for the fewest faults that fail\n"
     "  --all-marks      fails where a mark was never hit, as 1,000 seeds do\n"
+    "  KEELWAY_MARKS    prints how often each mark was hit\n"
     "  KEELWAY_STORY    with --seed: every call and change\n";
 
 }  // namespace

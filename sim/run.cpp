@@ -125,8 +125,7 @@ class Run {
   bool all_run() {
     std::map<std::string, int> running;
     for (const auto& pod : stage_.life().cluster().list(resources::pods)) {
-      const bool runs = pod->value().at("status", "phase").as_string() == "Running";
-      if (!runs || pod->deleting()) return false;
+      if (!stage_.facts().pod(pod).runs || pod->deleting()) return false;
       ++running[std::string(pod->label("app"))];
     }
     for (const auto& [name, replicas] : wanted_) {
@@ -140,7 +139,7 @@ class Run {
     if (!stage_.wait("every pod to run", [this] { return all_run(); })) return;
     stage_.note("every pod runs");
     stage_.wait("machines and claims to agree", [this] {
-      const State state{stage_.life().cluster(), stage_.life().hub()};
+      const State state{stage_.life().cluster(), stage_.life().hub(), stage_.facts()};
       return !every_machine_has_a_claim(state) && !every_claim_has_a_machine(state);
     });
     if (!stage_.wait("the users to come to an end",

@@ -284,7 +284,7 @@ void Stage::look() {
   for (const auto& server : servers_) look_at(*server);
   aim_users();
   fences_.judge();
-  const State state{life().cluster(), life().hub()};
+  const State state{life().cluster(), life().hub(), facts_};
   for (const auto oracle : {nodes_are_never_overcommitted, pod_addresses_are_unique,
                             pods_run_only_on_nodes_that_were_there, no_claim_has_two_machines,
                             pools_stay_within_limits}) {

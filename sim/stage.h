@@ -27,6 +27,7 @@ class Stage {
   Crowd& crowd() { return *crowd_; }
   Outcome& outcome() { return outcome_; }
   BudgetOracle& budget() { return budget_; }
+  Facts& facts() { return facts_; }
   bool ok() const { return outcome_.failure.empty(); }
   void fail(std::string what);
   void note(const std::string& what) const;
@@ -93,6 +94,7 @@ class Stage {
   std::unique_ptr<store::Engine> shared_store_;  // null: on the server's disk, or town_
   StoreOracles stores_;
   FenceOracle fences_;
+  Facts facts_;
   std::unique_ptr<Witness> town_;  // the store of several servers
   std::vector<std::unique_ptr<Server>> servers_;
   std::size_t front_ = 0;        // always with a life, once started

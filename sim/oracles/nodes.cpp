@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 
 #include "client/resources.h"
-#include "placement/node_state.h"
 #include "sim/oracles/oracle.h"
 
 namespace keelway::sim {
@@ -10,15 +9,15 @@ namespace resources = client::resources;
 
 Complaint nodes_are_never_overcommitted(const State& state) {
   for (const auto& object : state.cluster.list(resources::nodes)) {
-    const auto node = placement::read_node(object->value());
+    const placement::ResourceList& room = state.facts.allocatable(object);
     placement::ResourceList used;
     for (const auto& pod : state.cluster.pods_on(object->name())) {
-      const auto info = placement::read_pod(pod->value());
-      if (!info.finished) used.add(info.requests);
+      const PodFacts& facts = state.facts.pod(pod);
+      if (!facts.finished) used.add(facts.requests);
     }
-    if (!used.fits_in(node.allocatable)) {
+    if (!used.fits_in(room)) {
       return fmt::format("node {} holds pods that ask for {} mCPU of {}", object->name(),
-                         used.milli_cpu, node.allocatable.milli_cpu);
+                         used.milli_cpu, room.milli_cpu);
     }
   }
   return std::nullopt;
@@ -27,9 +26,8 @@ Complaint nodes_are_never_overcommitted(const State& state) {
 // A pod is bound by name: the scheduler may be late by one deletion of a node, a running pod not.
 Complaint pods_run_only_on_nodes_that_were_there(const State& state) {
   for (const auto& pod : state.cluster.list(resources::pods)) {
-    const auto document = pod->value();
-    const bool runs = document.at("status", "phase").as_string() == "Running";
-    if (runs && document.at("spec", "nodeName").as_string().empty()) {
+    const PodFacts& facts = state.facts.pod(pod);
+    if (facts.runs && facts.node.empty()) {
       return fmt::format("pod {} runs and is bound to no node", pod->name());
     }
   }

@@ -5,12 +5,14 @@
 #include <string>
 
 #include "client/view.h"
+#include "sim/oracles/facts.h"
 
 namespace keelway::sim {
 
 struct State {
   const client::View& cluster;
   const client::View& hub;
+  Facts& facts;
 };
 // Empty: nothing to complain of.
 using Complaint = std::optional<std::string>;

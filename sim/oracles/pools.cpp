@@ -14,9 +14,7 @@ namespace resources = client::resources;
 Complaint pools_stay_within_limits(const State& state) {
   std::map<std::string, placement::ResourceList> launched;
   for (const auto& claim : state.cluster.list(resources::node_claims)) {
-    const value::Value document = claim->value();
-    launched[std::string(claim->label("karpenter.sh/nodepool"))].add(
-        placement::ResourceList::read(document.at("status", "capacity")));
+    launched[std::string(claim->label("karpenter.sh/nodepool"))].add(state.facts.capacity(claim));
   }
   for (const auto& pool : state.cluster.list(resources::node_pools)) {
     const value::Value limits = pool->value().at("spec", "limits");
