@@ -17,8 +17,28 @@ bool MarkBook::sometimes(std::string_view site) {
 
 const std::vector<std::string>& expected_marks() {
   static const std::vector<std::string> marks = {
-      "sim.cloud_launch_lost", "sim.cloud_sold_out", "sim.cloud_throttled",
-      "sim.compacted",         "sim.node_hangs",     "sim.witness_expired",
+      "apiserver.eviction_refused",
+      "apiserver.fence_refused",
+      "apiserver.refusal_judged_anew",
+      "apiserver.too_many_requests",
+      "apiserver.watch_stops_listening",
+      "fleet.lease_not_renewed",
+      "fleet.registration_ended",
+      "fleet.server_missed",
+      "provisioner.launch_given_up",
+      "provisioner.next_offering",
+      "reconcile.batch_call_lost",
+      "reconcile.call_lost",
+      "sim.cloud_launch_lost",
+      "sim.cloud_sold_out",
+      "sim.cloud_throttled",
+      "sim.compacted",
+      "sim.node_hangs",
+      "sim.store_cut",
+      "sim.store_write_late",
+      "watch.history_compacted",
+      "watch.read_anew",
+      "watch.resumed_too_late",
   };
   return marks;
 }
