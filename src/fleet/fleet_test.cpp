@@ -1,6 +1,8 @@
 // The cluster loop and the supervisor together, over a fake hub and fake control planes.
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "client/resources.h"
 #include "fleet/cluster_loop.h"
 #include "fleet/supervisor.h"
@@ -231,6 +233,36 @@ TEST(Fleet, StopWaitsForWhatIsComingUp) {
   ASSERT_EQ(world.assembled.size(), 1u);
   EXPECT_TRUE(world.stop());
   EXPECT_EQ(world.alive, 0);
+}
+
+// What a tenure began the next one finds on its way up.
+TEST(Fleet, APlaneThatComesUpLateIsNotLeftBehind) {
+  World world;
+  world.assembly = 10s;
+  world.create();
+  world.executor.run_for(1s);
+  ASSERT_EQ(world.assembled.size(), 1u);
+  world.manager.reset();
+  world.supervisor->end();
+  world.supervisor->begin({}, std::shared_ptr<client::Client>(std::shared_ptr<void>(), &world.hub));
+  const auto told = [&](const char* what) {
+    std::optional<base::Result<Value>> answer;
+    world.supervisor->execute(
+        {what, "", Value::object({{"namespace", "acct"}, {"name", "c"}})},
+        [&answer](base::Result<Value> result) { answer = std::move(result); });
+    world.executor.run_for(2s);
+    return answer && answer->has_value();
+  };
+  EXPECT_FALSE(told("halt")) << "it is not down, it is on its way up";
+  EXPECT_FALSE(told("discard"));
+  EXPECT_TRUE(world.discarded.empty());
+  world.executor.run_for(10s);
+  EXPECT_EQ(world.alive, 1);
+  EXPECT_TRUE(told("halt"));
+  EXPECT_EQ(world.alive, 0);
+  EXPECT_TRUE(told("discard"));
+  EXPECT_EQ(world.discarded.size(), 1u);
+  EXPECT_TRUE(world.stop());
 }
 
 TEST(Fleet, LostAnswersOfKeysDrawNoSecondPair) {

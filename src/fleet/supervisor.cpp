@@ -146,6 +146,12 @@ void Supervisor::execute(const reconcile::Effect& effect, reconcile::EffectDone 
   const Value& arguments = effect.arguments;
   const std::string name_space = arguments["namespace"].as_string();
   const std::string name = arguments["name"].as_string();
+  // A start of an earlier tenure may yet bring its plane up, and a plane that goes down still has
+  // its keyspace open: what is to be stopped or removed is asked for again when they are through.
+  const bool removes = effect.name == "halt" || effect.name == "discard";
+  if (removes && (starting_.contains(name) || halting_.contains(name))) {
+    return done(base::fail(base::ErrorCode::unavailable, name + " is starting or stopping"));
+  }
   if (effect.name == "halt") {
     return halt(name, [done = std::move(done)]() mutable { done(Value()); });
   }
