@@ -63,8 +63,8 @@ BUGS = {
     # A bookmark stands further than what the watcher has been told.
     "late-bookmark": (
         "src/apiserver/verbs/watch_stream.cpp",
-        "!level_ ? seen_ : core_.cache.revision());",
-        "!level_ ? seen_ : core_.cache.revision() + 3);"),
+        "std::max(seen_, core_.cache.revision()));",
+        "std::max(seen_, core_.cache.revision()) + 3);"),
     # The scheduler plans on a view that does not show yet what it has bound.
     "stale-read": (
         "src/reconcile/batch_runner.cpp",
