@@ -210,7 +210,7 @@ void attempt(Core& core, const RemovalPtr& r) {
          });
 }
 
-Answer<void> check_options(const Value& options) {
+Answer<void> check_options(const Value& options, bool dry_run) {
   const std::string& policy = options["propagationPolicy"].as_string();
   schema::FieldErrors errors;
   if (!policy.empty() && options.contains("orphanDependents")) {
@@ -222,6 +222,7 @@ Answer<void> check_options(const Value& options) {
     errors.push_back(
         schema::not_supported("propagationPolicy", policy, {"Background", "Foreground", "Orphan"}));
   }
+  check_ignoring_read_errors(options, dry_run, errors);
   if (errors.empty()) return {};
   return std::unexpected(schema::invalid("meta.k8s.io", "DeleteOptions", "", errors));
 }
@@ -229,7 +230,7 @@ Answer<void> check_options(const Value& options) {
 }  // namespace
 
 void remove_with(Core& core, OperationPtr op, Value options, OutcomeCallback done) {
-  if (auto ok = check_options(options); !ok) {
+  if (auto ok = check_options(options, op->dry_run()); !ok) {
     return done(std::unexpected(std::move(ok.error())));
   }
   if (ignores_read_errors(options)) return remove_unreadable(core, std::move(op), std::move(done));

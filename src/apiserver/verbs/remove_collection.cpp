@@ -1,4 +1,5 @@
 #include "apiserver/selection.h"
+#include "apiserver/unreadable.h"
 #include "apiserver/verbs/commit.h"
 #include "apiserver/verbs/shape.h"
 #include "apiserver/verbs/verbs.h"
@@ -43,6 +44,9 @@ OperationPtr one_of(const Operation& op, const schema::Object& object) {
 void remove_collection(Core& core, OperationPtr op, OutcomeCallback done) {
   auto options = read_delete_options(*op);
   if (!options) return done(std::unexpected(std::move(options.error())));
+  if (auto good = check_collection_options(*options); !good) {
+    return done(std::unexpected(std::move(good.error())));
+  }
   auto listing = std::make_shared<Operation>(*op);
   list(core, listing,
        [&core, op, options = std::move(*options),
