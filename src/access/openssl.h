@@ -1,4 +1,4 @@
-// OpenSSL's objects with owners. Only the .cpp files of this room include it.
+// OpenSSL's objects with owners. Only .cpp files of this room and tests include it.
 #pragma once
 
 #include <openssl/bio.h>

@@ -33,7 +33,8 @@ class Planes {
   ~Planes();
 
   void assemble(fleet::ControlPlaneSpec spec, fleet::Assembled assembled);
-  void begin_leaving();  // every cluster's readyz fails from now on
+  void begin_leaving();   // every cluster's readyz fails from now on
+  void begin_draining();  // no cluster takes new connections from now on, and watches end
 
  private:
   friend class PlaneHandle;

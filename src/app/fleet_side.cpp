@@ -43,6 +43,7 @@ class FleetSideImpl final : public FleetSide {
   }
 
   void begin_leaving() override { planes_.begin_leaving(); }
+  void begin_draining() override { planes_.begin_draining(); }
   void stop(runtime::Task stopped) override {
     end();
     if (!membership_) return supervisor_.stop_all(std::move(stopped));

@@ -27,6 +27,8 @@ class FleetSide {
   virtual ~FleetSide() = default;
   virtual void start() = 0;
   virtual void begin_leaving() = 0;  // every cluster's readyz fails from now on
+  // No cluster takes new connections from now on, and watches end; stop() waits for the rest.
+  virtual void begin_draining() = 0;
   // Loops first, then the place among the servers, so that others need not wait, then what serves.
   virtual void stop(runtime::Task stopped) = 0;
 };

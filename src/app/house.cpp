@@ -267,7 +267,10 @@ void HouseImpl::stop(runtime::Task stopped) {
   };
   fleet_executor_->post([this, drain_door] {
     if (fleet_) fleet_->begin_leaving();
-    const auto go_on = [this, drain_door] { door_executor_->post(drain_door); };
+    const auto go_on = [this, drain_door] {
+      if (fleet_) fleet_->begin_draining();
+      door_executor_->post(drain_door);
+    };
     if (config_.limits.shutdown_delay == base::Duration(0)) return go_on();
     fleet_executor_->after(config_.limits.shutdown_delay, go_on);
   });

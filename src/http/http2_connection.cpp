@@ -52,7 +52,8 @@ class Http2Connection : public Connection {
     answered(stream);
     flush_soon();
   }
-  bool has_unsent() const override { return flush_queued_; }
+  // An answer may wait for the client's window.
+  bool has_unsent() const override { return flush_queued_ || session_->pending_bytes() > 0; }
   void write_head(std::int32_t stream, int status, std::vector<Header> headers, bool end) {
     // These belong to HTTP/1.1's connections and are malformed here.
     std::erase_if(headers, [](const Header& header) {

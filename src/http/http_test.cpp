@@ -303,6 +303,8 @@ TYPED_TEST(HttpPair, DrainWaitsForTheLastAnswer) {
     scene.client->request({}, [&](base::Result<Response> got) { answer = std::move(got); });
   });
   ASSERT_TRUE(scene.rig.wait([&] { return held != nullptr; }));
+  bool replaced = false;
+  scene.rig.run([&] { scene.server->drain([&] { replaced = true; }); });
   scene.rig.run([&] { scene.server->drain([&] { drained = true; }); });
   scene.rig.run([] {});
   EXPECT_FALSE(drained);
@@ -311,6 +313,10 @@ TYPED_TEST(HttpPair, DrainWaitsForTheLastAnswer) {
     held.reset();
   });
   EXPECT_TRUE(scene.rig.wait([&] { return drained && answer; }));
+  EXPECT_FALSE(replaced);
+  drained = false;
+  scene.rig.run([&] { scene.server->drain([&] { drained = true; }); });
+  EXPECT_TRUE(scene.rig.wait([&] { return drained; })) << "long after the last answer";
   ASSERT_TRUE(*answer) << answer->error().message;
   EXPECT_EQ((*answer)->body, "last");
   EXPECT_FALSE(scene.ask({.timeout = 2s}));

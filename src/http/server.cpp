@@ -10,7 +10,6 @@ namespace {
 
 constexpr base::Duration kSweepPeriod = std::chrono::seconds(5);
 constexpr base::Duration kDrainCheck = std::chrono::milliseconds(10);
-constexpr int kDrainChecksMax = 500;
 
 // One accepted stream and the connection that it turns out to be.
 struct Entry {
@@ -33,6 +32,7 @@ class ServerCore : public ConnectionHost {
   base::Result<void> open(runtime::Runtime& runtime, runtime::ListenOptions options) {
     options.connections_max = limits_.connections_max;
     options.connections_per_source_max = limits_.connections_per_source_max;
+    options.handshakes_max = limits_.handshakes_max;
     options.handshake_timeout = limits_.handshake_timeout;
     auto listener = runtime.network().listen(
         executor_, std::move(options),
@@ -46,15 +46,9 @@ class ServerCore : public ConnectionHost {
   std::uint16_t port() const { return port_; }
 
   void drain(std::move_only_function<void()> done) {
-    draining_ = true;
-    listener_.reset();
     drained_ = std::move(done);
-    for (auto& [id, entry] : entries_) {
-      if (entry.connection) entry.connection->drain();
-    }
-    executor_.after(limits_.drain_timeout, [this, weak = std::weak_ptr(alive_)] {
-      if (!weak.expired() && drained_) std::exchange(drained_, nullptr)();
-    });
+    if (drain_is_over_) return tell_drained();
+    if (!std::exchange(draining_, true)) begin_draining();
     tell_drained();
   }
 
@@ -105,6 +99,18 @@ class ServerCore : public ConnectionHost {
     return limits;
   }
 
+  void begin_draining() {
+    listener_.reset();
+    for (auto& [id, entry] : entries_) {
+      if (entry.connection) entry.connection->drain();
+    }
+    executor_.after(limits_.drain_timeout, [this, weak = std::weak_ptr(alive_)] {
+      if (weak.expired()) return;
+      drain_is_over_ = true;
+      if (drained_) std::exchange(drained_, nullptr)();
+    });
+  }
+
   void accept(std::unique_ptr<runtime::Stream> stream) {
     const std::uint64_t id = ++last_id_;
     Entry& entry = entries_[id];
@@ -153,6 +159,21 @@ class ServerCore : public ConnectionHost {
         .set(static_cast<double>(limits_.budget->request_bytes()));
     all.gauge("keelway_http_answer_bytes", "Of unsent answers, in all servers of the process.")
         .set(static_cast<double>(limits_.budget->answer_bytes()));
+    if (listener_) show_listener(listener_->facts());
+  }
+
+  void show_listener(const runtime::ListenerFacts& facts) {
+    telemetry::Metrics& all = *limits_.metrics;
+    all.gauge("keelway_http_handshakes", "Connections that have not finished their TLS handshake.")
+        .set(static_cast<double>(facts.handshakes));
+    const auto turned_away = [&all](const char* reason, std::uint64_t now, std::uint64_t before) {
+      all.counter("keelway_http_turned_away_total", "Connections closed before any request.",
+                  {{"reason", reason}})
+          .add(static_cast<double>(now - before));
+    };
+    turned_away("handshakes", facts.handshakes_dropped, shown_.handshakes_dropped);
+    turned_away("source", facts.sources_refused, shown_.sources_refused);
+    shown_ = facts;
   }
 
   void take(std::uint64_t id, std::string_view bytes) {
@@ -190,7 +211,7 @@ class ServerCore : public ConnectionHost {
   }
 
   void tell_drained() {
-    if (!draining_ || exchanges_ > 0 || !drained_) return;
+    if (!draining_ || !drained_ || (exchanges_ > 0 && !drain_is_over_)) return;
     executor_.post([this, weak = std::weak_ptr(alive_)] {
       if (!weak.expired()) check_drained();
     });
@@ -198,13 +219,13 @@ class ServerCore : public ConnectionHost {
 
   // The last answers are with the kernel, or their readers are too slow.
   void check_drained() {
-    if (exchanges_ > 0 || !drained_) return;
+    if (!drained_ || (exchanges_ > 0 && !drain_is_over_)) return;
     bool pending = false;
     for (const auto& [id, entry] : entries_) {
       pending |=
           entry.stream->pending_bytes() > 0 || (entry.connection && entry.connection->has_unsent());
     }
-    if (!pending || ++drain_checks_ > kDrainChecksMax) return std::exchange(drained_, nullptr)();
+    if (!pending || drain_is_over_) return std::exchange(drained_, nullptr)();
     executor_.after(kDrainCheck, [this, weak = std::weak_ptr(alive_)] {
       if (!weak.expired()) check_drained();
     });
@@ -215,12 +236,13 @@ class ServerCore : public ConnectionHost {
   Handler& handler_;
   std::unique_ptr<runtime::Listener> listener_;
   std::uint16_t port_ = 0;
+  runtime::ListenerFacts shown_;
   bool draining_ = false;
+  bool drain_is_over_ = false;    // whoever is not answered by now will not be
   std::int64_t date_second_ = 0;  // that `date_` says
   std::string date_;
   std::size_t exchanges_ = 0;
   std::move_only_function<void()> drained_;
-  int drain_checks_ = 0;
   std::uint64_t last_id_ = 0;
   runtime::TimerId sweep_timer_ = 0;
   std::map<std::uint64_t, Entry> entries_;

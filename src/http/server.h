@@ -73,6 +73,7 @@ struct Limits {
   int streams_per_connection_max = 250;
   int connections_max = 10'000;            // further ones wait with the kernel
   int connections_per_source_max = 5'000;  // further ones are closed
+  int handshakes_max = 1'000;              // at one more the oldest is closed
   int exchanges_max = 1'000'000;           // requests that are not answered yet; 429 above
   // One connection's further requests wait while more than this of its answers is unsent.
   std::size_t unsent_bytes_max = 16u << 20;
@@ -91,8 +92,8 @@ class Server {
  public:
   virtual ~Server() = default;  // closes every connection
   virtual std::uint16_t port() const = 0;
-  // No new connections or requests; `done` when the last exchange is answered, or after
-  // drain_timeout.
+  // No new connections or requests; `done` when the last exchange is answered, or drain_timeout
+  // after the first call. A further call replaces `done`.
   virtual void drain(std::move_only_function<void()> done) = 0;
 };
 

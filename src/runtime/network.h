@@ -82,13 +82,24 @@ struct ListenOptions {
   // At this many the kernel's backlog holds whoever comes; one more from one address is closed.
   int connections_max = 10'000;
   int connections_per_source_max = 5'000;
+  // Connections that have not finished their TLS handshake, or not said their first byte where that
+  // decides; at one more the oldest of them is closed, so that honest clients still come in.
+  int handshakes_max = 1'000;
   base::Duration handshake_timeout = std::chrono::seconds(10);
+};
+
+// What a listener has turned away since it began, and what it is opening.
+struct ListenerFacts {
+  std::size_t handshakes = 0;
+  std::uint64_t handshakes_dropped = 0;  // for handshakes_max
+  std::uint64_t sources_refused = 0;     // for connections_per_source_max
 };
 
 class Listener {
  public:
   virtual ~Listener() = default;  // stops accepting; accepted streams live on
   virtual std::uint16_t port() const = 0;
+  virtual ListenerFacts facts() const { return {}; }  // on its executor
 };
 
 using AcceptCallback = std::move_only_function<void(std::unique_ptr<Stream>)>;

@@ -62,10 +62,11 @@ std::string canonical_path(std::string_view path) {
   return out;
 }
 
-// Decoded and encoded again, so that every spelling of one query has one form.
+// Decoded and encoded again, so that every spelling of one query has one form: a plus is a plus.
+// What does not decode stays as it is, and is the form of nothing else.
 std::string recode(std::string_view text) {
   const auto decoded = base::percent_decode(text);
-  return base::percent_encode(decoded ? std::string_view(*decoded) : text);
+  return decoded ? base::percent_encode(*decoded) : std::string(text);
 }
 
 std::string canonical_query(std::string_view query) {

@@ -54,6 +54,18 @@ std::vector<Vector> vectors() {
        "",
        kKeys,
        "cfcbaced5047c9893a2b2d96070508d024cbfaf18075cd891a8f0950a1e08bdc"},
+      {"GET",
+       "/clusters?name=a%2Bb%20c&x=1%252B2",
+       {{"host", kHost}},
+       "",
+       kKeys,
+       "0ae08aff30c6e96430a8897ec7efa3754b89cddc504128dee16fb2a0875a4211"},
+      {"GET",
+       "/a+b/c%2Bd",
+       {{"host", kHost}},
+       "",
+       kKeys,
+       "5033f41f6ffbfc0a41abc867071b6a63a9a743a12392a58fca98062d4bcce438"},
   };
 }
 

@@ -1,6 +1,9 @@
 """Who may come in: nobody without a valid signature, certificate or token reads anything but
 version and health, and who is known does no more than it was given."""
 import contextlib
+import datetime
+import hashlib
+import hmac
 import http.client
 import json
 import shutil
@@ -260,6 +263,77 @@ def test_accounts_are_apart():
         expect(alpha.admin("GET", "/api")[0], 200, "the namesake still stands")
 
 
+def signed(key, method, path, body, region="us-east-1", service="eks"):
+    """The headers of an AWS request, by Signature Version 4; the path needs no encoding but %."""
+    stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
+    canonical = "\n".join([method, path.replace("%", "%25"), "", "host:keelway",
+                           f"x-amz-date:{stamp}", "", "host;x-amz-date",
+                           hashlib.sha256(body.encode()).hexdigest()])
+    text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope,
+                      hashlib.sha256(canonical.encode()).hexdigest()])
+    secret = ("AWS4" + key["secretAccessKey"]).encode()
+    for part in scope.split("/"):
+        secret = hmac.digest(secret, part.encode(), "sha256")
+    signature = hmac.digest(secret, text.encode(), "sha256").hex()
+    return {"Host": "keelway", "X-Amz-Date": stamp, "Authorization":
+            f"AWS4-HMAC-SHA256 Credential={key['accessKeyId']}/{scope}, "
+            f"SignedHeaders=host;x-amz-date, Signature={signature}"}
+
+
+class Signer:
+    """Calls the AWS endpoint as the holder of a key."""
+
+    def __init__(self, running, key):
+        self.caller, self.key = Caller(running.endpoint), key
+
+    def __call__(self, method, path, body=None):
+        text = json.dumps(body) if body is not None else ""
+        connection = self.caller.connection
+        connection.request(method, path, text, {"Content-Type": "application/json",
+                                                **signed(self.key, method, path, text)})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+def test_an_account_is_closed_to_users_of_others():
+    """Whatever the hub holds of an account: no user, nor root, of another sees or changes it."""
+    with server() as running:
+        alpha = Cluster(running, "alpha")
+        owner = {"accessKeyId": running.access_key, "secretAccessKey": running.secret_key}
+        described = Signer(running, owner)("GET", "/clusters/alpha")
+        expect(described[0], 200, "the owner's cluster")
+        keys = Signer(running, owner)("GET", "/_keelway/keys")
+        arn = urllib.parse.quote("arn:aws:eks:us-east-1:000000000000:cluster/alpha", safe="")
+        user = new_key(running, "--account", "111122223333", "--user", "eve")
+        root = new_key(running, "--account", "111122223333")
+        for key, wanted in ((user, 403), (root, 404)):
+            ask = Signer(running, key)
+            expect(ask("GET", "/clusters"), (200, '{"clusters":[]}'), "clusters")
+            for method, path, body in [
+                    ("GET", "/clusters/alpha", None), ("DELETE", "/clusters/alpha", None),
+                    ("GET", "/clusters/alpha/updates", None),
+                    ("GET", "/clusters/alpha/node-groups", None),
+                    ("POST", "/clusters/alpha/updates", {"version": "1.33"}),
+                    ("POST", "/clusters/alpha/update-config", {"deletionProtection": False}),
+                    ("GET", f"/tags/{arn}", None), ("POST", f"/tags/{arn}", {"tags": {"a": "b"}})]:
+                status, data = ask(method, path, body)
+                expect(status in (400, 403, 404), True, f"{method} {path}: {status}: {data}")
+                expect(alpha.endpoint in data, False, f"{method} {path}: {data}")
+            expect(ask("DELETE", f"/_keelway/keys/{running.access_key}")[0], wanted, "its key")
+            expect(ask("POST", "/_keelway/keys", {"accountId": "000000000000"})[0], 403, "a key")
+            expect(ask("POST", "/_keelway/reset")[0], 200, "reset of the own account")
+        expect(Signer(running, user)("GET", "/_keelway/keys")[0], 403, "keys of the own account")
+        new_key(running, "--user", "ada")  # the operator may still; what follows is as it was
+        expect(Signer(running, owner)("GET", "/clusters/alpha"), described, "the cluster")
+        left = Signer(running, owner)("GET", "/_keelway/keys")[1]
+        for one in json.loads(keys[1])["keys"]:
+            expect_in(one["accessKeyId"], left, "the owner's keys")
+        for kind in ("accesskeys", "clusters", "servers"):
+            status, data = alpha.admin("GET", f"/apis/hub.keelway.dev/v1/{kind}")
+            expect(status, 404, f"the hub's {kind} at a cluster: {data}")
+
+
 def test_certificates_of_another_authority():
     if shutil.which("openssl") is None:
         print("      openssl is not on PATH: foreign certificates are not tried")
@@ -303,5 +377,6 @@ def test_versions_side_by_side():
 if __name__ == "__main__":
     main([test_strangers_at_a_cluster, test_strangers_at_the_aws_door,
           test_a_token_opens_one_cluster, test_service_account_without_a_role,
-          test_other_identities, test_accounts_are_apart, test_certificates_of_another_authority,
+          test_other_identities, test_accounts_are_apart,
+          test_an_account_is_closed_to_users_of_others, test_certificates_of_another_authority,
           test_versions_side_by_side])

@@ -4,6 +4,7 @@
 
 #include "aws/botocore_vectors.h"
 #include "aws/identity/token.h"
+#include "aws/protocol/query.h"
 #include "aws/protocol/verify.h"
 #include "base/encoding.h"
 #include "wire/sigv4.h"
@@ -94,6 +95,10 @@ TEST(SignedRequests, ChangedOnTheirWay) {
       {"/a%2Fb", "/a/b"},
       {"/a/b", "/a%2Fb"},
       {"/x?a=1%26b%3D2", "/x?a=1&b=2"},
+      {"/x?a=1%202", "/x?a=1+2"},
+      {"/x?a=1%2B2", "/x?a=1%202"},
+      {"/x?a=1%2B2", "/x?a=1%252B2"},
+      {"/x?a=%25zz", "/x?a=%zz"},
   };
   for (const auto& [before, after] : targets) {
     http::Request request = signed_request({.target = before});
@@ -133,6 +138,21 @@ TEST(SignedRequests, OtherSpellingsOfTheSame) {
   request = signed_request();
   request.headers.emplace_back("user-agent", "a header that nobody signed");
   EXPECT_EQ(verdict(request), "");
+}
+
+// What is signed is what is read: a plus in a query is a plus, never a space.
+TEST(SignedRequests, APlusIsAPlus) {
+  for (const char* target : {"/x?a=1+2", "/x?a=1%2B2"}) {
+    http::Request request = signed_request({.target = target});
+    for (const char* spelling : {"/x?a=1+2", "/x?a=1%2b2", "/x?%61=1%2B2"}) {
+      request.target = spelling;
+      EXPECT_EQ(verdict(request), "") << target << " as " << spelling;
+      EXPECT_EQ(Query::of_request(request).first("a"), "1+2") << spelling;
+    }
+  }
+  http::Request request = signed_request({.target = "/a+b"});
+  request.target = "/a%2Bb";
+  expect_refused(request, mismatch);
 }
 
 TEST(SignedRequests, BodiesThatTheSignatureDoesNotCover) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "access/authenticator.h"
+#include "access/openssl.h"
 #include "access/pki.h"
 #include "access/service_account_token.h"
 #include "access/test_view.h"
@@ -196,17 +197,47 @@ class Certificates : public ::testing::Test {
     request.for_client = true;
     return request;
   }
+  static KeyedCertificate issue(const KeyedCertificate& authority, const LeafRequest& request,
+                                Validity validity) {
+    auto issued = issue_leaf(authority, request, "\x02", validity);
+    EXPECT_TRUE(issued) << issued.error().message;
+    return issued ? std::move(*issued) : KeyedCertificate();
+  }
   std::string leaf(const KeyedCertificate& authority, const LeafRequest& request,
                    Validity validity) const {
-    return issue_leaf(authority, request, "\x02", validity)->certificate_pem;
+    return issue(authority, request, validity).certificate_pem;
+  }
+  // What a client's key can sign all the same: a leaf that names the client as its issuer.
+  std::string forge(const KeyedCertificate& client) const {
+    const openssl::Certificate leaf =
+        openssl::read_certificate(issue(other_, admin(), day_).certificate_pem);
+    const openssl::Certificate issuer = openssl::read_certificate(client.certificate_pem);
+    const openssl::Key key = openssl::read_private_key(client.private_key_pem);
+    const int identifier = X509_get_ext_by_NID(leaf.get(), NID_authority_key_identifier, -1);
+    X509_EXTENSION_free(X509_delete_ext(leaf.get(), identifier));
+    EXPECT_EQ(X509_set_issuer_name(leaf.get(), X509_get_subject_name(issuer.get())), 1);
+    EXPECT_GT(X509_sign(leaf.get(), key.get(), EVP_sha256()), 0);
+    const openssl::Bio text = openssl::write_bio();
+    EXPECT_EQ(PEM_write_bio_X509(text.get(), leaf.get()), 1);
+    return openssl::bytes_of(text);
   }
   // As the server does: the chain first, then who it is.
-  schema::Answer<Identity> enter(const std::string& pem, base::WallTime now = at(hour)) const {
-    const std::string der = *certificate_pem_to_der(pem);
-    if (auto good = verify_client_chain({der}, cluster_.certificate_pem, now); !good) {
+  schema::Answer<Identity> enter(const std::vector<std::string>& chain,
+                                 base::WallTime now = at(hour)) const {
+    std::vector<std::string> der;
+    for (const std::string& pem : chain) {
+      auto one = certificate_pem_to_der(pem);
+      EXPECT_TRUE(one) << one.error().message;
+      if (!one) return std::unexpected(schema::unauthorized());
+      der.push_back(std::move(*one));
+    }
+    if (auto good = verify_client_chain(der, cluster_.certificate_pem, now); !good) {
       return std::unexpected(schema::unauthorized());
     }
-    return identity_of_certificate(der, now);
+    return identity_of_certificate(der.front(), now);
+  }
+  schema::Answer<Identity> enter(const std::string& pem, base::WallTime now = at(hour)) const {
+    return enter(std::vector{pem}, now);
   }
 };
 
@@ -220,6 +251,17 @@ TEST_F(Certificates, TheRightOneIsTaken) {
 TEST_F(Certificates, AnotherAuthorityOfTheSameName) {
   EXPECT_FALSE(enter(leaf(other_, admin(), day_)));
   EXPECT_FALSE(enter(other_.certificate_pem)) << "the other authority itself";
+}
+
+// Whoever holds a client's key may speak as that client, and make no other.
+TEST_F(Certificates, AClientIsNoAuthority) {
+  const KeyedCertificate client = issue(cluster_, admin(), day_);
+  ASSERT_TRUE(enter(client.certificate_pem));
+  EXPECT_FALSE(issue_leaf(client, admin(), "\x03", day_)) << "ours do not issue for it";
+  const std::string forged = forge(client);
+  EXPECT_FALSE(enter(forged));
+  EXPECT_FALSE(enter({forged, client.certificate_pem}));
+  EXPECT_FALSE(enter({forged, client.certificate_pem, cluster_.certificate_pem}));
 }
 
 TEST_F(Certificates, AServersIsNoClients) {

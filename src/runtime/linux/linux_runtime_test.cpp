@@ -27,11 +27,12 @@ struct TlsTest : ::testing::Test {
   std::optional<base::Error> error;
   std::string heard;
 
-  void listen(TlsMode mode, base::Duration handshake_timeout = 10s) {
+  void listen(TlsMode mode, base::Duration handshake_timeout = 10s, int handshakes_max = 1'000) {
     rig.run([&] {
       ListenOptions options{.address = {"127.0.0.1", 0}, .tls_mode = mode, .tls = {}};
       options.tls = {server_id.certificate_pem, server_id.key_pem, authority.certificate_pem};
       options.handshake_timeout = handshake_timeout;
+      options.handshakes_max = handshakes_max;
       listener = *rig.runtime().network().listen(
           rig.executor(), options, [this](std::unique_ptr<Stream> stream) {
             server = std::move(stream);
@@ -121,6 +122,89 @@ TEST_F(TlsTest, AClientCertificateNamesTheClientOnlyIfItVerifies) {
     ASSERT_FALSE(error) << error->message;
     ASSERT_EQ(server->tls()->certificates.size(), ours ? 1u : 0u);
   }
+}
+
+TEST_F(TlsTest, AClientIsNoAuthority) {
+  listen(TlsMode::tls);
+  const auto client_id = make_identity("client", &authority);
+  const auto forged = make_identity("admin", &client_id);
+  for (const std::string& chain :
+       {forged.certificate_pem, forged.certificate_pem + client_id.certificate_pem,
+        forged.certificate_pem + client_id.certificate_pem + authority.certificate_pem}) {
+    auto options = trusting();
+    options.certificate_chain_pem = chain;
+    options.private_key_pem = forged.key_pem;
+    connect(options);
+    ASSERT_FALSE(error) << error->message;
+    EXPECT_TRUE(server->tls()->certificates.empty());
+    EXPECT_TRUE(server->tls()->certificate_refused);
+  }
+}
+
+// A reader that takes nothing is let go of by the kernel, too.
+TEST_F(TlsTest, WhatIsCutShortIsReset) {
+  for (const TlsMode mode : {TlsMode::plain, TlsMode::tls}) {
+    listen(mode);
+    server.reset();
+    bool closed = false;
+    error.reset();
+    rig.run([&] {
+      const auto tls = mode == TlsMode::tls ? std::optional(trusting()) : std::nullopt;
+      rig.runtime().network().connect(rig.executor(), {"127.0.0.1", listener->port()}, tls, 5s,
+                                      [&](auto stream) {
+                                        client = std::move(*stream);
+                                        client->pause_reading();
+                                        client->start({{}, {}, [&](std::optional<base::Error> why) {
+                                                         closed = true;
+                                                         error = why;
+                                                       }});
+                                      });
+    });
+    ASSERT_TRUE(rig.wait([&] { return server && client; }));
+    rig.run([&] {
+      for (int i = 0; i < 64; ++i) server->write(std::string(1u << 20, 'x'));
+    });
+    ASSERT_TRUE(rig.wait([&] { return server->pending_bytes() < (64u << 20); }));
+    rig.run([&] {
+      EXPECT_GT(server->pending_bytes(), 0u);
+      server.reset();
+      client->resume_reading();
+    });
+    ASSERT_TRUE(rig.wait([&] { return closed; }));
+    EXPECT_TRUE(error);
+    rig.run([&] {
+      client.reset();
+      listener.reset();
+    });
+  }
+}
+
+// Whoever says nothing makes room for whoever does.
+TEST_F(TlsTest, TheOldestOfTooManyHandshakesGoes) {
+  listen(TlsMode::tls, 10s, 4);
+  std::vector<std::unique_ptr<Stream>> silent(6);
+  std::vector<int> closed;
+  for (int i = 0; i < 6; ++i) {
+    rig.run([&, i] {
+      rig.runtime().network().connect(rig.executor(), {"127.0.0.1", listener->port()}, {}, 5s,
+                                      [&, i](auto stream) {
+                                        silent[static_cast<std::size_t>(i)] = std::move(*stream);
+                                        silent[static_cast<std::size_t>(i)]->start(
+                                            {{}, {}, [&closed, i](auto) { closed.push_back(i); }});
+                                      });
+    });
+    ASSERT_TRUE(rig.wait([&] { return silent[static_cast<std::size_t>(i)] != nullptr; }));
+  }
+  ASSERT_TRUE(rig.wait([&] { return closed.size() == 2; }));
+  EXPECT_EQ(closed, (std::vector{0, 1}));
+  connect(trusting());
+  ASSERT_FALSE(error) << error->message;
+  ASSERT_TRUE(rig.wait([&] { return closed.size() == 3; }));
+  ListenerFacts facts;
+  rig.run([&] { facts = listener->facts(); });
+  EXPECT_EQ(facts.handshakes, 3u);
+  EXPECT_EQ(facts.handshakes_dropped, 3u);
+  rig.run([&] { silent.clear(); });
 }
 
 TEST_F(TlsTest, ASilentClientIsLetGo) {

@@ -107,6 +107,7 @@ bool ListenerCore::survive_exhaustion() {
 void ListenerCore::take(int fd, Address peer) {
   int& of_source = per_source_[peer.host];
   if (of_source >= options_.connections_per_source_max) {
+    ++facts_.sources_refused;
     ::close(fd);
     return;
   }
@@ -124,18 +125,29 @@ void ListenerCore::take(int fd, Address peer) {
     on_accept_(std::make_unique<LinuxStream>(std::move(core)));
     return;
   }
-  opening_.insert(core);
+  begin_opening(std::move(core));
+}
+
+void ListenerCore::begin_opening(std::shared_ptr<StreamCore> core) {
+  if (opening_.size() >= static_cast<std::size_t>(options_.handshakes_max)) {
+    ++facts_.handshakes_dropped;
+    opening_.extract(opening_.begin()).mapped()->close_now();
+  }
+  const std::uint64_t number = ++last_opening_;
+  opening_.emplace(number, core);
+  facts_.handshakes = opening_.size();
   Opening opening;
   opening.step =
       options_.tls_mode == TlsMode::detect ? Opening::Step::peeking : Opening::Step::handshaking;
   opening.is_server = true;
   opening.tls = tls_;
   core->open(std::move(opening), options_.handshake_timeout,
-             [weak = weak_from_this(), raw = core.get()](base::Result<void> result) {
+             [weak = weak_from_this(), number, raw = core.get()](base::Result<void> result) {
                const auto self = weak.lock();
                if (!self) return;
                const auto ready = raw->shared_from_this();
-               self->opening_.erase(ready);
+               self->opening_.erase(number);
+               self->facts_.handshakes = self->opening_.size();
                if (result && self->fd_ >= 0) {
                  self->on_accept_(std::make_unique<LinuxStream>(ready));
                }
@@ -154,7 +166,7 @@ void ListenerCore::close() {
   executor_->thread().unwatch(fd_, token_);
   ::close(std::exchange(fd_, -1));
   if (spare_fd_ >= 0) ::close(spare_fd_);
-  for (const auto& core : std::exchange(opening_, {})) core->close_now();
+  for (const auto& [number, core] : std::exchange(opening_, {})) core->close_now();
 }
 
 }  // namespace keelway::runtime

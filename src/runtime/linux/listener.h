@@ -4,7 +4,6 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "runtime/linux/stream.h"
@@ -19,11 +18,13 @@ class ListenerCore : public Watcher, public std::enable_shared_from_this<Listene
   void begin();
   void on_ready(std::uint32_t events) override;
   void close();
+  const ListenerFacts& facts() const { return facts_; }
 
  private:
   void schedule_accept();
   void accept_some();
   bool survive_exhaustion();
+  void begin_opening(std::shared_ptr<StreamCore> core);
   void take(int fd, Address peer);
   void release_one(const std::string& source);
 
@@ -40,7 +41,9 @@ class ListenerCore : public Watcher, public std::enable_shared_from_this<Listene
   std::map<std::string, int, std::less<>> per_source_;  // by address, not port
   bool full_ = false;
   AcceptCallback on_accept_;
-  std::set<std::shared_ptr<StreamCore>> opening_;
+  std::map<std::uint64_t, std::shared_ptr<StreamCore>> opening_;  // in the order of their coming
+  std::uint64_t last_opening_ = 0;
+  ListenerFacts facts_;
 };
 
 }  // namespace keelway::runtime

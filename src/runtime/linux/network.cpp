@@ -55,6 +55,7 @@ class LinuxListener : public Listener {
       : core_(std::move(core)), port_(port) {}
   ~LinuxListener() override { core_->close(); }
   std::uint16_t port() const override { return port_; }
+  ListenerFacts facts() const override { return core_->facts(); }
 
  private:
   const std::shared_ptr<ListenerCore> core_;

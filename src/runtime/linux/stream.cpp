@@ -416,6 +416,12 @@ void StreamCore::closed(std::optional<base::Error> error) {
 }
 
 void StreamCore::close_now() {
+  if (fd_ >= 0 && pending_bytes() > 0) {
+    // The peer will not get all of it. A reset says so; else the kernel would keep megabytes for a
+    // reader that takes nothing, for minutes.
+    const struct ::linger at_once{.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
   dead_ = true;
   stop_deadline();
   opened_ = nullptr;

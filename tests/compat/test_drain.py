@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -154,5 +155,25 @@ def a_second_signal_does_not_wait():
         running.stop()
 
 
+def clusters_do_not_wait_for_the_aws_endpoint():
+    """Somebody holds the AWS endpoint's drain; the clusters refuse new connections meanwhile."""
+    with cluster_of("--limit", "drain-seconds=300", "--limit",
+                    "stall-seconds=300") as (running, cluster):
+        watch = Http1Watch(cluster)
+        holder = Http2(running.host, running.port, settings=struct.pack(">HI", 4, 0))
+        holder.send(frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, 1,
+                          head("/_keelway/health")))
+        if not holder.take(lambda c: c.of(h2.HEADERS, 1)):
+            raise Failure("no answer of the AWS endpoint")
+        running.process.send_signal(signal.SIGTERM)
+        wait_until("new connections are refused", lambda: not connects(cluster))
+        watch.end()
+        holder.take(lambda c: c.closed, 0.1)
+        expect(holder.closed, False, "the AWS endpoint drains meanwhile")
+        running.process.send_signal(signal.SIGTERM)
+        expect(running.process.wait(10), 1, "exit code of the second signal")
+
+
 if __name__ == "__main__":
-    main([what_is_under_way_ends_well, a_second_signal_does_not_wait])
+    main([what_is_under_way_ends_well, a_second_signal_does_not_wait,
+          clusters_do_not_wait_for_the_aws_endpoint])
