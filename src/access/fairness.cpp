@@ -15,32 +15,34 @@ struct LevelFacts {
   double shares;
   std::uint32_t queues, hand;
   bool guaranteed;
+  std::string_view uid;
 };
 constexpr std::array<LevelFacts, level_count> kLevels = {{
-    {"exempt", 200, 64, 1, false},
-    {"node-high", 40, 64, 6, true},
-    {"system", 30, 64, 6, true},
-    {"leader-election", 10, 16, 4, true},
-    {"workload-high", 40, 128, 6, false},
-    {"workload-low", 100, 128, 6, false},
-    {"global-default", 20, 128, 6, false},
+    {"exempt", 200, 64, 1, false, "e9406b81-2793-582c-befa-24e74a295025"},
+    {"node-high", 40, 64, 6, true, "080ddc5f-37c8-5eab-8fe0-1a1dcbab7f93"},
+    {"system", 30, 64, 6, true, "8ef404ad-d6ff-55c8-ae3a-c8453944e3cb"},
+    {"leader-election", 10, 16, 4, true, "a1fe5fa6-20ee-5f35-a9f9-8dcae22495ea"},
+    {"workload-high", 40, 128, 6, false, "abc6adc6-c4a8-55a8-9fa2-5690288284ba"},
+    {"workload-low", 100, 128, 6, false, "788c8bc0-edf5-5fa5-b3e0-c2a615e7ac4e"},
+    {"global-default", 20, 128, 6, false, "4155bcb1-a56d-5ccb-81ce-d18850b8b825"},
 }};
 struct SchemaFacts {
   std::string_view name;
   Level level;
+  std::string_view uid;
 };
 constexpr std::array<SchemaFacts, flow_schema_count> kSchemas = {{
-    {"exempt", Level::exempt},
-    {"probes", Level::exempt},
-    {"system-leader-election", Level::leader_election},
-    {"workload-leader-election", Level::leader_election},
-    {"system-node-high", Level::node_high},
-    {"system-nodes", Level::system},
-    {"kube-controller-manager", Level::workload_high},
-    {"kube-scheduler", Level::workload_high},
-    {"kube-system-service-accounts", Level::workload_high},
-    {"service-accounts", Level::workload_low},
-    {"global-default", Level::global_default},
+    {"exempt", Level::exempt, "6fda29d8-bb7e-55e8-8cbb-fa3d4b4c3d7a"},
+    {"probes", Level::exempt, "c198d9d2-512f-5ec2-8dac-537c69cf26ca"},
+    {"system-leader-election", Level::leader_election, "4716b676-f807-5e5a-aff7-fa9b90d3fe1a"},
+    {"workload-leader-election", Level::leader_election, "fbb2aeae-4183-5bb8-9995-98afca99df3d"},
+    {"system-node-high", Level::node_high, "824afd4f-580b-574a-bdb3-347b62957d01"},
+    {"system-nodes", Level::system, "be058716-510d-5db8-9237-29ff0e76050c"},
+    {"kube-controller-manager", Level::workload_high, "0ea5dc07-54e5-5fe7-b08f-f4d055f82a85"},
+    {"kube-scheduler", Level::workload_high, "2d8509e8-f452-5256-95c6-9d6700f06d4e"},
+    {"kube-system-service-accounts", Level::workload_high, "1051c220-83c4-5f7f-97c7-5c3dfec551ee"},
+    {"service-accounts", Level::workload_low, "e51029ad-14e0-5b02-a1b3-912159f375b2"},
+    {"global-default", Level::global_default, "38148f77-6ab4-560e-b413-5e69c947738c"},
 }};
 constexpr double kSharesOfSeats = 240;  // without exempt
 
@@ -93,6 +95,14 @@ std::string_view level_name(Level level) {
 
 std::string_view flow_schema_name(FlowSchema schema) {
   return kSchemas[static_cast<std::size_t>(schema)].name;
+}
+
+std::string_view level_uid(Level level) {
+  return facts_of(level).uid;
+}
+
+std::string_view flow_schema_uid(FlowSchema schema) {
+  return kSchemas[static_cast<std::size_t>(schema)].uid;
 }
 
 Level level_of(FlowSchema schema) {

@@ -53,6 +53,9 @@ enum class FlowSchema {
 };
 inline constexpr std::size_t flow_schema_count = 11;
 std::string_view flow_schema_name(FlowSchema schema);  // "system-node-high"
+// What answers name them by: the same in every cluster, for ever.
+std::string_view level_uid(Level level);
+std::string_view flow_schema_uid(FlowSchema schema);
 Level level_of(FlowSchema schema);
 
 struct FlowClass {

@@ -126,6 +126,7 @@ Step take_turn(Core& core, const HttpCallPtr& call) {
   const access::FlowClass flow = access::classify_flow(
       *call->op->who,
       {info.resource_request, info.verb, info.group, info.resource, info.name_space, info.path});
+  call->flow = flow.schema;
   const bool heavy = info.verb == "list" || info.verb == "watch" || info.verb == "deletecollection";
   const int cost = heavy ? core.config.fairness.heavy : 1;
   if (core.in_flight->try_enter(flow.schema, cost, call->seat)) return Step::next;
@@ -336,6 +337,11 @@ std::vector<http::Header> common_headers(const HttpCall& call) {
   std::vector<http::Header> headers;
   headers.emplace_back("audit-id", call.audit_id);
   headers.emplace_back("cache-control", "no-cache, private");
+  if (call.flow) {
+    headers.emplace_back("x-kubernetes-pf-flowschema-uid", access::flow_schema_uid(*call.flow));
+    headers.emplace_back("x-kubernetes-pf-prioritylevel-uid",
+                         access::level_uid(access::level_of(*call.flow)));
+  }
   for (const std::string& warning : call.op->warnings) {
     headers.emplace_back("warning", quoted_warning(warning));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "apiserver/core.h"
 #include "apiserver/in_flight.h"
@@ -25,7 +26,8 @@ struct HttpCall : PendingAnswer, std::enable_shared_from_this<HttpCall> {
   base::WallTime received;
   base::Duration timeout{0};  // 0: none, it may go on as long as it likes
   bool answered = false;
-  Seat seat;  // kept while the request executes
+  Seat seat;                               // kept while the request executes
+  std::optional<access::FlowSchema> flow;  // once it is known who asks
 };
 using HttpCallPtr = std::shared_ptr<HttpCall>;
 

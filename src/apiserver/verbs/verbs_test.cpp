@@ -209,6 +209,27 @@ TEST(Verbs, StatusAndSpecAreApart) {
   EXPECT_EQ(written->json().at("status", "phase").as_string(), "Running");
 }
 
+TEST(Verbs, AnswersNameTheFlowOfWhoAsks) {
+  Rig rig;
+  const auto uids_of = [&](const Extra& extra) {
+    const auto answer = rig.ask("GET", kMaps, "", extra);
+    return std::pair(answer->header("x-kubernetes-pf-flowschema-uid"),
+                     answer->header("x-kubernetes-pf-prioritylevel-uid"));
+  };
+  const auto named = [](access::FlowSchema schema) {
+    return std::pair(std::string(access::flow_schema_uid(schema)),
+                     std::string(access::level_uid(access::level_of(schema))));
+  };
+  EXPECT_EQ(uids_of({}), named(access::FlowSchema::exempt));
+  EXPECT_EQ(uids_of({.user = "bob"}), named(access::FlowSchema::global_default))
+      << "who is refused";
+  EXPECT_EQ(uids_of({.user = "system:node:n|system:nodes"}),
+            named(access::FlowSchema::system_nodes));
+  EXPECT_EQ(uids_of({.user = "", .headers = {{"authorization", "Bearer x"}}}),
+            std::pair(std::string(), std::string()))
+      << "who is nobody";
+}
+
 TEST(Verbs, JsonAndMergePatches) {
   Rig rig;
   rig.ask("POST", kMaps, config_map("a"));
