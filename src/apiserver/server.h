@@ -85,6 +85,8 @@ struct Config {
   LogReader logs;                                 // null: a sentence instead of logs
   std::function<void(const AuditRecord&)> audit;  // null: no trail. Called on `executor`
   std::shared_ptr<telemetry::Metrics> metrics;    // null: the server makes its own
+  // Called before /metrics is answered, for what others show there; null: nothing.
+  std::function<void(telemetry::Metrics&)> show_more;
   telemetry::Log log;
   access::FairnessLimits fairness;
   // Of every request that is no watch and the like; `?timeout=` may ask for less. 504 after it.

@@ -72,6 +72,7 @@ class ClusterPlane {
   void follow();
   void upgrade(int minor, schema::KindSetPtr kinds, fleet::ControlPlane::Done done);
   void begin_leaving();
+  void begin_draining();
   void stop(runtime::Task done);
 
  private:
@@ -179,6 +180,7 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
   config.aws_tokens = make_token_check(parts_.keys, spec_.name, spec_.creator_arn);
   config.cache = cache_limits(parts_.config.knobs);
   config.metrics = metrics_;
+  config.show_more = parts_.seams.show_process;
   config.fairness = parts_.config.limits.fairness;
   config.request_timeout = parts_.config.limits.request_timeout;
   config.log = parts_.seams.log.with("apiserver");
@@ -293,6 +295,14 @@ void ClusterPlane::begin_leaving() {
   });
 }
 
+void ClusterPlane::begin_draining() {
+  server_executor_->post([this] {
+    if (listen_again_ != 0) server_executor_->cancel(std::exchange(listen_again_, 0));
+    if (server_) server_->end_watches();
+    if (listener_) listener_->drain([] {});
+  });
+}
+
 // Loops that are about to start are stopped, too: what starts them is asked first.
 void ClusterPlane::stop(runtime::Task done) {
   parts_.connections.withdraw(spec_.id);
@@ -379,6 +389,10 @@ void Planes::assemble(fleet::ControlPlaneSpec spec, fleet::Assembled assembled) 
 
 void Planes::begin_leaving() {
   for (const auto& [id, plane] : planes_) plane->begin_leaving();
+}
+
+void Planes::begin_draining() {
+  for (const auto& [id, plane] : planes_) plane->begin_draining();
 }
 
 void Planes::stop(const std::string& id, runtime::Task done) {

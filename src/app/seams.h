@@ -11,6 +11,7 @@
 #include "runtime/runtime.h"
 #include "store/store.h"
 #include "telemetry/log.h"
+#include "telemetry/metrics.h"
 
 namespace keelway::app {
 
@@ -26,6 +27,9 @@ struct Seams {
   // Wraps each cluster's cloud; the simulator runs out of capacity here.
   std::function<std::unique_ptr<cloud::Cloud>(std::unique_ptr<cloud::Cloud>, runtime::Executor&)>
       decorate_cloud = {};
+
+  // Called before a cluster's metrics are told: what all of them share goes in. Any thread.
+  std::function<void(telemetry::Metrics&)> show_process = {};
 
   std::unique_ptr<client::Client> decorated(std::unique_ptr<client::Client> client,
                                             runtime::Executor& executor,

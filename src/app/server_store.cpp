@@ -101,7 +101,8 @@ base::Result<void> check_choice(const StoreChoice& choice) {
 
 base::Result<std::unique_ptr<store::Engine>> open_unsealed(runtime::Runtime& runtime,
                                                            const std::string& data_folder,
-                                                           const StoreChoice& choice) {
+                                                           const StoreChoice& choice,
+                                                           std::shared_ptr<store::EtcdLoad> load) {
   if (!choice.shared()) {
     const std::string path = data_folder + "/keelway.db";
     // SQLite would let others read it: values are sealed, but keys are not.
@@ -111,7 +112,28 @@ base::Result<std::unique_ptr<store::Engine>> open_unsealed(runtime::Runtime& run
   }
   auto options = etcd_options(runtime.files(), choice);
   if (!options) return std::unexpected(options.error());
+  options->load = std::move(load);
   return std::make_unique<HostedEtcd>(runtime, std::move(*options));
+}
+
+void show_load(const store::EtcdLoad& load, telemetry::Metrics& metrics) {
+  const auto gauge = [&metrics](const char* name, const char* help, double value) {
+    metrics.gauge(name, help).set(value);
+  };
+  gauge("keelway_etcd_connected", "Whether a member of etcd is connected to.",
+        load.connected ? 1 : 0);
+  gauge("keelway_etcd_waiting_requests", "Calls to etcd that are not answered yet.",
+        static_cast<double>(load.waiting_calls));
+  gauge("keelway_etcd_waiting_bytes", "Of the messages of calls that are not answered yet.",
+        static_cast<double>(load.waiting_bytes));
+  // Counted elsewhere: the series grows by what came since it was last shown.
+  const auto count = [&metrics](const char* name, const char* help, std::uint64_t value) {
+    telemetry::Counter& counter = metrics.counter(name, help);
+    counter.add(static_cast<double>(value) - counter.value());
+  };
+  count("keelway_etcd_refused_total", "Calls refused because too many bytes wait.", load.refused);
+  count("keelway_etcd_connections_lost_total", "Connections to members of etcd that broke.",
+        load.connections_lost);
 }
 
 base::Result<void> check_shared_key(runtime::Runtime& runtime, store::Engine& unsealed,

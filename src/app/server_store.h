@@ -6,8 +6,10 @@
 
 #include "base/error.h"
 #include "runtime/runtime.h"
+#include "store/etcd/load.h"
 #include "store/sealed/sealed.h"
 #include "store/store.h"
+#include "telemetry/metrics.h"
 
 namespace keelway::app {
 
@@ -23,10 +25,12 @@ struct StoreChoice {
 // What is wrong with the choice, before anything is opened.
 base::Result<void> check_choice(const StoreChoice& choice);
 
-// Unsealed. Etcd is connected to in the background.
-base::Result<std::unique_ptr<store::Engine>> open_unsealed(runtime::Runtime& runtime,
-                                                           const std::string& data_folder,
-                                                           const StoreChoice& choice);
+// Unsealed. Etcd is connected to in the background; `load` says how it goes.
+base::Result<std::unique_ptr<store::Engine>> open_unsealed(
+    runtime::Runtime& runtime, const std::string& data_folder, const StoreChoice& choice,
+    std::shared_ptr<store::EtcdLoad> load = nullptr);
+// As gauges and counters; safe to call again and again.
+void show_load(const store::EtcdLoad& load, telemetry::Metrics& metrics);
 
 // Every server of a shared store must have the same sealing key. The first one leaves a mark that
 // tells the key from others; fails where the mark is of another key. Blocks.

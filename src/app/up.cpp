@@ -90,7 +90,8 @@ base::Result<void> up(UpOptions options) {
   if (!lock) return std::unexpected(lock.error());
   auto ring = read_or_make_seal_key(*runtime, options.data_folder);
   if (!ring) return std::unexpected(ring.error());
-  auto database = open_unsealed(*runtime, options.data_folder, options.store);
+  const auto load = std::make_shared<store::EtcdLoad>();
+  auto database = open_unsealed(*runtime, options.data_folder, options.store, load);
   if (!database) return std::unexpected(database.error());
   if (options.store.shared()) {
     const auto same = check_shared_key(*runtime, **database, *ring, options.data_folder);
@@ -108,10 +109,13 @@ base::Result<void> up(UpOptions options) {
   auto audit =
       telemetry::make_file_sink(options.data_folder + "/audit.log", telemetry::Level::info);
   if (!audit) return std::unexpected(audit.error());
-  const Seams seams{.runtime = *runtime,
-                    .engine = **engine,
-                    .log = log,
-                    .audit = telemetry::Log("audit", std::move(*audit))};
+  Seams seams{.runtime = *runtime,
+              .engine = **engine,
+              .log = log,
+              .audit = telemetry::Log("audit", std::move(*audit))};
+  if (options.store.shared()) {
+    seams.show_process = [load](telemetry::Metrics& metrics) { show_load(*load, metrics); };
+  }
   auto house = assemble(seams, options.config);
   const auto facts = start_and_wait(*house);
   if (!facts) {

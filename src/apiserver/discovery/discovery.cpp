@@ -158,6 +158,7 @@ bool answer_known(Core& core, const HttpCallPtr& call) {
   }
   if (parts[0] == "api" || parts[0] == "apis") return answer_groups(core, call, parts);
   if (parts[0] == "metrics") {
+    if (core.config.show_more) core.config.show_more(*core.config.metrics);
     core.config.metrics
         ->gauge("keelway_unreadable_objects", "Objects whose stored value does not open.")
         .set(static_cast<double>(core.cache.unreadable_count()));

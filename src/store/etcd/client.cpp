@@ -130,7 +130,7 @@ void Client::log_in() {
 }
 
 void Client::ready() {
-  ready_ = true;
+  load_->connected = ready_ = true;
   const auto self = shared_from_this();  // a callback may let go of it
   watch_over();
   if (owner_.on_connected) owner_.on_connected();
@@ -160,7 +160,8 @@ void Client::leave_member(const std::string& why) {
 void Client::lost(const std::string& why) {
   if (stopped_) return;
   trouble_ = why;
-  ready_ = false;
+  load_->connected = ready_ = false;
+  ++load_->connections_lost;
   if (connection_) executor_.post([gone = std::move(connection_)] {});
   connect_later();
 }
@@ -187,9 +188,11 @@ void Client::connect_later() {
 
 void Client::call(std::string_view path, std::string message, Repeat repeat, Done done) {
   if (stopped_) return;
-  if (pending_bytes_ + message.size() > options_.pending_bytes_max) {
+  const std::size_t pending = load_->waiting_bytes;
+  if (pending + message.size() > options_.pending_bytes_max) {
+    ++load_->refused;
     done(base::fail(base::ErrorCode::unavailable,
-                    std::to_string(pending_bytes_ >> 20) + " MiB wait for etcd; try again later"));
+                    std::to_string(pending >> 20) + " MiB wait for etcd; try again later"));
     return;
   }
   auto job = std::make_shared<Job>();
@@ -201,7 +204,8 @@ void Client::call(std::string_view path, std::string message, Repeat repeat, Don
   job->timer = executor_.after(options_.call_timeout, [weak = weak_from_this(), job] {
     if (const auto self = weak.lock()) self->too_late(job);
   });
-  pending_bytes_ += job->message.size();
+  load_->waiting_bytes += job->message.size();
+  ++load_->waiting_calls;
   waiting_.push_back(job);
   submit();
 }
@@ -282,7 +286,8 @@ void Client::too_late(const JobPtr& job) {
 void Client::settle(const JobPtr& job, base::Result<std::string> result) {
   if (!job->done) return;
   if (job->timer != 0) executor_.cancel(std::exchange(job->timer, 0));
-  pending_bytes_ -= job->message.size();
+  load_->waiting_bytes -= job->message.size();
+  --load_->waiting_calls;
   std::exchange(job->done, nullptr)(std::move(result));
 }
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "runtime/network.h"
 #include "store/etcd/connection.h"
+#include "store/etcd/load.h"
 
 namespace keelway::store::etcd {
 
@@ -22,6 +23,7 @@ struct ClientOptions {
   base::Duration call_timeout = std::chrono::seconds(9);  // of a call with all its repetitions
   // A connection that is silent for half of it is asked for a sign of life, then given up.
   base::Duration silent_max = std::chrono::seconds(5);
+  std::shared_ptr<EtcdLoad> load;  // null: nobody looks
 };
 
 enum class Repeat {
@@ -39,7 +41,10 @@ class Client : public std::enable_shared_from_this<Client> {
   };
 
   Client(runtime::Runtime& runtime, runtime::Executor& executor, ClientOptions options)
-      : runtime_(runtime), executor_(executor), options_(std::move(options)) {}
+      : runtime_(runtime),
+        executor_(executor),
+        options_(std::move(options)),
+        load_(options_.load ? options_.load : std::make_shared<EtcdLoad>()) {}
   void start(StreamOwner owner);
   void stop();  // drops everything, without callbacks
 
@@ -83,13 +88,13 @@ class Client : public std::enable_shared_from_this<Client> {
   runtime::Runtime& runtime_;
   runtime::Executor& executor_;
   const ClientOptions options_;
+  const std::shared_ptr<EtcdLoad> load_;
   StreamOwner owner_;
   std::unique_ptr<Connection> connection_;  // null: none
   bool ready_ = false, connecting_ = false, stopped_ = false;
   std::size_t next_member_ = 0, failures_ = 0;
   std::string token_, trouble_ = "no member has answered yet";
   std::deque<JobPtr> waiting_;
-  std::size_t pending_bytes_ = 0;
   runtime::TimerId retry_timer_ = 0, life_timer_ = 0;
 };
 

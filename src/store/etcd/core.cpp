@@ -33,6 +33,8 @@ ClientOptions client_options(const EtcdOptions& options) {
   made.password = options.password;
   made.call_timeout = options.call_timeout;
   made.silent_max = options.silent_max;
+  made.pending_bytes_max = options.pending_bytes_max;
+  made.load = options.load;
   return made;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "runtime/network.h"
+#include "store/etcd/load.h"
 #include "store/store.h"
 
 namespace keelway::store {
@@ -29,6 +30,9 @@ struct EtcdOptions {
   // Of one call with all its repetitions; longer than etcd's own limit of a write, 7 s.
   base::Duration call_timeout = std::chrono::seconds(9);
   base::Duration silent_max = std::chrono::seconds(5);  // then another member is asked
+  // Of messages that wait for an answer; beyond them calls are refused as unavailable.
+  std::size_t pending_bytes_max = 256u << 20;
+  std::shared_ptr<EtcdLoad> load;  // null: nobody looks
 };
 
 // etcd://HOST:PORT[,HOST:PORT...][/PREFIX]
