@@ -27,7 +27,8 @@ base::Result<void> take_endpoint(std::string_view url, Context& context) {
   const std::string_view digits = rest.substr(colon + 1);
   const auto [end, error] =
       std::from_chars(digits.data(), digits.data() + digits.size(), context.port);
-  if (error != std::errc() || end != digits.data() + digits.size()) return refuse();
+  const bool whole = error == std::errc() && end == digits.data() + digits.size();
+  if (!whole || context.port == 0) return refuse();
   context.host = rest.substr(0, colon);
   return {};
 }
@@ -62,7 +63,13 @@ base::Result<Context> read_credentials(runtime::Files& files, const std::string&
   context.ca_file = (*document)["caFile"].as_string();
   context.tls = !context.ca_file.empty();
   context.host = (*document)["host"].string_or(context.host);
-  context.port = static_cast<std::uint16_t>((*document)["port"].as_int(context.port));
+  const std::int64_t port = (*document)["port"].as_int(context.port);
+  if (port < 1 || port > 65'535) {
+    return base::fail(
+        base::ErrorCode::invalid,
+        fmt::format("{}: port {} is none; start the server, which writes it anew", path, port));
+  }
+  context.port = static_cast<std::uint16_t>(port);
   context.access_key = (*document)["accessKeyId"].as_string();
   context.secret_key = (*document)["secretAccessKey"].as_string();
   context.region = (*document)["region"].string_or(context.region);

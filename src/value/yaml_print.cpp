@@ -9,6 +9,7 @@ namespace {
 
 bool is_plain_safe(std::string_view text) {
   if (text.empty() || text == "<<") return false;  // the key that merges maps
+  if (text.starts_with("...")) return false;       // the end of a document
   if (!resolve_yaml_scalar(text).is_string()) return false;
   if (std::string_view("!&*-?:,[]{}#|>@`\"'%= ").find(text[0]) != text.npos) {
     const bool dash_word = text.size() > 1 && text[0] == '-' && text[1] != ' ' && text[1] != '-';
@@ -39,7 +40,7 @@ bool fits_block(std::string_view text) {
 void append_scalar(std::string& out, std::string_view text, std::size_t indent) {
   if (is_plain_safe(text)) {
     out += text;
-  } else if (fits_block(text)) {
+  } else if (indent > 0 && fits_block(text)) {  // at the margin a line may end the document
     out += text.back() != '\n' ? "|-" : text.ends_with("\n\n") ? "|+" : "|";
     std::size_t at = 0;
     while (at < text.size()) {

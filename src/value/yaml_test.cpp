@@ -98,6 +98,17 @@ TEST(YamlPrint, AMergeKeyThatIsTextIsQuoted) {
   EXPECT_EQ(parse_yaml(to_yaml(document)).value(), document);
 }
 
+TEST(YamlPrint, TextThatLooksLikeADocumentsEndIsQuoted) {
+  for (const char* text : {"...", "... a", "....", "a\n...\nb", "---\na", "a\n--- b\n"}) {
+    for (const Value& document :
+         {Value(text), Value::object({{text, text}}), Value::array({text})}) {
+      const auto again = parse_yaml(to_yaml(document));
+      ASSERT_TRUE(again) << to_yaml(document);
+      EXPECT_EQ(*again, document) << to_yaml(document);
+    }
+  }
+}
+
 TEST(Yaml, TextMustBeUtf8) {
   for (const char* bad : {"a: \xff", "a: \xc0\x80", "\xed\xa0\x80: 1", "a: \xf4\x90\x80\x80",
                           "a: \xe2\x82", "!!binary /w==", "a: [!!binary wIA=]"}) {

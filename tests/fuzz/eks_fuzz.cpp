@@ -2,6 +2,7 @@
 // A line that starts with `!` is sent as it is, with the headers that follow; others are signed.
 #include <algorithm>
 
+#include "aws/botocore_vectors.h"
 #include "aws/door.h"
 #include "aws/test_hub.h"
 #include "fuzz/input.h"
@@ -53,7 +54,7 @@ class Site {
                           {std::string(key), "secret", ""}, {"us-east-1", "eks"}, epoch);
     }
     const auto exchange = std::make_shared<aws::TestExchange>();
-    executor_->post([&] { door_->handle(request, exchange); });
+    executor_->post([&] { door_->handle(aws::vectors::copy_of(request), exchange); });
     world_->run_while_waiting([&] { return exchange->answer.has_value(); });
     KEELWAY_INVARIANT(exchange->answer.has_value(), "no answer to " + request.target);
     check(request, *exchange->answer, sign, key);

@@ -19,6 +19,30 @@ void answer(const std::shared_ptr<Mailbox>& mailbox, Done done, Answer result) {
       [done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
 }
 
+constexpr Revision revision_max = Revision(1) << 62;
+constexpr std::int64_t expiry_max = std::int64_t(1) << 62;
+constexpr KeyspaceId keyspace_id_end = KeyspaceId(1) << 22;
+constexpr Position rows_left_min = 1 << 20;  // positions that a keyspace must still have
+
+std::unexpected<base::Error> damaged(const std::string& what) {
+  return base::fail(base::ErrorCode::internal,
+                    "the database is damaged: " + what +
+                        "; restore a backup, or see `keelway check` for all that is wrong");
+}
+
+// What no server writes into a row. Its columns are not sealed: a flipped bit may say anything.
+const char* fault_of(const LogRow& row, Revision before) {
+  const Position end = first_position(keyspace_of(row.position) + 1);
+  if (row.position > end - rows_left_min) return "is beyond the keyspace's positions";
+  if (row.revision <= 0 || row.revision > revision_max) return "has a revision that is none";
+  if (row.revision < before) return "has a revision that goes back";
+  if (row.created < 0 || row.created > row.revision) return "was created after it was written";
+  if (row.expires_us < 0 || row.expires_us > expiry_max) return "expires at a time that is none";
+  if (row.expires_us != 0 && row.created == 0) return "is a deletion with a time to live";
+  if (row.key.empty()) return "has no key";
+  return nullptr;
+}
+
 }  // namespace
 
 Core::Core(runtime::Runtime& runtime, runtime::Executor& executor, SqliteOptions options)
@@ -43,6 +67,9 @@ base::Result<void> Core::start() {
   const auto keyspaces = writer_->keyspaces();
   if (!keyspaces) return std::unexpected(keyspaces.error());
   for (const KeyspaceRow& row : *keyspaces) {
+    const bool good = row.id > 0 && row.id < keyspace_id_end && row.compacted >= 0 &&
+                      row.compacted <= revision_max;
+    if (!good) return damaged("keyspace " + row.name + " has an id or revision that is none");
     auto space = std::make_shared<Space>(row.id, row.name);
     space->compacted = space->compacted_durable = space->assigned = row.compacted;
     space->next = first_position(row.id) + 1;
@@ -50,9 +77,12 @@ base::Result<void> Core::start() {
     spaces_[row.name] = by_id_[row.id] = space;
     next_id_ = std::max(next_id_, row.id + 1);
   }
-  if (auto read = writer_->scan([this](LogRow row) { restore(std::move(row)); }); !read) {
-    return read;
-  }
+  base::Result<void> sound;
+  const auto take = [this, &sound](LogRow row) {
+    if (sound) sound = restore(std::move(row));
+  };
+  if (auto read = writer_->scan(take); !read) return read;
+  if (!sound) return sound;
   for (const auto& [name, space] : spaces_) {
     space->durable = space->assigned;
     make_feed(space);
@@ -67,19 +97,28 @@ base::Result<void> Core::start() {
   return {};
 }
 
-void Core::restore(LogRow row) {
+base::Result<void> Core::restore(LogRow row) {
   const KeyspaceId id = keyspace_of(row.position);
+  if (id <= 0 || id >= keyspace_id_end) {
+    return damaged("there is a row at position " + std::to_string(row.position));
+  }
   next_id_ = std::max(next_id_, id + 1);
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) {
     purged_.insert(id);  // dropped before, not all rows are gone
-    return;
+    return {};
   }
   Space& space = *found->second;
+  if (const char* fault = fault_of(row, space.index_revision)) {
+    return damaged("row " + std::to_string(row.position) + " of keyspace " + space.name + " " +
+                   fault);
+  }
+  space.index_revision = row.revision;
   space.index.restore(row.key, {row.created, row.revision, row.position});
   set_expiry(space, row.key, row.expires_us);
   space.assigned = std::max(space.assigned, row.revision);
   space.next = row.position + 1;
+  return {};
 }
 
 void Core::make_feed(const SpacePtr& space) {

@@ -28,6 +28,7 @@ struct Space {
   const std::string name;
   std::shared_ptr<Feed> feed;      // constant once the space is open; has its own lock
   KeyIndex index;                  // ahead of the disk by what waits to be committed
+  Revision index_revision = 0;     // of the last row read at the start
   Revision assigned = 0;           // of the last validated transaction
   Revision durable = 0;            // of the last committed one: what readers see
   Revision compacted = 0;          // readers before it are refused
@@ -121,7 +122,7 @@ class Core : public std::enable_shared_from_this<Core> {
   base::Result<bool> write_reclaimed(const std::vector<Position>& positions, KeyspaceId purged);
   void checkpoint(bool now = false);
 
-  void restore(LogRow row);
+  base::Result<void> restore(LogRow row);
   void make_feed(const SpacePtr& space);
 
   // Times to live. On executor_.

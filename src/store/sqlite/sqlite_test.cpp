@@ -261,5 +261,29 @@ TEST_F(SqliteTest, ForeignAndNewerFilesAreRefusedInWords) {
   EXPECT_NE(engine.error().message.find(options_.path), std::string::npos);
 }
 
+// The columns of a row are not sealed: a flipped bit may say anything.
+TEST_F(SqliteTest, ARowThatNoServerWroteIsRefused) {
+  for (const char* change :
+       {"revision=-1", "revision=0", "revision=9223372036854775807", "revision=1", "created=-1",
+        "created=revision+1", "expires_us=-1", "expires_us=9223372036854775807",
+        "created=0, expires_us=1", "key=x''", "position=9223372036854775807", "position=-1",
+        "position=position+1099511627000"}) {
+    open();
+    transact({put("a", "1"), put("b", "2"), put("a", "3")});
+    close();
+    sqlite3* file = nullptr;
+    ASSERT_EQ(sqlite3_open(options_.path.c_str(), &file), SQLITE_OK);
+    const std::string sql =
+        std::string("UPDATE log SET ") + change + " WHERE position=(SELECT max(position) FROM log)";
+    EXPECT_EQ(sqlite3_exec(file, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sql;
+    sqlite3_close(file);
+    const auto opened = open_sqlite(host_->runtime(), options_);
+    ASSERT_FALSE(opened) << change;
+    EXPECT_NE(opened.error().message.find("the database is damaged: "), std::string::npos)
+        << opened.error().message;
+    for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(options_.path + end);
+  }
+}
+
 }  // namespace
 }  // namespace keelway::store

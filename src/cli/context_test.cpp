@@ -1,0 +1,58 @@
+#include "cli/context.h"
+
+#include <gtest/gtest.h>
+
+#include "runtime/virtual/world.h"
+
+namespace keelway::cli {
+namespace {
+
+class ContextTest : public ::testing::Test {
+ protected:
+  runtime::Files& files() { return host_->runtime().files(); }
+  base::Result<Context> read(const std::string& document) {
+    EXPECT_TRUE(files().write_private("data/credentials.json", document));
+    return read_credentials(files(), "data");
+  }
+  base::Result<Context> at(const std::string& url) {
+    const auto environment = [&](const char* name) {
+      const std::string_view asked = name;
+      if (asked == "AWS_ENDPOINT_URL") return url;
+      return std::string(asked == "AWS_ACCESS_KEY_ID" ? "AKIA" : "");
+    };
+    return find_context(environment, files(), "data");
+  }
+
+  std::unique_ptr<runtime::World> world_ = runtime::make_world(1);
+  std::unique_ptr<runtime::Host> host_ = world_->make_host("h");
+};
+
+TEST_F(ContextTest, WhatIsLeftForLocalToolsReadsAsItWasWritten) {
+  Context context;
+  context.port = 65'535;
+  context.ca_file = "/data/ca.pem";
+  context.access_key = "AKIA";
+  context.secret_key = "quote \" and \\ stay";
+  ASSERT_TRUE(write_credentials(files(), "data", context));
+  const auto again = read_credentials(files(), "data");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->endpoint(), "https://127.0.0.1:65535");
+  EXPECT_EQ(again->secret_key, context.secret_key);
+  EXPECT_EQ(read("{}")->port, 4566) << "what it does not say is the default";
+}
+
+TEST_F(ContextTest, PortsThatAreNoneAreRefused) {
+  for (const char* port : {"0", "-1", "65536", "70000", "9223372036854775807"}) {
+    const auto refused = read(R"({"port":)" + std::string(port) + "}");
+    ASSERT_FALSE(refused) << port;
+    EXPECT_NE(refused.error().message.find("data/credentials.json"), std::string::npos);
+  }
+  EXPECT_EQ(at("http://127.0.0.1:80")->port, 80);
+  for (const char* url : {"http://127.0.0.1:0", "http://127.0.0.1:65536",
+                          "http://127.0.0.1:", "http://127.0.0.1", "127.0.0.1:80", "http://:80"}) {
+    EXPECT_FALSE(at(url)) << url;
+  }
+}
+
+}  // namespace
+}  // namespace keelway::cli
