@@ -11,8 +11,11 @@ namespace {
 
 constexpr std::size_t kSplicedBytes = 48;  // the revision's member, and a line's end
 
+// Of objects and lists; a Status may be of a request for which no kind was found.
 const schema::Kind& kind_of(const Operation& op, const Outcome& outcome) {
-  return outcome.kind != nullptr ? *outcome.kind : *op.kind;
+  const schema::Kind* kind = outcome.kind != nullptr ? outcome.kind : op.kind;
+  KEELWAY_INVARIANT(kind != nullptr, "objects have a kind");
+  return *kind;
 }
 
 Value list_metadata(const ListAnswer& list) {
@@ -176,14 +179,13 @@ Encoded encode_outcome(base::WallTime now, const Operation& op, const Media& med
     return encode_document(document, Media{});
   }
   if (media.encoding == Encoding::json && !media.pretty) {
-    const schema::Kind& kind = kind_of(op, outcome);
     if (const auto* one = std::get_if<ObjectPtr>(&outcome.content)) {
-      std::string body = object_json(kind, **one);
+      std::string body = object_json(kind_of(op, outcome), **one);
       body += '\n';
       return {std::move(body), "application/json"};
     }
     if (const auto* list = std::get_if<ListAnswer>(&outcome.content)) {
-      return {list_json(kind, *list), "application/json"};
+      return {list_json(kind_of(op, outcome), *list), "application/json"};
     }
   }
   return encode_document(outcome_value(op, outcome), media);
@@ -200,13 +202,14 @@ std::string encode_watch_event(const Operation& op, const Media& media, std::str
 }
 
 Value outcome_value(const Operation& op, const Outcome& outcome) {
-  const schema::Kind& kind = kind_of(op, outcome);
+  if (const auto* document = std::get_if<Value>(&outcome.content)) return *document;
   if (const auto* one = std::get_if<ObjectPtr>(&outcome.content)) {
     // Callers in process share what others of them read.
-    return to_served(kind, op.document ? (*one)->value() : transient_value(**one));
+    return to_served(kind_of(op, outcome), op.document ? (*one)->value() : transient_value(**one));
   }
-  if (const auto* document = std::get_if<Value>(&outcome.content)) return *document;
-  if (const auto* list = std::get_if<ListAnswer>(&outcome.content)) return list_value(kind, *list);
+  if (const auto* list = std::get_if<ListAnswer>(&outcome.content)) {
+    return list_value(kind_of(op, outcome), *list);
+  }
   return Value(std::get<TextAnswer>(outcome.content).text);
 }
 

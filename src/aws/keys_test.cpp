@@ -2,22 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <optional>
+#include "aws/test_hub.h"
 
 namespace keelway::aws {
 namespace {
-
-struct Heard final : http::Exchange {
-  std::optional<http::Response> answer;
-  void respond(http::Response response) override { answer = std::move(response); }
-  void start(int, std::vector<http::Header>) override {}
-  void write(std::string) override {}
-  void finish() override {}
-  void abort() override {}
-  std::size_t pending_bytes() const override { return 0; }
-  void on_drained(std::move_only_function<void()>) override {}
-  void on_gone(std::move_only_function<void()>) override {}
-};
 
 // A signature for another service may come from a tool that was never meant to manage keys.
 TEST(Keys, AreManagedByRequestsSignedForEksAlone) {
@@ -31,7 +19,7 @@ TEST(Keys, AreManagedByRequestsSignedForEksAlone) {
       root.arn = "arn:aws:iam::000000000000:root";
       root.service = service;
       root.root = true;
-      const auto heard = std::make_shared<Heard>();
+      const auto heard = std::make_shared<TestExchange>();
       answer_keys(desk, request, root, "id", heard);
       ASSERT_TRUE(heard->answer);
       EXPECT_EQ(heard->answer->status, 403) << service << method;

@@ -17,6 +17,20 @@
 namespace keelway::value {
 namespace {
 
+// yaml-cpp gives the escapes \N and \_ as single bytes, in the midst of UTF-8.
+std::string with_escapes_as_utf8(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool continues = byte >= 0x80 && byte < 0xc0;  // nothing here: the escape
+    if (continues) out += '\xc2';
+    const std::size_t size = byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+    out.append(text, i, size);
+    i += size;
+  }
+  return out;
+}
+
 struct Anchor {
   Value value;
   std::size_t nodes = 0;
@@ -48,7 +62,8 @@ class Builder final : public YAML::EventHandler {
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& text) override {
+                const std::string& given) override {
+    const std::string text = is_utf8(given) ? given : with_escapes_as_utf8(given);
     plain_merge_key_ = expecting_key() && tag == "?" && text == "<<";
     add(scalar(mark, tag, text), 1, anchor);
   }

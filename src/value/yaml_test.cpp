@@ -109,6 +109,23 @@ TEST(YamlPrint, TextThatLooksLikeADocumentsEndIsQuoted) {
   }
 }
 
+TEST(Yaml, EscapesAreUtf8) {
+  for (const auto& [written, meant] :
+       {std::pair(R"("a\N")", "a\xc2\x85"),
+        std::pair(R"("\_b")",
+                  "\xc2\xa0"
+                  "b"),
+        std::pair("\"\xc3\xa9\\N\xe2\x82\xac\\_\xf0\x9f\x98\x80\"",
+                  "\xc3\xa9\xc2\x85\xe2\x82\xac\xc2\xa0\xf0\x9f\x98\x80"),
+        std::pair(R"("\L\P\xe9")", "\xe2\x80\xa8\xe2\x80\xa9\xc3\xa9")}) {
+    const auto read = parse_yaml(written);
+    ASSERT_TRUE(read) << written;
+    EXPECT_EQ(read->as_string(), meant) << written;
+    EXPECT_EQ(parse_yaml(to_yaml(*read)).value(), *read) << written;
+    EXPECT_EQ(parse_json(to_json(*read)).value(), *read) << written;
+  }
+}
+
 TEST(Yaml, TextMustBeUtf8) {
   for (const char* bad : {"a: \xff", "a: \xc0\x80", "\xed\xa0\x80: 1", "a: \xf4\x90\x80\x80",
                           "a: \xe2\x82", "!!binary /w==", "a: [!!binary wIA=]"}) {
