@@ -1,5 +1,6 @@
 #include "apiserver/pipeline.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -12,7 +13,9 @@
 #include "apiserver/routing.h"
 #include "apiserver/verbs/shape.h"
 #include "apiserver/verbs/watch_stream.h"
+#include "base/encoding.h"
 #include "value/json.h"
+#include "value/yaml_scalar.h"
 
 namespace keelway::apiserver {
 namespace {
@@ -32,6 +35,16 @@ Step refuse(Core& core, const HttpCallPtr& call, const schema::Status& status) {
   return Step::done;
 }
 
+// What JSON cannot hold stays outside: it would be answered, or kept as somebody's name. A query
+// that does not decode is no query without what it says.
+bool is_text(const http::Request& request) {
+  const auto target = base::percent_decode(request.target);
+  if (!target || !value::is_utf8(*target) || !value::is_utf8(request.method)) return false;
+  return std::all_of(request.headers.begin(), request.headers.end(), [](const auto& header) {
+    return header.first == "user-agent" || value::is_utf8(header.second);
+  });
+}
+
 // Path, query, verb, agent.
 Step read(Core& core, const HttpCallPtr& call) {
   const std::string_view target = call->request.target;
@@ -41,6 +54,9 @@ Step read(Core& core, const HttpCallPtr& call) {
   auto info = read_request_info(call->request.method, target.substr(0, mark), op.query);
   if (!info) return refuse(core, call, schema::bad_request("the path has a broken escape"));
   op.info = std::move(*info);
+  if (!is_text(call->request)) {
+    return refuse(core, call, schema::bad_request("the path, query or a header is not UTF-8"));
+  }
   op.content_type = call->request.header("content-type");
   op.default_manager = manager_of_agent(call->request.header("user-agent"));
   if (call->request.body.size() > kBodyBytesMax) {

@@ -230,6 +230,24 @@ TEST(Verbs, AnswersNameTheFlowOfWhoAsks) {
       << "who is nobody";
 }
 
+TEST(Verbs, WhatJsonCannotHoldStaysOutside) {
+  Rig rig;
+  const Extra extra{.headers = {{"impersonate-user", "\xff"}}};
+  EXPECT_EQ(rig.ask("GET", kMaps, "", extra)->status, 400);
+  ASSERT_EQ(rig.ask("POST", kMaps, config_map("a"))->status, 201);
+  for (const std::string target :
+       {"/%ff", "?fieldManager=%ff", "?labelSelector=a%3D%zz", "/a\xff"}) {
+    for (const char* method : {"GET", "POST", "DELETE"}) {
+      const auto answer = rig.ask(method, kMaps + target, config_map("b"));
+      EXPECT_EQ(answer->status, 400) << method << target << answer->body;
+      EXPECT_TRUE(value::parse_json(answer->body)) << answer->body;
+    }
+  }
+  EXPECT_EQ(rig.ask("G\xff", kMaps)->status, 400);
+  EXPECT_EQ(rig.ask("GET", kMaps + "/a")->status, 200) << "a selector that was dropped";
+  EXPECT_EQ(rig.ask("GET", kMaps + "/%C3%A9")->status, 404);
+}
+
 TEST(Verbs, JsonAndMergePatches) {
   Rig rig;
   rig.ask("POST", kMaps, config_map("a"));

@@ -6,6 +6,7 @@
 namespace keelway::store {
 namespace {
 
+constexpr base::Duration wait_max = std::chrono::hours(24);  // for a time to live, then it looks
 constexpr base::Duration full_disk_pause = std::chrono::seconds(1);  // between two tries to expire
 
 base::Error dropped_error(const Space& space) {
@@ -277,7 +278,7 @@ void Core::arm() {
   armed_us_ = earliest;
   if (earliest == 0) return;
   const base::Duration wait = base::WallTime{earliest} - executor_.wall_now();
-  timer_ = executor_.after(std::max(wait, pause), [self = weak_from_this()] {
+  timer_ = executor_.after(std::clamp(wait, pause, wait_max), [self = weak_from_this()] {
     if (const auto core = self.lock()) core->expire();
   });
 }
