@@ -19,9 +19,9 @@ void check_names(const apiserver::RequestInfo& info, std::string_view method) {
   if (!info.group.empty()) {
     path = "/apis/" + base::percent_encode(info.group) + "/" + base::percent_encode(info.version);
   }
-  const bool of_namespace = info.resource == "namespaces" && info.name_space == info.name &&
-                            (info.subresource.empty() || info.subresource == "status" ||
-                             info.subresource == "finalize");
+  const bool of_namespace =
+      info.resource == "namespaces" && info.name_space == info.name &&
+      (info.subresource.empty() || info.subresource == "status" || info.subresource == "finalize");
   if (!info.name_space.empty() && !of_namespace) {
     path += "/namespaces/" + base::percent_encode(info.name_space);
   }
