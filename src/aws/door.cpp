@@ -17,6 +17,7 @@ namespace {
 using value::Value;
 
 constexpr std::string_view health_path = "/_keelway/health";
+constexpr std::string_view metrics_path = "/_keelway/metrics";
 constexpr std::string_view reset_path = "/_keelway/reset";
 
 bool is_about_keys(std::string_view path) {
@@ -48,6 +49,9 @@ class DoorImpl final : public Door {
     if (path_of(request) == reset_path) {
       return reset(request, *caller, id, std::move(exchange));
     }
+    if (path_of(request) == metrics_path) {
+      return exchange->respond(metrics(request, *caller, id));
+    }
     if (is_about_keys(path_of(request))) {
       return answer_keys(keys_desk_, request, *caller, id, std::move(exchange));
     }
@@ -68,6 +72,27 @@ class DoorImpl final : public Door {
                                       {"version", options_.version},
                                       {"endpoint", options_.endpoint_host}});
     return {200, {{"content-type", "application/json"}}, value::to_json(body)};
+  }
+
+  http::Response metrics(const http::Request& request, const Caller& caller,
+                         const std::string& id) const {
+    const auto refuse = [&](const ServiceError& error) {
+      return render_error(Dialect::rest_json, error, id);
+    };
+    if (request.method != "GET" || caller.service != "eks") {
+      return refuse(
+          {405, "MethodNotAllowedException", "Metrics are a GET that is signed for eks.", {}});
+    }
+    if (!caller.root || caller.account_id != options_.operator_account) {
+      return refuse({403,
+                     "AccessDeniedException",
+                     caller.arn + " is not authorized to read metrics: only root of account " +
+                         options_.operator_account + " may",
+                     {}});
+    }
+    return {200,
+            {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}},
+            options_.metrics ? options_.metrics->prometheus_text() : std::string()};
   }
 
   void reset(const http::Request& request, const Caller& caller, const std::string& id,

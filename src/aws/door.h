@@ -11,6 +11,7 @@
 #include "http/server.h"
 #include "runtime/runtime.h"
 #include "telemetry/log.h"
+#include "telemetry/metrics.h"
 
 namespace keelway::aws {
 
@@ -22,6 +23,8 @@ struct DoorOptions {
   // See eks::Service::endpoint.
   std::function<std::string(std::string_view cluster_object, int port)> cluster_endpoint = {};
   base::Duration reset_timeout = std::chrono::seconds(30);
+  // What the door's listener counts; told to the operator. Null: nothing is counted.
+  std::shared_ptr<const telemetry::Metrics> metrics = {};
 };
 
 // Lives on `executor`, which also owns the client and the view; all outlive the door. The view

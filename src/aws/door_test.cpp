@@ -30,7 +30,8 @@ class DoorTest : public ::testing::Test {
         host_(world_->make_host("server")),
         executor_(host_->runtime().make_executor("door")),
         hub_(*executor_),
-        door_(make_door({host_->runtime(), *executor_, hub_, hub_.view(), {}})) {
+        door_(make_door({host_->runtime(), *executor_, hub_, hub_.view(), {}},
+                        {.metrics = metrics_})) {
     add_key(vectors::key());
     add_key(other_key());
   }
@@ -119,6 +120,7 @@ class DoorTest : public ::testing::Test {
   std::unique_ptr<runtime::Host> host_;
   std::unique_ptr<runtime::Executor> executor_;
   TestHub hub_;
+  const std::shared_ptr<telemetry::Metrics> metrics_ = std::make_shared<telemetry::Metrics>();
   std::unique_ptr<Door> door_;
 };
 
@@ -526,6 +528,15 @@ TEST_F(DoorTest, TheOperatorMakesKeysOfEveryAccountAndKeepsItsOwnLastOne) {
   EXPECT_EQ(call("DELETE", "/_keelway/keys/" + made.body["accessKeyId"].as_string()).status, 200);
   EXPECT_EQ(call("DELETE", "/_keelway/keys/AKIAOPERATOR").status, 200);
   EXPECT_EQ(call("GET", "/clusters").status, 403);
+}
+
+TEST_F(DoorTest, MetricsAreForTheOperator) {
+  const AccessKey root{"AKIAOPERATOR", "operator-secret", DoorOptions().operator_account, "", true};
+  add_key(root);
+  metrics_->counter("some_total", "Some.").add(3);
+  const Reply reply = send(request("GET", "/_keelway/metrics", "", root));
+  EXPECT_NE(reply.text.find("some_total 3"), std::string::npos) << reply.text;
+  expect_refused(eks("GET", "/_keelway/metrics"), 403, "AccessDeniedException", "root");
 }
 
 TEST_F(DoorTest, HealthAsksNobody) {
