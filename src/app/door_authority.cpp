@@ -1,5 +1,7 @@
 #include "app/door_authority.h"
 
+#include <fmt/core.h>
+
 #include "client/resources.h"
 
 namespace keelway::app {
@@ -10,9 +12,16 @@ using value::Value;
 
 constexpr const char* name_space = "kube-system";
 constexpr const char* name = "aws-door";
-constexpr auto retry_delay = std::chrono::seconds(1);
 constexpr auto life = std::chrono::hours(24 * 365 * 10);
 constexpr auto skew_allowance = std::chrono::hours(1);
+
+constexpr const char* subject = "the authority of the AWS endpoint";
+
+std::unexpected<base::Error> refused(const schema::Status& why) {
+  return base::fail(base::ErrorCode::internal,
+                    fmt::format("{} (clusterkeys {}/{} of the hub) cannot be had: {}", subject,
+                                name_space, name, why.message));
+}
 
 Value key_object(const access::KeyedCertificate& authority) {
   return Value::object(
@@ -29,7 +38,7 @@ void DoorAuthority::ensure(Done done) {
       [this, done = std::move(done), alive = alive_](schema::Answer<client::Reply> answer) mutable {
         if (!*alive) return;
         if (!answer && answer.error().is("NotFound")) return draw(std::move(done));
-        if (!answer) return again(std::move(done));
+        if (!answer) return again(answer.error(), std::move(done));
         const Value& spec = answer->object["spec"];
         done(access::KeyedCertificate{spec["certificateAuthority"].as_string(),
                                       spec["certificateAuthorityKey"].as_string()});
@@ -46,12 +55,13 @@ void DoorAuthority::draw(Done done) {
       [this, done = std::move(done), alive = alive_](schema::Answer<client::Reply> answer) mutable {
         if (!*alive) return;
         if (answer || answer.error().is("AlreadyExists")) return ensure(std::move(done));
-        again(std::move(done));
+        again(answer.error(), std::move(done));
       });
 }
 
-void DoorAuthority::again(Done done) {
-  executor_.after(retry_delay, [this, done = std::move(done), alive = alive_]() mutable {
+void DoorAuthority::again(const schema::Status& why, Done done) {
+  if (!Patience::passes(why)) return done(refused(why));
+  patience_.again(subject, why, [this, done = std::move(done), alive = alive_]() mutable {
     if (*alive) ensure(std::move(done));
   });
 }

@@ -2,9 +2,11 @@
 
 #include <fmt/core.h>
 
-#include "access/pki.h"
+#include <atomic>
+
 #include "apiserver/server.h"
 #include "app/bootstrap.h"
+#include "app/credentials.h"
 #include "app/door_authority.h"
 #include "app/fleet_side.h"
 #include "app/gate.h"
@@ -26,10 +28,6 @@ constexpr auto real_node_boot = std::chrono::seconds(40);
 Config with_budget(Config config) {
   config.limits.http.budget = std::make_shared<http::Budget>(config.limits.memory);
   return config;
-}
-
-access::Identity loop_identity(std::string name) {
-  return access::component("system:keelway:" + std::move(name), {"system:masters"});
 }
 
 class HouseImpl final : public House {
@@ -54,12 +52,19 @@ class HouseImpl final : public House {
 
   void start(std::move_only_function<void(base::Result<HouseFacts>)> started) override {
     started_ = std::move(started);
-    hub_executor_->post([this] { start_hub(); });
+    stage(*hub_executor_, &HouseImpl::start_hub);
   }
   void stop(runtime::Task stopped) override;
   const Connections& connections() const override { return connections_; }
 
  private:
+  // Stages of the start follow each other over the executors; none begins on an executor that the
+  // stop has passed.
+  void stage(runtime::Executor& executor, void (HouseImpl::*run)()) {
+    executor.post([this, run] {
+      if (!stopping_) (this->*run)();
+    });
+  }
   void start_hub();
   void start_fleet();
   void start_door();
@@ -68,15 +73,16 @@ class HouseImpl final : public House {
   void start_nodes();
   void fail(base::Error error) {
     fleet_executor_->post([this, error = std::move(error)] {
-      if (started_) std::exchange(started_, nullptr)(std::unexpected(error));
+      if (started_ && !stopping_) std::exchange(started_, nullptr)(std::unexpected(error));
     });
   }
-  std::unique_ptr<client::Client> hub_client(runtime::Executor& executor, std::string name) {
-    return connections_.connect(hub_id, executor, loop_identity(std::move(name)));
+  std::unique_ptr<client::Client> hub_client(runtime::Executor& executor, const char* name) {
+    return connections_.connect(hub_id, executor, loop_identity(name));
   }
 
   const Seams& seams_;
   const Config config_;
+  std::atomic<bool> stopping_ = false;
   std::move_only_function<void(base::Result<HouseFacts>)> started_;  // fleet executor
   HouseFacts facts_;                                                 // door executor until started
   Connections connections_;
@@ -122,7 +128,7 @@ void HouseImpl::start_hub() {
                                                       apiserver::FencePtr fence) {
       return seams_.decorated(hub_->make_client(executor, who, std::move(fence)), executor, who);
     });
-    door_executor_->post([this] { start_door(); });
+    stage(*door_executor_, &HouseImpl::start_door);
   });
 }
 
@@ -139,26 +145,26 @@ void HouseImpl::start_door() {
 }
 
 void HouseImpl::follow_keys() {
-  hub_keys_ = std::make_unique<HubKeys>(seams_.runtime, *door_executor_, *door_client_, config_);
+  hub_keys_ = std::make_unique<HubKeys>(seams_.runtime, *door_executor_, *door_client_, config_,
+                                        seams_.log.with("start"));
   hub_keys_->ensure(keys_, [this](base::Result<aws::AccessKey> root) {
     if (!root) return fail(root.error());
     facts_.root = *root;
-    authority_ = std::make_unique<DoorAuthority>(seams_.runtime, *door_executor_, *door_client_);
+    authority_ = std::make_unique<DoorAuthority>(seams_.runtime, *door_executor_, *door_client_,
+                                                 seams_.log.with("start"));
     authority_->ensure([this](base::Result<access::KeyedCertificate> authority) {
       if (!authority) return fail(authority.error());
       if (const auto opened = open_door(*authority); !opened) return fail(opened.error());
-      fleet_executor_->post([this] { start_fleet(); });
+      stage(*fleet_executor_, &HouseImpl::start_fleet);
     });
   });
 }
 
 base::Result<void> HouseImpl::open_door(const access::KeyedCertificate& authority) {
-  const base::WallTime now = door_executor_->wall_now();
-  const access::Validity validity{now + -std::chrono::hours(1), now + std::chrono::hours(24 * 825)};
   auto leaf = access::issue_leaf(
       authority,
       access::api_server_leaf({config_.listen_host, config_.advertised_host}, "127.0.0.1"),
-      seams_.runtime.random_bytes(16), validity);
+      seams_.runtime.random_bytes(16), serving_validity(door_executor_->wall_now()));
   if (!leaf) return std::unexpected(leaf.error());
   runtime::ListenOptions listen;
   listen.address = {config_.listen_host, config_.listen_port};
@@ -168,6 +174,8 @@ base::Result<void> HouseImpl::open_door(const access::KeyedCertificate& authorit
   listen.tls.private_key_pem = leaf->private_key_pem;
   http::Limits limits = config_.limits.http;
   limits.exchanges_max = config_.limits.aws_requests_max;
+  const auto metrics = std::make_shared<telemetry::Metrics>();
+  limits.metrics = metrics;
   auto listener = http::serve(seams_.runtime, *door_executor_, std::move(listen), std::move(limits),
                               door_gate_);
   if (!listener) return std::unexpected(listener.error());
@@ -178,6 +186,7 @@ base::Result<void> HouseImpl::open_door(const access::KeyedCertificate& authorit
   options.version = config_.product_version;
   options.endpoint_host = fmt::format("{}:{}", config_.advertised_host, facts_.port);
   options.operator_account = config_.default_account;
+  options.metrics = metrics;
   options.cluster_endpoint = [this](std::string_view cluster, int port) {
     return connections_.port_is_open(cluster)
                ? fmt::format("https://{}:{}", config_.advertised_host, port)
@@ -201,7 +210,7 @@ void HouseImpl::start_fleet() {
                             .keys = keys_,
                             .door = fmt::format("{}:{}", config_.advertised_host, facts_.port)});
   fleet_->start();
-  node_executor_->post([this] { start_nodes(); });
+  stage(*node_executor_, &HouseImpl::start_nodes);
 }
 
 void HouseImpl::start_nodes() {
@@ -223,12 +232,13 @@ void HouseImpl::start_nodes() {
     });
   });
   fleet_executor_->post([this] {
-    if (started_) std::exchange(started_, nullptr)(facts_);
+    if (started_ && !stopping_) std::exchange(started_, nullptr)(facts_);
   });
 }
 
 // In the order of dependence: doors, nodes, fleet with its clusters, hub.
 void HouseImpl::stop(runtime::Task stopped) {
+  stopping_ = true;
   auto last = std::make_shared<runtime::Task>(std::move(stopped));
   const auto stop_hub = [this, last] {
     connections_.withdraw(std::string(hub_id));
@@ -266,11 +276,13 @@ void HouseImpl::stop(runtime::Task stopped) {
     listener_->drain([this, close_door] { door_executor_->post(close_door); });
   };
   fleet_executor_->post([this, drain_door] {
-    if (fleet_) fleet_->begin_leaving();
+    started_ = nullptr;
     const auto go_on = [this, drain_door] {
       if (fleet_) fleet_->begin_draining();
       door_executor_->post(drain_door);
     };
+    if (!fleet_) return go_on();
+    fleet_->begin_leaving();
     if (config_.limits.shutdown_delay == base::Duration(0)) return go_on();
     fleet_executor_->after(config_.limits.shutdown_delay, go_on);
   });

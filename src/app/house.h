@@ -19,9 +19,9 @@ struct HouseFacts {
   std::string authority_pem;  // that signed the door's certificate
 };
 
-// start() and stop() may be called from any thread, once each, stop() after `started`. Both
-// callbacks run on an executor of the house. Destroy it only after `stopped`, or where its
-// runtime's executors can run no more.
+// start() and stop() may be called from any thread, once each, in this order. A stop() before
+// `started` gives the start up: it is not told of any more. Both callbacks run on an executor
+// of the house. Destroy it only after `stopped`, or where its runtime's executors can run no more.
 class House {
  public:
   virtual ~House() = default;

@@ -8,7 +8,7 @@ namespace {
 namespace resources = client::resources;
 using aws::well_known_test_key;
 
-constexpr auto retry_delay = std::chrono::seconds(1);
+constexpr const char* subject = "the access keys";
 
 }  // namespace
 
@@ -18,13 +18,14 @@ void HubKeys::insist(client::Call call, std::string_view as_good, Settled done) 
                    alive = alive_](schema::Answer<client::Reply> answer) mutable {
     if (!*alive) return;
     if (answer || answer.error().is(as_good)) return done({});
-    if (answer.error().code < 500) {
+    if (!Patience::passes(answer.error())) {
       return done(base::fail(base::ErrorCode::unavailable, answer.error().message));
     }
-    executor_.after(retry_delay, [this, call = std::move(call), as_good, done = std::move(done),
-                                  alive = std::move(alive)]() mutable {
-      if (*alive) insist(std::move(call), as_good, std::move(done));
-    });
+    patience_.again(subject, answer.error(),
+                    [this, call = std::move(call), as_good, done = std::move(done),
+                     alive = std::move(alive)]() mutable {
+                      if (*alive) insist(std::move(call), as_good, std::move(done));
+                    });
   });
 }
 
@@ -48,12 +49,17 @@ void HubKeys::yield_to_first(aws::AccessKey own, Done done) {
   hub_.call(list, [this, own = std::move(own), done = std::move(done),
                    alive = alive_](schema::Answer<client::Reply> answer) mutable {
     if (!*alive) return;
+    if (!answer && !Patience::passes(answer.error())) {
+      return done(base::fail(
+          base::ErrorCode::unavailable,
+          "the access keys (accesskeys of the hub) cannot be listed: " + answer.error().message));
+    }
     if (!answer) {
-      executor_.after(retry_delay, [this, own = std::move(own), done = std::move(done),
-                                    alive = std::move(alive)]() mutable {
-        if (*alive) yield_to_first(std::move(own), std::move(done));
-      });
-      return;
+      return patience_.again(
+          subject, answer.error(),
+          [this, own = std::move(own), done = std::move(done), alive = std::move(alive)]() mutable {
+            if (*alive) yield_to_first(std::move(own), std::move(done));
+          });
     }
     // Revisions say who was first, the same to everyone.
     aws::AccessKey first = own;

@@ -6,6 +6,7 @@
 
 #include "app/config.h"
 #include "app/key_directory.h"
+#include "app/patience.h"
 #include "client/client.h"
 #include "runtime/runtime.h"
 
@@ -14,8 +15,8 @@ namespace keelway::app {
 class HubKeys {
  public:
   HubKeys(runtime::Runtime& runtime, runtime::Executor& executor, client::Client& hub,
-          const Config& config)
-      : runtime_(runtime), executor_(executor), hub_(hub), config_(config) {}
+          const Config& config, telemetry::Log log)
+      : runtime_(runtime), hub_(hub), config_(config), patience_(executor, std::move(log)) {}
   ~HubKeys() { *alive_ = false; }
   HubKeys(const HubKeys&) = delete;
 
@@ -30,13 +31,14 @@ class HubKeys {
   void settle_test_key(const KeyDirectory& known, Settled next);
   // Servers that came first together have each drawn one: the one that was stored first stays.
   void yield_to_first(aws::AccessKey own, Done done);
-  // Until it is known to be so: an answer may be lost, and a server may be slow.
+  // Until it is known to be so or refused for good: an answer may be lost, and a server may be
+  // slow.
   void insist(client::Call call, std::string_view as_good, Settled done);
 
   runtime::Runtime& runtime_;
-  runtime::Executor& executor_;
   client::Client& hub_;
   const Config& config_;
+  Patience patience_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

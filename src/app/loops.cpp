@@ -1,5 +1,6 @@
 #include "app/loops.h"
 
+#include "app/credentials.h"
 #include "client/resources.h"
 #include "cloud/simulated/cloud.h"
 #include "controllers/controllers.h"
@@ -45,9 +46,8 @@ class ClusterLoopsImpl final : public ClusterLoops {
   static std::unique_ptr<client::Client> connect(LoopParts& parts, const std::string& id,
                                                  const std::string& name,
                                                  apiserver::FencePtr fence) {
-    auto client = parts.connections.connect(
-        id, parts.executor, access::component("system:keelway:" + name, {"system:masters"}),
-        std::move(fence));
+    auto client =
+        parts.connections.connect(id, parts.executor, loop_identity(name), std::move(fence));
     KEELWAY_INVARIANT(client != nullptr, id + " is announced before its loops start");
     return client;
   }

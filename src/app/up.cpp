@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -29,12 +30,6 @@ base::Result<void> check(const UpOptions& options) {
   return {};
 }
 
-base::Result<HouseFacts> start_and_wait(House& house) {
-  std::promise<base::Result<HouseFacts>> started;
-  house.start([&](base::Result<HouseFacts> facts) { started.set_value(std::move(facts)); });
-  return started.get_future().get();
-}
-
 void stop_and_wait(House& house) {
   std::promise<void> stopped;
   house.stop([&] { stopped.set_value(); });
@@ -43,8 +38,15 @@ void stop_and_wait(House& house) {
 
 // Drains; whoever signals again does not want to wait. What was acknowledged is on disk already.
 void stop_or_leave(runtime::LinuxRuntime& runtime, House& house) {
-  house.stop([&] { runtime.request_stop(); });
-  if (runtime.wait_for_signal() == 0) return;
+  std::atomic<bool> stopped = false;
+  house.stop([&] {
+    stopped = true;
+    runtime.request_stop();
+  });
+  // The end of a start that was given up wakes it, too.
+  while (runtime.wait_for_signal() == 0) {
+    if (stopped) return;
+  }
   fmt::print(stderr, "keelway: stopping at once\n");
   std::_Exit(1);
 }
@@ -116,8 +118,17 @@ base::Result<void> up(UpOptions options) {
   if (options.store.shared()) {
     seams.show_process = [load](telemetry::Metrics& metrics) { show_load(*load, metrics); };
   }
+  std::promise<base::Result<HouseFacts>> started;
   auto house = assemble(seams, options.config);
-  const auto facts = start_and_wait(*house);
+  house->start([&](base::Result<HouseFacts> told) {
+    started.set_value(std::move(told));
+    runtime->request_stop();
+  });
+  if (runtime->wait_for_signal() != 0) {
+    stop_or_leave(*runtime, *house);
+    return {};
+  }
+  const auto facts = started.get_future().get();
   if (!facts) {
     stop_and_wait(*house);
     return std::unexpected(facts.error());
