@@ -130,6 +130,7 @@ std::string birth_key() {
 struct Birth {
   std::vector<Value> objects;
   std::vector<Value> once;
+  FencePtr fence;
   std::move_only_function<void(base::Result<void>)> done;
   int rounds_left = 12;
 };
@@ -178,7 +179,7 @@ void write_round(Core& core, std::shared_ptr<Birth> birth) {
                                   "the first objects of the cluster could not be written: another "
                                   "server keeps changing them; start again"));
   }
-  commit(core, nullptr, std::move(transaction), [&core, birth](Answer<Committed> committed) {
+  commit(core, birth->fence, std::move(transaction), [&core, birth](Answer<Committed> committed) {
     if (!committed) {
       return birth->done(base::fail(base::ErrorCode::unavailable, committed.error().message));
     }
@@ -188,13 +189,17 @@ void write_round(Core& core, std::shared_ptr<Birth> birth) {
 
 }  // namespace
 
-void write_bootstrap(Core& core, std::move_only_function<void(base::Result<void>)> done) {
+bool is_founded(const Core& core) {
+  return core.cache.get(watch::store_key("", "namespaces", "", "kube-system")) != nullptr;
+}
+
+void write_bootstrap(Core& core, Foundation foundation, FencePtr fence,
+                     std::move_only_function<void(base::Result<void>)> done) {
   auto birth = std::make_shared<Birth>();
   birth->objects = own_objects(core);
-  for (Value& object : core.config.bootstrap) birth->objects.push_back(std::move(object));
-  core.config.bootstrap.clear();
-  birth->once = std::move(core.config.birth);
-  core.config.birth.clear();
+  for (Value& object : foundation.bootstrap) birth->objects.push_back(std::move(object));
+  birth->once = std::move(foundation.birth);
+  birth->fence = std::move(fence);
   birth->done = std::move(done);
   write_round(core, std::move(birth));
 }

@@ -5,8 +5,12 @@
 
 namespace keelway::apiserver {
 
-// The cache is ready. Writes what is absent of: the namespaces, default/kubernetes, and
-// config.bootstrap. `done` when the cache shows it.
-void write_bootstrap(Core& core, std::move_only_function<void(base::Result<void>)> done);
+// The cache is ready. Writes what is absent of: the namespaces, default/kubernetes, and what is
+// given. `done` when the cache shows it. With a fence nothing is written once that has fallen.
+void write_bootstrap(Core& core, Foundation foundation, FencePtr fence,
+                     std::move_only_function<void(base::Result<void>)> done);
+
+// Whether somebody has: nobody can remove these namespaces.
+bool is_founded(const Core& core);
 
 }  // namespace keelway::apiserver

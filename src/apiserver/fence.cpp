@@ -16,9 +16,10 @@ std::string loop_fence_key() {
 }
 
 Value fence_object(const FenceClaim& claim) {
-  return Value::object(
-      {{"metadata", Value::object({{"name", "cluster"}})},
-       {"spec", Value::object({{"holder", claim.holder}, {"epoch", claim.epoch}})}});
+  return Value::object({{"metadata", Value::object({{"name", "cluster"}})},
+                        {"spec", Value::object({{"holder", claim.holder},
+                                                {"epoch", claim.epoch},
+                                                {"tenure", claim.tenure}})}});
 }
 
 void take(Core& core, FenceClaim claim, int races_left, FenceTaken taken) {
@@ -30,8 +31,11 @@ void take(Core& core, FenceClaim claim, int races_left, FenceTaken taken) {
     const Value document = current->value();
     const std::int64_t epoch = document.at("spec", "epoch").as_int();
     const bool same = document.at("spec", "holder").as_string() == claim.holder;
-    if (epoch == claim.epoch && same) return taken(Fence{key, revision});
-    if (epoch >= claim.epoch) {
+    const std::int64_t tenure = document.at("spec", "tenure").as_int();
+    if (epoch == claim.epoch && same && tenure == claim.tenure) return taken(Fence{key, revision});
+    const bool later = epoch > claim.epoch || (epoch == claim.epoch && !same) ||
+                       (epoch == claim.epoch && tenure > claim.tenure);
+    if (later) {
       return taken(base::fail(base::ErrorCode::conflict,
                               "the loops of this cluster have a later owner; this server follows"));
     }

@@ -27,13 +27,15 @@ Fence server_fence(std::string_view server, store::Revision registered);
 struct FenceClaim {
   std::string holder;  // unique for all time
   std::int64_t epoch = 0;
+  std::int64_t tenure = 0;  // of the holder: counts its leases, which may end and come again
 };
 
 class Core;
 using FencePtr = std::shared_ptr<const Fence>;
 
 // Makes the keyspace's one loop fence the claim's, unless a later claim has it (conflict). The
-// claims of an earlier epoch can write no more; the same claim again answers the same fence.
+// claims of an earlier epoch, and of an earlier tenure of the same holder, can write no more; the
+// same claim again answers the same fence.
 using FenceTaken = std::move_only_function<void(base::Result<Fence>)>;
 void take_loop_fence(Core& core, FenceClaim claim, FenceTaken taken);
 

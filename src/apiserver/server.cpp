@@ -29,10 +29,21 @@ class ServerImpl final : public Server {
   void start(std::move_only_function<void(base::Result<void>)> done) override {
     core_->cache.start([this, done = std::move(done)](base::Result<void> read) mutable {
       if (!read) return done(std::move(read));
-      write_bootstrap(*core_, [this, done = std::move(done)](base::Result<void> wrote) mutable {
-        if (wrote) become_ready();
-        done(std::move(wrote));
-      });
+      if (core_->config.founding == Founding::by_another && !is_founded(*core_)) {
+        return done(base::fail(base::ErrorCode::unavailable,
+                               "the keyspace of cluster " + core_->config.cluster_name +
+                                   " is empty: the server that leads it has not written it yet, "
+                                   "or has removed it; this one tries again"));
+      }
+      if (core_->config.founding != Founding::at_start) {
+        become_ready();
+        return done({});
+      }
+      found(std::move(core_->config.foundation), nullptr,
+            [this, done = std::move(done)](base::Result<void> wrote) mutable {
+              if (wrote) become_ready();
+              done(std::move(wrote));
+            });
     });
   }
 
@@ -44,12 +55,18 @@ class ServerImpl final : public Server {
   void adopt(Version version, std::move_only_function<void(base::Result<void>)> done) override {
     core_->config.kinds = version.kinds;
     core_->config.git_version = std::move(version.git_version);
-    core_->config.bootstrap = std::move(version.bootstrap);
     core_->custom_kinds.replace_built_in(std::move(version.kinds));
-    write_bootstrap(*core_, [this, done = std::move(done)](base::Result<void> wrote) mutable {
+    auto adopted = [this, done = std::move(done)](base::Result<void> wrote) mutable {
       end_watches();
       done(std::move(wrote));
-    });
+    };
+    if (core_->config.founding != Founding::at_start) return adopted({});
+    found({std::move(version.bootstrap), {}}, nullptr, std::move(adopted));
+  }
+
+  void found(Foundation foundation, FencePtr fence,
+             std::move_only_function<void(base::Result<void>)> done) override {
+    write_bootstrap(*core_, std::move(foundation), std::move(fence), std::move(done));
   }
 
   void take_fence(FenceClaim claim, FenceTaken taken) override {

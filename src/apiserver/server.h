@@ -49,6 +49,23 @@ struct LogRequest {
 using LogReader =
     std::function<void(LogRequest, std::move_only_function<void(schema::Answer<std::string>)>)>;
 
+// What every cluster has beside namespaces and default/kubernetes.
+struct Foundation {
+  // Written where it is absent: whole objects, cluster-scoped ones first; CRDs are Established at
+  // once.
+  std::vector<value::Value> bootstrap;
+  // What a new cluster is born with: written once in its life, so that who deletes it is rid of it.
+  std::vector<value::Value> birth;
+};
+
+// Who writes it. Where servers share a keyspace only found() does, so that a server which comes
+// late to a keyspace that is being removed does not bring it back.
+enum class Founding {
+  at_start,    // start() and adopt()
+  later,       // found(); start() serves what there is
+  by_another,  // likewise, and start() fails where nobody has written it yet
+};
+
 struct Config {
   std::string cluster_name;
   std::string git_version = "v1.33.5-eks-keelway";
@@ -75,12 +92,9 @@ struct Config {
   bool allow_anonymous = true;
   admission::Options admission;
 
-  // What every cluster has beside namespaces and default/kubernetes, written at each start where it
-  // is absent: whole objects, cluster-scoped ones first; CRDs are Established at once.
-  std::vector<value::Value> bootstrap;
-  // What a new cluster is born with: written once in its life, so that who deletes it is rid of it.
-  std::vector<value::Value> birth;
-  bool is_hub = false;  // no service addresses, no default/kubernetes
+  Founding founding = Founding::at_start;
+  Foundation foundation;  // of at_start
+  bool is_hub = false;    // no service addresses, no default/kubernetes
 
   LogReader logs;                                 // null: a sentence instead of logs
   std::function<void(const AuditRecord&)> audit;  // null: no trail. Called on `executor`
@@ -106,7 +120,7 @@ class Server : public http::Handler {
   // Statuses, as for every other refusal.
   http::Response refusal(const http::Request& request, int status,
                          std::string_view why) override = 0;
-  // Reads the store, writes what a new cluster lacks; `done` once, ready or why not. Requests
+  // Reads the store, writes what Config::founding says; `done` once, ready or why not. Requests
   // before that are answered 503, except liveness.
   virtual void start(std::move_only_function<void(base::Result<void>)> done) = 0;
 
@@ -122,6 +136,10 @@ class Server : public http::Handler {
   // Serves another version from `done` on; requests under way are answered as they began. Watches
   // end, so that clients resume them with the new kinds; nothing that they resume from is lost.
   virtual void adopt(Version version, std::move_only_function<void(base::Result<void>)> done) = 0;
+  // Writes what the cluster lacks of it, while the fence stands (null: in any case). The server is
+  // ready.
+  virtual void found(Foundation foundation, FencePtr fence,
+                     std::move_only_function<void(base::Result<void>)> done) = 0;
   // See take_loop_fence. The server is ready.
   virtual void take_fence(FenceClaim claim, FenceTaken taken) = 0;
   // readyz fails from now on; everything else goes on.

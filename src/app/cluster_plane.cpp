@@ -4,10 +4,10 @@
 
 #include <atomic>
 
-#include "access/pki.h"
 #include "access/service_account_token.h"
 #include "apiserver/server.h"
 #include "app/bootstrap.h"
+#include "app/credentials.h"
 #include "app/gate.h"
 #include "app/loops.h"
 #include "app/token_check.h"
@@ -18,9 +18,6 @@
 namespace keelway::app {
 namespace {
 
-// Serving certificates are made anew at each start; this is only a bound for a server that is
-// never restarted.
-constexpr auto serving_certificate_life = std::chrono::hours(24 * 825);
 constexpr auto listen_retry = std::chrono::seconds(1);
 
 // By what right loops of the cluster run here.
@@ -79,8 +76,10 @@ class ClusterPlane {
   base::Result<void> listen();
   base::Result<void> listen_or_wait();
   apiserver::Version version(int minor) const;
+  apiserver::Foundation foundation() const;
   base::Result<std::unique_ptr<apiserver::Server>> make_server();
   void announce();
+  void found(Lead lead, fleet::ControlPlane::Done done);
   void start_loops(const Lead& lead, fleet::ControlPlane::Done done);
   void answer(std::optional<base::Error> error);
   void tell(fleet::ControlPlane::Done done, base::Result<void> result);
@@ -106,14 +105,12 @@ class ClusterPlane {
 };
 
 base::Result<void> ClusterPlane::listen() {
-  const base::WallTime now = server_executor_->wall_now();
   const auto service_ip = first_service_address(spec_.service_cidr);
   auto leaf = access::issue_leaf(
       spec_.keys.authority,
       access::api_server_leaf({parts_.config.advertised_host, parts_.config.listen_host},
                               service_ip),
-      parts_.seams.runtime.random_bytes(16),
-      {now + -std::chrono::hours(1), now + serving_certificate_life});
+      parts_.seams.runtime.random_bytes(16), serving_validity(server_executor_->wall_now()));
   if (!leaf) return std::unexpected(leaf.error());
   http::Limits limits = parts_.config.limits.http;
   limits.metrics = metrics_;
@@ -152,7 +149,12 @@ base::Result<void> ClusterPlane::listen_or_wait() {
 
 apiserver::Version ClusterPlane::version(int minor) const {
   return {kinds_, fmt::format("v1.{}.{}-eks-keelway", minor, minor == 33 ? 5 : 9),
-          cluster_bootstrap(minor)};
+          parts_.config.shared_store ? std::vector<value::Value>() : cluster_bootstrap(minor)};
+}
+
+apiserver::Foundation ClusterPlane::foundation() const {
+  return {cluster_bootstrap(minor_),
+          parts_.config.default_pools ? default_pool_objects() : std::vector<value::Value>()};
 }
 
 base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
@@ -165,8 +167,11 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
   config.cluster_name = spec_.name;
   apiserver::Version version = this->version(minor_);
   config.git_version = std::move(version.git_version);
-  config.bootstrap = std::move(version.bootstrap);
-  if (parts_.config.default_pools) config.birth = default_pool_objects();
+  if (!parts_.config.shared_store) {
+    config.foundation = foundation();
+  } else {
+    config.founding = spec_.own ? apiserver::Founding::later : apiserver::Founding::by_another;
+  }
   config.kinds = std::move(version.kinds);
   config.shared_store = parts_.config.shared_store;
   config.runtime = &parts_.seams.runtime;
@@ -216,9 +221,9 @@ void ClusterPlane::lead(fleet::Leadership leadership, fleet::ControlPlane::Done 
   server_executor_->post([this, leadership = std::move(leadership),
                           done = std::move(done)]() mutable {
     const std::uint64_t asked = ++lead_asked_;
-    const bool alone = leadership.server.uid.empty() || !parts_.config.fenced;
-    if (alone) return start_loops({std::move(leadership), nullptr, nullptr}, std::move(done));
-    apiserver::FenceClaim claim{leadership.server.uid, leadership.epoch};
+    const bool alone = leadership.server.uid.empty() || !parts_.seams.fenced;
+    if (alone) return found({std::move(leadership), nullptr, nullptr}, std::move(done));
+    apiserver::FenceClaim claim{leadership.server.uid, leadership.epoch, leadership.tenure};
     server_->take_fence(std::move(claim), [this, asked, leadership = std::move(leadership),
                                            done = std::move(done)](
                                               base::Result<apiserver::Fence> taken) mutable {
@@ -228,11 +233,26 @@ void ClusterPlane::lead(fleet::Leadership leadership, fleet::ControlPlane::Done 
       }
       auto hub = std::make_shared<const apiserver::Fence>(
           apiserver::server_fence(leadership.server.server, leadership.server.revision));
-      start_loops(
+      found(
           {std::move(leadership), std::make_shared<const apiserver::Fence>(*taken), std::move(hub)},
           std::move(done));
     });
   });
+}
+
+// Where servers share the keyspace whoever leads writes what the cluster lacks, before its loops.
+void ClusterPlane::found(Lead lead, fleet::ControlPlane::Done done) {
+  if (!parts_.config.shared_store) return start_loops(lead, std::move(done));
+  const apiserver::FencePtr fence = lead.cluster;
+  server_->found(foundation(), fence,
+                 [this, asked = lead_asked_, lead = std::move(lead),
+                  done = std::move(done)](base::Result<void> founded) mutable {
+                   if (founded && asked != lead_asked_) {
+                     founded = base::fail(base::ErrorCode::cancelled, "it follows by now");
+                   }
+                   if (!founded) return tell(std::move(done), std::move(founded));
+                   start_loops(lead, std::move(done));
+                 });
 }
 
 void ClusterPlane::start_loops(const Lead& lead, fleet::ControlPlane::Done done) {
@@ -275,7 +295,7 @@ void ClusterPlane::upgrade(int minor, schema::KindSetPtr kinds, fleet::ControlPl
     server_->adopt(version(minor),
                    [this, done = std::move(done)](base::Result<void> adopted) mutable {
                      if (!adopted || !lead_) return tell(std::move(done), std::move(adopted));
-                     start_loops(Lead(*lead_), std::move(done));
+                     found(Lead(*lead_), std::move(done));
                    });
   });
 }

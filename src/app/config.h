@@ -50,8 +50,6 @@ struct Config {
   std::string server_name;  // empty: server_name_of(listen_host, port of the door)
   // Between renewals of the lease; another server takes over after five of them.
   base::Duration lease_interval = std::chrono::seconds(2);
-  // False shows what the fences prevent. For tests alone.
-  bool fenced = true;
   Limits limits;
 
   bool on_loopback() const {

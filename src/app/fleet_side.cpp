@@ -1,6 +1,7 @@
 #include "app/fleet_side.h"
 
 #include "app/cluster_plane.h"
+#include "app/credentials.h"
 #include "base/encoding.h"
 #include "fleet/cluster_loop.h"
 #include "fleet/membership.h"
@@ -14,10 +15,6 @@ namespace {
 // EKS takes about nine minutes for a cluster, two or three for a change of its configuration.
 constexpr auto real_create_delay = std::chrono::minutes(9);
 constexpr auto real_update_delay = std::chrono::minutes(3);
-
-access::Identity loop_identity(const char* name) {
-  return access::component(std::string("system:keelway:") + name, {"system:masters"});
-}
 
 class FleetSideImpl final : public FleetSide {
  public:
@@ -88,10 +85,12 @@ class FleetSideImpl final : public FleetSide {
         [this] { end(); });
   }
 
-  // Each tenure has clients of its own: what one of an earlier tenure still sends is refused.
+  // The hub refuses what is still sent under an earlier registration. A lease that lapsed and came
+  // back has the same one; nobody takes this server's clusters while that stands, and the fence of
+  // each cluster tells its tenures apart.
   void begin(const fleet::Registration& registration) {
     apiserver::FencePtr fence;
-    if (!registration.uid.empty() && parts_.config.fenced) {
+    if (!registration.uid.empty() && parts_.seams.fenced) {
       fence = std::make_shared<const apiserver::Fence>(
           apiserver::server_fence(registration.server, registration.revision));
     }

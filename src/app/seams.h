@@ -27,6 +27,8 @@ struct Seams {
   // Wraps each cluster's cloud; the simulator runs out of capacity here.
   std::function<std::unique_ptr<cloud::Cloud>(std::unique_ptr<cloud::Cloud>, runtime::Executor&)>
       decorate_cloud = {};
+  // False shows what the fences of several servers prevent.
+  bool fenced = true;
 
   // Called before a cluster's metrics are told: what all of them share goes in. Any thread.
   std::function<void(telemetry::Metrics&)> show_process = {};

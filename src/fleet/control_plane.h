@@ -24,13 +24,15 @@ struct ControlPlaneSpec {
   std::string service_cidr;
   std::string oidc_issuer;
   std::uint16_t port = 0;  // 0: any free one
+  bool own = false;        // this server is to lead it; else another has done so already
   ClusterKeys keys;
 };
 
 // By what right a server runs the loops of a cluster.
 struct Leadership {
-  Registration server;     // uid empty: the only server, which needs no fences
-  std::int64_t epoch = 0;  // of the cluster: counts who came after whom
+  Registration server;      // uid empty: the only server, which needs no fences
+  std::int64_t epoch = 0;   // of the cluster: counts who came after whom
+  std::int64_t tenure = 0;  // of the server: counts its leases under one registration
 };
 
 // A running control plane; its data outlives it. It serves the API; its loops run only while led.

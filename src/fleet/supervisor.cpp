@@ -197,6 +197,7 @@ void Supervisor::run(StartPtr start) {
                     if (!answer) return fail(start, answer.error().message);
                     start->cluster = answer->object;
                     start->spec = spec_of(answer->object);
+                    start->spec.own = start->own;
                     start->version = start->cluster.at("spec", "version").as_string();
                     choose(start);
                   });
@@ -307,15 +308,16 @@ void Supervisor::lead(StartPtr start) {
   Running* running = plane_of(*start);
   if (running == nullptr) return fail(start, "it is being stopped");
   if (!start->own || running->led_epoch == start->epoch) return report(start);
-  running->plane->lead({start->registration, start->epoch},
-                       [this, start, alive = alive_](base::Result<void> leads) {
-                         if (!*alive) return;
-                         if (!leads) return fail(start, leads.error().message);
-                         Running* led = plane_of(*start);
-                         if (led == nullptr) return fail(start, "it is being stopped");
-                         led->led_epoch = start->epoch;
-                         report(start);
-                       });
+  running->plane->lead(
+      {start->registration, start->epoch, static_cast<std::int64_t>(start->tenure)},
+      [this, start, alive = alive_](base::Result<void> leads) {
+        if (!*alive) return;
+        if (!leads) return fail(start, leads.error().message);
+        Running* led = plane_of(*start);
+        if (led == nullptr) return fail(start, "it is being stopped");
+        led->led_epoch = start->epoch;
+        report(start);
+      });
 }
 
 // The leader tells what clients are told; each server tells that it serves the version.

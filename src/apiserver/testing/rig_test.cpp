@@ -48,7 +48,7 @@ Rig::Rig(std::uint64_t seed, Start start) : world(runtime::make_world(seed)) {
     config.runtime = &host->runtime();
     config.executor = executor.get();
     config.keyspace = engine->open("test", *executor);
-    if (start == Start::whole) config.bootstrap = kinds::bootstrap_objects(33);
+    if (start == Start::whole) config.foundation.bootstrap = kinds::bootstrap_objects(33);
     config.admission.service_accounts = false;
     config.aws_tokens = [](std::string_view token,
                            base::WallTime) -> schema::Answer<access::IdentityPtr> {

@@ -132,14 +132,14 @@ class Town {
               .decorate = [held = &server->held](std::unique_ptr<client::Client> inner,
                                                  auto&...) -> std::unique_ptr<client::Client> {
                 return std::make_unique<HoldingClient>(std::move(inner), *held);
-              }});
+              },
+              .fenced = fenced});
     Config config;
     config.listen_port = 0;
     config.shared_store = true;
     config.server_name = name;
     config.advertised_host = name;
     config.lease_interval = lease_interval;
-    config.fenced = fenced;
     server->facts.reset();
     server->house = assemble(*server->seams, config);
     server->house->start(
