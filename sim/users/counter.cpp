@@ -61,16 +61,17 @@ void Counter::write(const Value& document) {
   Value changed = document;
   changed.mutate("data").set("count", fmt::format("{}", count_of(document) + 1));
   busy_ = true;
+  ++tally_.unknown;
   wire_.call(client::update_call(resources::config_maps, std::move(changed)),
              [this, alive = alive_](schema::Answer<client::Reply> answer) {
                if (!*alive) return;
                busy_ = false;
+               if (!answer && answer.error().code >= 500) return;
+               --tally_.unknown;
                if (answer)
                  ++tally_.acknowledged;
                else if (answer.error().is("Conflict"))
                  wire_.executor().reached("sim.counter_conflict");
-               else if (answer.error().code >= 500)
-                 ++tally_.unknown;
              });
 }
 

@@ -11,7 +11,7 @@ namespace keelway::sim {
 // What all who count know together.
 struct Tally {
   std::int64_t acknowledged = 0;  // additions
-  std::int64_t unknown = 0;       // whose answer was lost
+  std::int64_t unknown = 0;       // whose answer was lost or is still to come
 };
 
 class Counter final : public User {
