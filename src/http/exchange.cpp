@@ -118,6 +118,7 @@ void ServerExchange::abort() {
 void ServerExchange::complete() {
   if (state_ == State::done) return;
   state_ = State::done;
+  const auto keep = weak_from_this().lock();
   gone_ = nullptr;
 }
 
@@ -149,6 +150,8 @@ void ServerExchange::drained() {
 
 void ServerExchange::detach(bool gone) {
   if (connection_ == nullptr) return;
+  // A callback may be what owns this exchange.
+  const auto keep = weak_from_this().lock();
   connection_ = nullptr;
   host_.exchange_closed();
   client_gone_ = gone;

@@ -242,6 +242,28 @@ TYPED_TEST(HttpPair, TheHandlerHearsThatTheClientWent) {
   EXPECT_FALSE(ear.ended);
 }
 
+// What waits to go on writing owns the exchange alone, as a long list's stream does.
+TYPED_TEST(HttpPair, AClientThatGoesIsHeardByWhatOwnsItsExchange) {
+  Scene<typename TypeParam::Rig> scene;
+  bool gone = false;
+  std::weak_ptr<bool> of_callback;  // lives as long as what on_gone() was given
+  scene.handler.act = [&](Request, std::shared_ptr<Exchange> exchange) {
+    exchange->start(200, {});
+    auto own = std::make_shared<bool>();
+    of_callback = own;
+    exchange->on_gone([&, own = std::move(own)] { gone = !of_callback.expired(); });
+    Exchange& raw = *exchange;
+    raw.on_drained([&raw, exchange = std::move(exchange)] { raw.write("more"); });
+  };
+  scene.open(TypeParam::form);
+  StreamEar ear;
+  std::unique_ptr<PendingRequest> pending;
+  scene.rig.run([&] { pending = scene.client->stream({}, ear.events()); });
+  ASSERT_TRUE(scene.rig.wait([&] { return ear.status == 200; }));
+  scene.rig.run([&] { pending.reset(); });
+  EXPECT_TRUE(scene.rig.wait([&] { return gone; }));
+}
+
 TYPED_TEST(HttpPair, BackpressureReachesTheHandler) {
   Scene<typename TypeParam::Rig> scene;
   std::size_t written = 0, most_pending = 0;

@@ -90,6 +90,12 @@ void HollowNode::renew_lease() {
 }
 
 void HollowNode::create_lease() {
+  if (uid_.empty()) {
+    // It was there already when this life began.
+    const client::ObjectPtr node = parts_.view.get(resources::nodes, "", name());
+    if (!node) return schedule(retry_delay, [this] { renew_lease(); });
+    uid_ = node->uid();
+  }
   Value lease = hollow::lease_object(name(), uid_, parts_.executor.wall_now());
   parts_.client->call(client::create_call(resources::leases, "kube-node-lease", std::move(lease)),
                       [this, alive = alive_](schema::Answer<client::Reply> answer) {

@@ -160,6 +160,18 @@ TEST(Host, AMachineBecomesANode) {
   EXPECT_TRUE(site.callers.contains("system:node:n1"));
 }
 
+TEST(Host, ALeaseThatIsGoneIsMadeAnewForANodeOfAnEarlierLife) {
+  Site site;
+  site.api.put(resources::nodes, doc(R"({"metadata":{"name":"n1","uid":"uid-n1"},
+      "spec":{"providerID":"aws:///z/n1"}})"));
+  site.start();
+  site.add_machine("n1");
+  site.executor.run_for(10s);
+  const auto lease = site.api.get(resources::leases, "kube-node-lease", "n1");
+  ASSERT_NE(lease, nullptr);
+  EXPECT_EQ(lease->value().at("metadata", "ownerReferences")[0]["uid"].as_string(), "uid-n1");
+}
+
 TEST(Host, ARunningNodeDoesNothingButRenewAndReport) {
   Site site;
   site.start();
