@@ -107,6 +107,7 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
   void tell(const std::vector<CacheEventPtr>& events, bool initial);
   void run_waiters();
   void catch_up(const Fanout::SubscriberPtr& subscriber);
+  void end_those_ahead();
   void sweep_later();
 
   runtime::Executor& executor_;
@@ -115,6 +116,9 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
   Window window_;
   Unreadable unreadable_;
   const std::shared_ptr<Fanout> fanout_;
+  // Subscribers who came from another server with more than this one had heard; no longer than
+  // the window is behind them.
+  std::vector<std::weak_ptr<Fanout::Subscriber>> ahead_;
   std::unique_ptr<store::Watch> watch_;
   std::multimap<Revision, std::shared_ptr<Waiter>> waiters_;
   std::move_only_function<void(base::Result<void>)> started_;
@@ -272,6 +276,8 @@ void Cache::Impl::apply_differences(const Reading& reading) {
     std::string key;
     const store::Entry* entry;  // null: deleted
   };
+  end_those_ahead();
+  if (stopped_) return;
   std::vector<Change> changes;
   FreeRevisions free(window_.revision(), reading.revision);
   auto entry = reading.entries.begin();
@@ -325,6 +331,18 @@ void Cache::Impl::apply_differences(const Reading& reading) {
   tell(events, false);
 }
 
+// Differences lead from what this cache had to what there is. Who had more would miss the end of
+// what came and went in between.
+void Cache::Impl::end_those_ahead() {
+  for (const auto& weak : std::exchange(ahead_, {})) {
+    const Fanout::SubscriberPtr subscriber = weak.lock();
+    if (!subscriber || subscriber->ended || subscriber->position <= window_.revision()) continue;
+    fanout_->end(subscriber, {base::ErrorCode::expired, "what happened after revision " +
+                                                            std::to_string(subscriber->position) +
+                                                            " is lost; list again"});
+  }
+}
+
 void Cache::Impl::follow() {
   store::WatchRequest request;
   request.after = window_.revision();
@@ -354,6 +372,10 @@ void Cache::Impl::apply(const store::EventBatch& batch) {
     if (event) events.push_back(std::move(event));
   }
   window_.advance(batch.revision);
+  std::erase_if(ahead_, [this](const std::weak_ptr<Fanout::Subscriber>& weak) {
+    const Fanout::SubscriberPtr subscriber = weak.lock();
+    return !subscriber || subscriber->position <= window_.revision();
+  });
   if (!ready_) {
     if (window_.revision() >= ready_at_) become_ready();
     return;
@@ -402,6 +424,7 @@ base::Result<std::unique_ptr<CacheSubscription>> Cache::Impl::subscribe(Subscrib
   subscriber->position = request.after;
   subscriber->on_batch = std::move(request.on_batch);
   subscriber->on_end = std::move(request.on_end);
+  if (request.after > window_.revision()) ahead_.push_back(subscriber);
   if (request.after < window_.revision()) {
     subscriber->behind = true;
     executor_.post([weak = weak_from_this(), subscriber] {

@@ -550,6 +550,39 @@ TEST_F(CacheTest, ALostFeedIsMadeGoodByDifferences) {
   EXPECT_EQ(sink->text, "~a@4 -b@5 +b@6 +ab@7 -c@8 +c@10");
 }
 
+// Somebody who watched another server until later resumes here while the feed is silent.
+TEST_F(CacheTest, WhoIsAheadOfALostFeedListsAgain) {
+  start();
+  put(a);
+  settle();
+  run([&] { keyspace_->silence(); });
+  put(b);  // 2: heard at the other server
+  const auto ahead = subscribe(pods, 2);
+  const auto level = subscribe(pods, 1);
+  remove(b);  // 3: this cache will never have had it
+  settle();
+  run([&] { keyspace_->end({ErrorCode::unavailable, "broken"}); });
+  world_->run_for(seconds(5));
+  ASSERT_EQ(ahead->ends.size(), 1u);
+  EXPECT_EQ(ahead->ends[0].code, ErrorCode::expired);
+  EXPECT_TRUE(level->ends.empty());
+  put(c);
+  settle();
+  EXPECT_EQ(level->text, "+c@4");
+}
+
+TEST_F(CacheTest, WhoIsAheadOfASlowFeedHearsWhatIsNew) {
+  start();
+  put(a);
+  settle();
+  const auto ahead = subscribe(pods, 2);
+  put(b);
+  put(c);
+  settle();
+  EXPECT_EQ(ahead->text, "+c@3");
+  EXPECT_TRUE(ahead->ends.empty());
+}
+
 TEST_F(CacheTest, AFirstReadThatFailsIsToldAndNothingIsReady) {
   put(a);
   keyspace_->failing_ranges = 1;
