@@ -153,15 +153,18 @@ void dispatch_shared(Core& core, OperationPtr op, OutcomeCallback done) {
   const Revision seen = core.cache.revision();
   auto judge = [&core, op, saved, seen, done = std::move(done)](Answer<Outcome> answer) mutable {
     if (answer || !depends_on_state(answer.error())) return done(std::move(answer));
-    core.cache.wait_fresh(kFreshWait,
-                          [&core, op, saved, seen, done = std::move(done),
-                           answer = std::move(answer)](base::Result<Revision> head) mutable {
-                            if (!head || core.cache.revision() == seen)
-                              return done(std::move(answer));
-                            core.executor.reached("apiserver.refusal_judged_anew");
-                            *op = *saved;
-                            dispatch(core, op, std::move(done));
-                          });
+    core.cache.wait_fresh(
+        kFreshWait, [&core, op, saved, seen, done = std::move(done),
+                     answer = std::move(answer)](base::Result<Revision> head) mutable {
+          // A server that is cut off from its store knows nothing for sure.
+          if (!head) {
+            return done(std::unexpected(schema::service_unavailable(head.error().message)));
+          }
+          if (core.cache.revision() == seen) return done(std::move(answer));
+          core.executor.reached("apiserver.refusal_judged_anew");
+          *op = *saved;
+          dispatch(core, op, std::move(done));
+        });
   };
   dispatch(core, std::move(op), std::move(judge));
 }
