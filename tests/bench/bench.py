@@ -377,8 +377,8 @@ def measure_restart(options):
         there = 0
         for count in sorted(options.objects):
             cluster = Cluster(running, "restart", running.home / "kubeconfig-restart")
-            run_load("write_load", cluster.load_target(running.home), running.process.pid, "--count",
-                     count - there, "--bytes", options.bytes, "--connections", 4, "--streams", 64,
+            run_load("write_load", cluster.load_target(running.home), running.process.pid,
+                     "--count", count - there, "--bytes", options.bytes, "--connections", 4, "--streams", 64,
                      "--prefix", f"to{count}")
             there = count
             times, cpu = [], []
@@ -454,28 +454,32 @@ def measure_pods(options):
     return spread(times)
 
 
+def add(commands, name, function, **values):
+    """A command that measures, with an option for each value, of the value's type; a list of values
+    is an option that takes several."""
+    command = commands.add_parser(name, help=function.__doc__.split("\n")[0])
+    command.set_defaults(measure=function)
+    for option, default in values.items():
+        many = isinstance(default, list)
+        command.add_argument(f"--{option}", type=type(default[0] if many else default),
+                             default=default, nargs="+" if many else None,
+                             help=f"default {default}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one line instead of a table")
     commands = parser.add_subparsers(dest="command", required=True)
-
-    def add(name, function, **numbers):
-        command = commands.add_parser(name, help=function.__doc__.split("\n")[0])
-        command.set_defaults(measure=function)
-        for option, default in numbers.items():
-            many = isinstance(default, list)
-            kind = float if option == "minutes" else int
-            command.add_argument(f"--{option}", type=kind, default=default,
-                                 nargs="+" if many else None, help=f"default {default}")
-
-    add("start", measure_start, runs=10)
-    add("create", measure_create, runs=100)
-    add("memory", measure_memory, clusters=[0, 1, 10, 100], minutes=5)
-    add("writes", measure_writes, runs=3, count=100_000, bytes=2048, connections=64, streams=8)
-    add("requests", measure_requests, runs=3, count=100_000, reads=200_000)
-    add("restart", measure_restart, runs=3, objects=[1_000, 10_000, 100_000], bytes=300)
-    add("watch", measure_watch, count=1_000, watchers=20, bytes=2048)
-    add("pods", measure_pods, runs=3)
+    add(commands, "start", measure_start, runs=10)
+    add(commands, "create", measure_create, runs=100)
+    add(commands, "memory", measure_memory, clusters=[0, 1, 10, 100], minutes=5.0)
+    add(commands, "writes", measure_writes, runs=3, count=100_000, bytes=2048, connections=64,
+        streams=8)
+    add(commands, "requests", measure_requests, runs=3, count=100_000, reads=200_000)
+    add(commands, "restart", measure_restart, runs=3, objects=[1_000, 10_000, 100_000],
+        bytes=300)
+    add(commands, "watch", measure_watch, count=1_000, watchers=20, bytes=2048)
+    add(commands, "pods", measure_pods, runs=3)
     options = parser.parse_args()
     try:
         found = options.measure(options)

@@ -11,21 +11,13 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "compat"))
-from keelway_server import BINARY, ROOT, Failure, Server  # noqa: E402
+from bench import program  # noqa: E402
+from keelway_server import Failure, Server  # noqa: E402
 from raw_client import Client, Cluster  # noqa: E402
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 PODS = "/api/v1/namespaces/default/pods"
-
-
-def load_program():
-    """overload_load of the preset that BINARY is of."""
-    for folder in (BINARY.resolve().parent, ROOT / "build/release", ROOT / "build/dev"):
-        for place in ("tests/bench/overload_load", "overload_load"):
-            if (folder / place).exists():
-                return folder / place
-    raise Failure("no overload_load: cmake --build --preset release --target overload_load")
 
 
 def memory_mib(process, name="VmRSS"):
@@ -101,7 +93,8 @@ class Scene:
     def start_load(self, seconds, rate, streams, connections):
         self.runs += 1
         return subprocess.Popen([str(part) for part in (
-            load_program(), *self.cluster.load_target(self.running.home), "--tokens", self.tokens,
+            program("overload_load"), *self.cluster.load_target(self.running.home), "--tokens",
+            self.tokens,
             "--read",
             "/api/v1/namespaces/default/configmaps/read", "--prefix", f"run{self.runs}",
             "--seconds", seconds, "--rate", rate, "--streams", streams, "--connections",

@@ -12,19 +12,11 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "compat"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from bench import Eks, cpu_of  # noqa: E402
-from keelway_server import BINARY, ROOT, Failure, Server  # noqa: E402
+from bench import Eks, add, cpu_of, program  # noqa: E402
+from keelway_server import Failure, Server  # noqa: E402
 from raw_client import Client, Cluster  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-def program(name):
-    for folder in (BINARY.resolve().parent, ROOT / "build/release", ROOT / "build/dev"):
-        for place in (f"tests/bench/{name}", name):
-            if (folder / place).exists():
-                return folder / place
-    raise Failure(f"no {name}: cmake --build --preset release --target {name}")
 
 
 def memory_of(process):
@@ -260,19 +252,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    def add(name, function, **values):
-        command = commands.add_parser(name, help=function.__doc__.split("\n")[0])
-        command.set_defaults(measure=function)
-        for option, default in values.items():
-            many = isinstance(default, list)
-            command.add_argument(f"--{option}", default=default, nargs="+" if many else None,
-                                 type=str if many else type(default), help=f"default {default}")
-
-    add("memory", measure_memory, pods=100_000, warm=12_000, hold=0.0)
-    add("lists", measure_lists, count=50_000, runs=5)
-    add("watches", measure_watches, watchers=10_000, connections=50, writes=1000, seconds=10,
-        modes=["own", "shared"])
-    add("clusters", measure_clusters, count=1000, minutes=5.0, hold=0.0)
+    add(commands, "memory", measure_memory, pods=100_000, warm=12_000, hold=0.0)
+    add(commands, "lists", measure_lists, count=50_000, runs=5)
+    add(commands, "watches", measure_watches, watchers=10_000, connections=50, writes=1000,
+        seconds=10, modes=["own", "shared"])
+    add(commands, "clusters", measure_clusters, count=1000, minutes=5.0, hold=0.0)
     options = parser.parse_args()
     try:
         print(json.dumps({options.command: options.measure(options)}))
