@@ -33,6 +33,21 @@ void echo(Request request, std::shared_ptr<Exchange> exchange) {
 
 enum class Form { plain, http1_tls, http2_tls };
 
+struct StreamEar {
+  int status = 0;
+  std::string heard;
+  bool ended = false;
+  std::optional<base::Error> error;
+  ResponseEvents events() {
+    return {[this](int s, const std::vector<Header>&) { status = s; },
+            [this](std::string_view bytes) { heard += bytes; },
+            [this](std::optional<base::Error> e) {
+              ended = true;
+              error = std::move(e);
+            }};
+  }
+};
+
 // Server, client and handler on one rig.
 template <class R>
 struct Scene {
@@ -65,6 +80,14 @@ struct Scene {
       client.reset();
       server.reset();
     });
+  }
+
+  // A client that goes once it has the head of a streamed answer.
+  void come_and_go(StreamEar& ear) {
+    std::unique_ptr<PendingRequest> pending;
+    rig.run([&] { pending = client->stream({}, ear.events()); });
+    ASSERT_TRUE(rig.wait([&] { return ear.status == 200; }));
+    rig.run([&] { pending.reset(); });
   }
 
   base::Result<Response> ask(ClientRequest request) {
@@ -164,21 +187,6 @@ TYPED_TEST(HttpPair, TooLargeIsSaid) {
   EXPECT_EQ(scene.ask({})->status, 200);
 }
 
-struct StreamEar {
-  int status = 0;
-  std::string heard;
-  bool ended = false;
-  std::optional<base::Error> error;
-  ResponseEvents events() {
-    return {[this](int s, const std::vector<Header>&) { status = s; },
-            [this](std::string_view bytes) { heard += bytes; },
-            [this](std::optional<base::Error> e) {
-              ended = true;
-              error = std::move(e);
-            }};
-  }
-};
-
 TYPED_TEST(HttpPair, StreamsArriveAsTheyAreWritten) {
   Scene<typename TypeParam::Rig> scene;
   std::shared_ptr<Exchange> held;
@@ -234,10 +242,7 @@ TYPED_TEST(HttpPair, TheHandlerHearsThatTheClientWent) {
   };
   scene.open(TypeParam::form);
   StreamEar ear;
-  std::unique_ptr<PendingRequest> pending;
-  scene.rig.run([&] { pending = scene.client->stream({}, ear.events()); });
-  ASSERT_TRUE(scene.rig.wait([&] { return ear.status == 200; }));
-  scene.rig.run([&] { pending.reset(); });
+  ASSERT_NO_FATAL_FAILURE(scene.come_and_go(ear));
   EXPECT_TRUE(scene.rig.wait([&] { return gone; }));
   EXPECT_FALSE(ear.ended);
 }
@@ -257,10 +262,7 @@ TYPED_TEST(HttpPair, AClientThatGoesIsHeardByWhatOwnsItsExchange) {
   };
   scene.open(TypeParam::form);
   StreamEar ear;
-  std::unique_ptr<PendingRequest> pending;
-  scene.rig.run([&] { pending = scene.client->stream({}, ear.events()); });
-  ASSERT_TRUE(scene.rig.wait([&] { return ear.status == 200; }));
-  scene.rig.run([&] { pending.reset(); });
+  ASSERT_NO_FATAL_FAILURE(scene.come_and_go(ear));
   EXPECT_TRUE(scene.rig.wait([&] { return gone; }));
 }
 
