@@ -170,6 +170,23 @@ ClaimState read_assumed_claim(const value::Value& body, const cloud::Catalogue& 
   return read_claim(body, catalogue);
 }
 
+void count_use(const std::map<std::string, ClaimState>& claims, SolverInput& input) {
+  std::set<std::string> limited;
+  for (const NodePool& pool : input.pools) {
+    if (!pool.limits.empty()) limited.insert(pool.name);
+  }
+  for (const auto& [name, claim] : claims) {
+    ++input.node_counts[claim.pool];
+    if (!limited.contains(claim.pool)) continue;
+    // Before the launch it may become any type that it allows: the cheapest may be sold out.
+    const auto& known =
+        claim.node.capacity.is_zero() ? claim.node.allocatable : claim.node.capacity;
+    input.used[claim.pool].add(
+        claim.type_is_open ? most_capacity(claim.requirements, claim.requests, *input.catalogue)
+                           : known);
+  }
+}
+
 std::vector<NodePool> read_ready_pools(const client::View& view) {
   std::vector<NodePool> pools;
   for (const client::ObjectPtr& object : view.list(resources::node_pools)) {

@@ -76,6 +76,10 @@ std::map<std::string, ClaimState> read_claims(const client::View& view,
 // From the body of a create that the view does not show yet.
 ClaimState read_assumed_claim(const value::Value& body, const cloud::Catalogue& catalogue);
 
+// What the claims take of the limits of the input's pools, into its `used` and `node_counts`.
+struct SolverInput;
+void count_use(const std::map<std::string, ClaimState>& claims, SolverInput& input);
+
 // Pools that are ready, heaviest first, then by name.
 std::vector<NodePool> read_ready_pools(const client::View& view);
 

@@ -258,11 +258,7 @@ class Disruption {
     SolverInput cluster;
     cluster.catalogue = &catalogue_;
     cluster.pools = read_ready_pools(view_);
-    for (const auto& [name, claim] : claims_) {
-      cluster.used[claim.pool].add(claim.node.capacity.is_zero() ? claim.node.allocatable
-                                                                 : claim.node.capacity);
-      ++cluster.node_counts[claim.pool];
-    }
+    count_use(claims_, cluster);
     return cluster;
   }
 

@@ -57,11 +57,6 @@ class ProvisioningLoop final : public reconcile::BatchLoop {
   }
 
  private:
-  // Before the launch it may become any type that it allows: the cheapest may be sold out.
-  placement::ResourceList most_of(const ClaimState& claim) const {
-    if (claim.type_is_open) return most_capacity(claim.requirements, claim.requests, *catalogue_);
-    return claim.node.capacity.is_zero() ? claim.node.allocatable : claim.node.capacity;
-  }
   void collect(const client::View& view, const Assumed& assumed, SolverInput& input) const {
     input.catalogue = catalogue_.get();
     input.pools = read_ready_pools(view);
@@ -73,13 +68,8 @@ class ProvisioningLoop final : public reconcile::BatchLoop {
       ClaimState state = read_assumed_claim(call->body, *catalogue_);
       claims.try_emplace(state.name, std::move(state));
     }
-    std::set<std::string> limited;
-    for (const NodePool& pool : input.pools) {
-      if (!pool.limits.empty()) limited.insert(pool.name);
-    }
+    count_use(claims, input);
     for (auto& [name, claim] : claims) {
-      if (limited.contains(claim.pool)) input.used[claim.pool].add(most_of(claim));
-      ++input.node_counts[claim.pool];
       if (!claim.deleting) input.nodes.push_back(std::move(claim.node));
     }
     // Nodes that no claim stands for hold pods, too.
