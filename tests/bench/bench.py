@@ -378,7 +378,8 @@ def measure_restart(options):
         for count in sorted(options.objects):
             cluster = Cluster(running, "restart", running.home / "kubeconfig-restart")
             run_load("write_load", cluster.load_target(running.home), running.process.pid,
-                     "--count", count - there, "--bytes", options.bytes, "--connections", 4, "--streams", 64,
+                     "--count", count - there, "--bytes", options.bytes, "--connections", 4,
+                     "--streams", 64,
                      "--prefix", f"to{count}")
             there = count
             times, cpu = [], []
