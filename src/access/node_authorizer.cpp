@@ -265,9 +265,12 @@ class Judgement {
     if (what_.verb == "delete") return own_pod();
     if (what_.verb == "get") return own_pod();
     if (one_of(what_.verb, {"list", "watch"})) {
-      if (!what_.name.empty()) return own_pod();
       const auto fields = value::FieldSelector::parse(what_.field_selector);
       if (fields && fields->exact("spec.nodeName") == node_) return allow();
+      // One that is not there yet may become anybody's, and without a namespace there are many.
+      if (!what_.name.empty()) {
+        return view_.get(resources::pods, what_.name_space, what_.name) ? own_pod() : unrelated();
+      }
       return no("can only list/watch pods with spec.nodeName field selector");
     }
     return no("");

@@ -88,6 +88,15 @@ TEST_F(NodeRuleTest, OwnNodePodsAndLease) {
   EXPECT_FALSE(may("n1", "list", "", "pods", "", "", "spec.nodeName=n10"));
   EXPECT_FALSE(may("n1", "list", "", "pods", "", "", "spec.nodeName!=n1"));
   EXPECT_FALSE(may("n1", "list", "", "pods", "", "", "x.spec.nodeName=n1"));
+  // By name: only one that stands, in its namespace, on this node.
+  for (const char* verb : {"list", "watch"}) {
+    EXPECT_TRUE(may("n1", verb, "", "pods", "a", "p"));
+    EXPECT_FALSE(may("n1", verb, "", "pods", "a", "q"));
+    EXPECT_FALSE(may("n1", verb, "", "pods", "", "q"));
+    EXPECT_FALSE(may("n1", verb, "", "pods", "a", "to-come"));
+    EXPECT_TRUE(may("n1", verb, "", "pods", "", "p", "spec.nodeName=n1"));
+  }
+  EXPECT_TRUE(may("n1", "get", "", "pods", "a", "gone"));
   EXPECT_TRUE(may("n1", "watch", "", "pods", "", "", "status.phase=Running,spec.nodeName==n1"));
   EXPECT_FALSE(may("n1", "list", "", "pods", "", ""));
   EXPECT_TRUE(may("n1", "patch", "", "pods/status", "a", "p"));

@@ -206,6 +206,11 @@ Step run_verb(Core& core, const HttpCallPtr& call) {
   const OperationPtr op = call->op;
   op->body = std::move(call->request.body);
   if (op->info.verb == "watch") {
+    // An answer without a body would end at its head, and the stream would have no client.
+    if (call->request.method == "HEAD") {
+      return refuse(core, call,
+                    schema::method_not_supported(op->info.group, op->info.resource, "head"));
+    }
     std::vector<http::Header> headers = common_headers(*call);
     headers.emplace_back("content-type", watch_content_type(call->media.encoding));
     start_watch(core, op, call->media, call->exchange, std::move(headers),

@@ -151,6 +151,29 @@ TEST(CustomDefinition, ValidatesItself) {
             "spec.versions[1].schema.openAPIV3Schema: Required value: schemas are required");
 }
 
+// Groups under which this server keeps records, and those of Kubernetes itself.
+TEST(CustomDefinition, LeavesTheGroupsOfOthers) {
+  const auto complaints = [](const std::string& group, const char* approval) {
+    Value crd = json(kCrd);
+    crd.mutate("spec").set("group", group);
+    crd.mutate("metadata").set("name", "widgets." + group);
+    if (approval != nullptr) {
+      crd.mutate("metadata")
+          .set("annotations", Value::object({{"api-approved.kubernetes.io", approval}}));
+    }
+    default_crd(crd);
+    FieldErrors errors;
+    validate_crd(crd, nullptr, errors);
+    return errors.size() - 1;  // the second version has no schema
+  };
+  EXPECT_EQ(complaints("fences.keelway.dev", nullptr), 1u);
+  EXPECT_EQ(complaints("keelway.dev", nullptr), 1u);
+  EXPECT_EQ(complaints("my-keelway.dev", nullptr), 0u);
+  EXPECT_EQ(complaints("metrics.k8s.io", nullptr), 1u);
+  EXPECT_EQ(complaints("metrics.k8s.io", "https://github.com/kubernetes/kubernetes/pull/1"), 0u);
+  EXPECT_EQ(complaints("ex.x-k8s.io", nullptr), 0u);
+}
+
 TEST(CustomDefinition, OrdersVersionsAsDiscoveryDoes) {
   const std::vector<std::string_view> order{"v10",      "v2",       "v1",   "v11beta2",
                                             "v10beta3", "v3alpha1", "foo1", "foo10"};

@@ -1,13 +1,14 @@
 #include "schema/json_schema.h"
 
 #include <fmt/core.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "schema/formats.h"
+#include "schema/patterns.h"
 #include "schema/validate.h"
 #include "value/json.h"
 
@@ -68,7 +69,7 @@ FieldError composite(const std::string& path, std::string_view what) {
 
 class Check {
  public:
-  explicit Check(FieldErrors& errors) : errors_(errors) {}
+  Check(Patterns& patterns, FieldErrors& errors) : patterns_(patterns), errors_(errors) {}
 
   void node(const Value& schema, const Value& v, const Value* old, const std::string& path,
             int depth) {
@@ -104,7 +105,7 @@ class Check {
   bool holds(const Value& schema, const Value& v, const std::string& path, int depth,
              FieldErrors* found = nullptr) const {
     FieldErrors errors;
-    Check(errors).node(schema, v, nullptr, path, depth + 1);
+    Check(patterns_, errors).node(schema, v, nullptr, path, depth + 1);
     if (found != nullptr) *found = errors;
     return errors.empty();
   }
@@ -178,7 +179,7 @@ class Check {
           fmt::format("{} in body should be at least {} chars long", path, least->as_int())));
     }
     if (const Value* pattern = schema.find("pattern"); pattern && !pattern->as_string().empty()) {
-      if (!matches_pattern(pattern->as_string(), content).value_or(true)) {
+      if (!patterns_.match(pattern->as_string(), content).value_or(true)) {
         errors_.push_back(invalid_value(
             path, v, fmt::format("{} in body should match '{}'", path, pattern->as_string())));
       }
@@ -214,37 +215,48 @@ class Check {
     }
   }
 
-  // The item of the old list with the same keys; only list-type map can be followed.
-  static const Value* counterpart(const Value& schema, const Value& item, const Value* old) {
-    if (old == nullptr || schema["x-kubernetes-list-type"].as_string() != "map") return nullptr;
-    for (const Value& candidate : old->items()) {
-      bool same = true;
-      for (const Value& key : schema["x-kubernetes-list-map-keys"].items()) {
-        same = same && candidate[key.as_string()] == item[key.as_string()];
-      }
-      if (same) return &candidate;
+  static std::string keys_of(const Value& schema, const Value& item) {
+    std::string text;
+    for (const Value& key : schema["x-kubernetes-list-map-keys"].items()) {
+      text += value::to_json(item[key.as_string()]) + ',';
     }
-    return nullptr;
+    return text;
+  }
+
+  using ByKeys = std::map<std::string, const Value*>;
+  // The items of the old list by their keys; only list-type map can be followed.
+  static ByKeys counterparts(const Value& schema, const Value* old) {
+    ByKeys found;
+    if (old == nullptr || schema["x-kubernetes-list-type"].as_string() != "map") return found;
+    for (const Value& item : old->items()) found.try_emplace(keys_of(schema, item), &item);
+    return found;
+  }
+
+  void each_item(const Value& schema, const Value& v, const Value* old, const std::string& path,
+                 int depth) {
+    const ByKeys before = counterparts(schema, old);
+    std::size_t index = 0;
+    for (const Value& item : v.items()) {
+      const auto same = before.empty() ? before.end() : before.find(keys_of(schema, item));
+      node(schema["items"], item, same == before.end() ? nullptr : same->second,
+           fmt::format("{}[{}]", path, index++), depth + 1);
+    }
   }
 
   void items(const Value& schema, const Value& v, const Value* old, const std::string& path,
              int depth) {
-    const Value& element = schema["items"];
-    std::size_t index = 0;
-    if (element.is_object()) {
-      for (const Value& item : v.items()) {
-        node(element, item, counterpart(schema, item, old), fmt::format("{}[{}]", path, index++),
-             depth + 1);
-      }
-    }
     const auto count = static_cast<std::int64_t>(v.size());
+    const Value* limit = schema.find("maxItems");
+    // Too long a list is not read to its end.
+    const bool fits = limit == nullptr || count <= limit->as_int();
+    if (fits && schema["items"].is_object()) each_item(schema, v, old, path, depth);
     if (const Value* least = schema.find("minItems"); least && count < least->as_int()) {
       errors_.push_back(invalid_value(
           path, count,
           fmt::format("{} in body should have at least {} items", path, least->as_int())));
     }
-    if (const Value* most = schema.find("maxItems"); most && count > most->as_int()) {
-      errors_.push_back(too_many(path, v.size(), static_cast<std::size_t>(most->as_int())));
+    if (!fits) {
+      errors_.push_back(too_many(path, v.size(), static_cast<std::size_t>(limit->as_int())));
     }
     if (schema["uniqueItems"].as_bool()) {
       std::set<std::string> seen;
@@ -304,6 +316,7 @@ class Check {
     }
   }
 
+  Patterns& patterns_;
   FieldErrors& errors_;
 };
 
@@ -379,9 +392,9 @@ bool hides_rules(const FieldError& error) {
 }  // namespace
 
 void check_json_schema(const Value& schema, const Value& object, const Value* old,
-                       FieldErrors& errors) {
+                       Patterns& patterns, FieldErrors& errors) {
   FieldErrors found;
-  Check(found).node(schema, object, old, "", 0);
+  Check(patterns, found).node(schema, object, old, "", 0);
   ListCheck(found).node(schema, object, old, "", 0);
   const bool hidden = std::ranges::any_of(found, hides_rules);
   errors.insert(errors.end(), found.begin(), found.end());
@@ -390,33 +403,6 @@ void check_json_schema(const Value& schema, const Value& object, const Value* ol
                                    "some validation rules were not checked because the object was "
                                    "invalid; correct the existing errors to complete validation"));
   }
-}
-
-std::optional<bool> matches_pattern(const std::string& pattern, std::string_view text) {
-  RE2::Options options;
-  options.set_log_errors(false);
-  const RE2 expression(pattern, options);
-  if (!expression.ok()) return std::nullopt;
-  return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), expression);
-}
-
-std::string pattern_error(const std::string& pattern) {
-  RE2::Options options;
-  options.set_log_errors(false);
-  const RE2 expression(pattern, options);
-  if (expression.ok()) return "";
-  const std::string& code = expression.error();
-  const std::size_t colon = code.find(": ");
-  const std::string what = code.substr(0, colon);
-  // Go quotes the rest from where the bracket opens.
-  std::string argument = expression.error_arg();
-  if (what == "missing ]") {
-    return fmt::format("error parsing regexp: missing closing ]: `{}`", argument);
-  }
-  if (what == "missing )") {
-    return fmt::format("error parsing regexp: missing closing ): `{}`", pattern);
-  }
-  return fmt::format("error parsing regexp: {}: `{}`", what, argument);
 }
 
 std::string go_syntax(const Value& v) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "schema/go_print.h"
 #include "value/json.h"
@@ -94,43 +96,72 @@ Value without_directives(const Value& v) {
   return result;
 }
 
-// The position of `item` in `list`: by its merge key, or by value where there is none.
-std::optional<std::size_t> position(const Array& list, const Value& item, std::string_view key) {
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (key.empty() ? list[i] == item : list[i].contains(key) && list[i][key] == item[key]) {
-      return i;
-    }
-  }
-  return std::nullopt;
+// What makes two items of a list the same: the value of the merge key, or the whole where there is
+// no key. Looked up by its text, because a list of a patch may be as long as a body is.
+std::string mark_of(const Value& item, std::string_view key) {
+  return value::to_json(key.empty() ? item : item[key]);
 }
 
-void sort_by(Array& items, const Array& order, std::string_view key) {
-  std::stable_sort(items.begin(), items.end(), [&](const Value& a, const Value& b) {
-    const auto left = position(order, a, key), right = position(order, b, key);
-    return left && right && *left < *right;
-  });
+using Position = std::optional<std::size_t>;
+
+// Where a list has what.
+class Positions {
+ public:
+  Positions(const Array& list, std::string_view key) : key_(key) {
+    for (const Value& item : list) add(item);
+  }
+  void add(const Value& item) {
+    if (key_.empty() || item.contains(key_)) first_.try_emplace(mark_of(item, key_), size_);
+    ++size_;
+  }
+  Position of(const Value& item) const {
+    const auto found = first_.find(mark_of(item, key_));
+    return found == first_.end() ? Position() : found->second;
+  }
+  bool has(const Value& item) const { return of(item).has_value(); }
+
+ private:
+  const std::string_view key_;
+  std::size_t size_ = 0;
+  std::unordered_map<std::string, std::size_t> first_;  // never iterated
+};
+
+struct Ranked {
+  Value item;
+  Position rank;  // in the order that sorts it
+  Position live;  // in the live list
+};
+
+bool goes_before(const Position& left, const Position& right) {
+  return left && right && *left < *right;
+}
+
+void sort_by_rank(std::vector<Ranked>& items) {
+  std::stable_sort(items.begin(), items.end(),
+                   [](const Ranked& a, const Ranked& b) { return goes_before(a.rank, b.rank); });
 }
 
 // Items that the patch names in its order, the others in the order that they had, and the two
 // woven together as the live list had them.
 Array in_order(const Array& merged, const Array& patch_order, const Array& live_order,
                std::string_view key) {
-  Array named, others;
+  const Positions in_patch(patch_order, key), in_live(live_order, key);
+  std::vector<Ranked> named, others;
   for (const Value& item : merged) {
-    (position(patch_order, item, key) ? named : others).push_back(item);
+    const Position wanted = in_patch.of(item), live = in_live.of(item);
+    if (wanted)
+      named.push_back({item, wanted, live});
+    else
+      others.push_back({item, live, live});
   }
-  sort_by(named, patch_order, key);
-  sort_by(others, live_order, key);
+  sort_by_rank(named);
+  sort_by_rank(others);
   Array result;
   std::size_t n = 0, o = 0;
   while (n < named.size() || o < others.size()) {
     bool take_other = n == named.size();
-    if (!take_other && o < others.size()) {
-      const auto left = position(live_order, others[o], key);
-      const auto right = position(live_order, named[n], key);
-      take_other = left && right && *left < *right;
-    }
-    result.push_back(take_other ? others[o++] : named[n++]);
+    if (!take_other && o < others.size()) take_other = goes_before(others[o].live, named[n].live);
+    result.push_back(std::move(take_other ? others[o++].item : named[n++].item));
   }
   return result;
 }
@@ -193,10 +224,8 @@ class Merger {
     if (keys == nullptr) return std::nullopt;
     const auto wrong = [] { return bad_request("invalid patch format of retainKeys"); };
     if (!keys->is_array()) return wrong();
-    const Array names = keys->items();
-    const auto listed = [&](const std::string& key) {
-      return std::find(names.begin(), names.end(), Value(key)) != names.end();
-    };
+    const Positions names(keys->items(), "");
+    const auto listed = [&](const std::string& key) { return names.has(Value(key)); };
     patch.erase(kRetainKeys);
     for (const auto& [key, change] : patch.members()) {
       if (!change.is_null() && !is_parallel_key(key) && !listed(key)) return wrong();
@@ -213,10 +242,10 @@ class Merger {
     if (name.empty()) return bad_request("invalid patch format of primitive list");
     const Value* live = result.find(name);
     if (live == nullptr || !live->is_array() || !change.is_array()) return std::nullopt;
+    const Positions gone(change.items(), "");
     Array kept;
     for (const Value& item : live->items()) {
-      const Array& gone = change.items();
-      if (std::find(gone.begin(), gone.end(), item) == gone.end()) kept.push_back(item);
+      if (!gone.has(item)) kept.push_back(item);
     }
     result.set(name, Value(std::move(kept)));
     return std::nullopt;
@@ -290,18 +319,28 @@ class Merger {
 
   static Merged list_of_scalars(const Array& live, const Array& change) {
     Array merged;
+    std::unordered_set<std::string> seen;
     for (const Array* items : {&live, &change}) {
       for (const Value& item : *items) {
-        if (std::find(merged.begin(), merged.end(), item) == merged.end()) merged.push_back(item);
+        if (seen.insert(mark_of(item, "")).second) merged.push_back(item);
       }
     }
     return Value(in_order(merged, change, live, ""));
   }
 
+  static Array without(const Array& live, const Array& gone, std::string_view key) {
+    const Positions marks(gone, key);
+    Array kept;
+    for (const Value& item : live) {
+      if (!marks.has(item)) kept.push_back(item);
+    }
+    return kept;
+  }
+
   Merged list_of_maps(const Target& target, const Array& live, const Array& change) const {
     const std::string_view key = target.patch.merge_key;
     if (key.empty()) return unfit(500, "cannot merge lists without merge key");
-    Array merged = live, plain;
+    Array plain, gone;
     bool replace = false;
     for (const Value& item : change) {
       const Value* directive = item.find(kDirective);
@@ -319,15 +358,18 @@ class Merger {
       else if (!item.contains(key))
         return no_merge_key(item, key);
       else
-        std::erase_if(merged, [&](const Value& v) { return v[key] == item[key]; });
+        gone.push_back(item);
     }
     if (replace) return without_directives(Value(std::move(plain)));
     const Shape* element = target.shape != nullptr ? target.shape->element : nullptr;
+    Array merged = without(live, gone, key);
+    Positions known(merged, key);
     for (const Value& item : plain) {
       if (!item.contains(key)) return no_merge_key(item, key);
-      const auto at = position(merged, item, key);
+      const auto at = known.of(item);
       if (!at) {
         merged.push_back(without_directives(item));
+        known.add(merged.back());
         continue;
       }
       Merged one = map(element, merged[*at], item);

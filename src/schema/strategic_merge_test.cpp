@@ -98,5 +98,26 @@ TEST(StrategicMerge, refuses_with_upstream_wording) {
             "500 unknown patch type: what in map: map[$patch:what]");
 }
 
+// What took the square of its length would hold everybody up for hours.
+TEST(StrategicMerge, long_lists_take_no_longer_than_their_length) {
+  value::Array names, containers;
+  for (int i = 0; i < 100'000; ++i) {
+    names.push_back(value::Value("f" + std::to_string(i)));
+    containers.push_back(value::Value::object({{"name", "c" + std::to_string(i)}}));
+  }
+  const auto document = [](const value::Array& finalizers, const value::Array& items) {
+    using value::Value;
+    const Value spec = Value::object({{"containers", Value(items)}});
+    return Value::object(
+        {{"metadata", Value::object({{"finalizers", Value(finalizers)}})},
+         {"spec", Value::object({{"template", Value::object({{"spec", spec}})}})}});
+  };
+  const auto live = document({value::Value("live")}, {value::Value::object({{"name", "c0"}})});
+  const auto merged = strategic_merge(testing::deployment(), live, document(names, containers));
+  ASSERT_TRUE(merged.has_value());
+  EXPECT_EQ(merged->at("metadata", "finalizers").size(), 100'001u);
+  EXPECT_EQ(merged->at("spec", "template", "spec", "containers").size(), 100'000u);
+}
+
 }  // namespace
 }  // namespace keelway::schema

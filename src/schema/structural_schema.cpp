@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "schema/json_schema.h"
+#include "schema/patterns.h"
 #include "schema/validate.h"
 
 namespace keelway::schema {
@@ -187,7 +188,7 @@ class StructuralCheck {
       return;
     }
     FieldErrors found;
-    check_json_schema(schema, *fallback, nullptr, found);
+    check_json_schema(schema, *fallback, nullptr, patterns_, found);
     for (FieldError& error : found) {
       if (error.field == "<nil>") continue;
       error.field = error.field.empty() ? field : field + "." + error.field;
@@ -257,6 +258,7 @@ class StructuralCheck {
     }
   }
 
+  Patterns patterns_;
   FieldErrors& errors_;
 };
 

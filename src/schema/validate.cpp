@@ -140,7 +140,7 @@ class TableCheck {
       errors_.push_back(
           too_many(path.text(), v.size(), static_cast<std::size_t>(*rules.members_max)));
     }
-    if (rules.extra != nullptr) check_json_schema(*rules.extra, v, nullptr, errors_);
+    if (rules.extra != nullptr) check_json_schema(*rules.extra, v, nullptr, patterns_, errors_);
   }
 
   void text(const Rules& rules, const Value& v, const Path& path) {
@@ -161,8 +161,7 @@ class TableCheck {
             invalid_value(path.text(), v, fmt::format("must be a valid {}", rules.format)));
       }
     }
-    if (!rules.pattern.empty() &&
-        !matches_pattern(std::string(rules.pattern), content).value_or(true)) {
+    if (!rules.pattern.empty() && !patterns_.match(rules.pattern, content).value_or(true)) {
       errors_.push_back(
           invalid_value(path.text(), v, fmt::format("should match '{}'", rules.pattern)));
     }
@@ -202,6 +201,7 @@ class TableCheck {
   }
 
   bool complete_;
+  Patterns patterns_;
   FieldErrors& errors_;
 };
 
@@ -231,7 +231,10 @@ FieldErrors validate(const Kind& kind, const Value& object, const Value* old) {
   validate_metadata(kind, object["metadata"], old != nullptr ? &(*old)["metadata"] : nullptr,
                     errors);
   if (kind.custom) {
-    if (kind.json_schema != nullptr) check_json_schema(*kind.json_schema, object, old, errors);
+    Patterns patterns;
+    if (kind.json_schema != nullptr) {
+      check_json_schema(*kind.json_schema, object, old, patterns, errors);
+    }
     check_scale(kind, object, errors);
   } else if (kind.root != nullptr) {
     const bool hooked = kind.hooks != nullptr && kind.hooks->validate != nullptr;

@@ -189,7 +189,14 @@ void attempt(Core& core, const EvictionPtr& e) {
       {key, std::make_shared<const std::string>(stored_bytes(std::move(next))), std::nullopt});
   commit(core, op.fence, std::move(transaction), [&core, e](Answer<Committed> committed) {
     if (!committed) return e->done(std::unexpected(std::move(committed.error())));
-    if (committed->ok) return remove_marked(core, e);
+    if (committed->ok) {
+      // What the caller has seen is what the mark was put on: the pod is one revision further.
+      if (!e->options.at("preconditions", "resourceVersion").is_null()) {
+        e->options.mutate("preconditions")
+            .set("resourceVersion", std::to_string(committed->revision));
+      }
+      return remove_marked(core, e);
+    }
     if (--e->races_left > 0) return attempt(core, e);
     e->done(std::unexpected(schema::too_many_requests(
         "the pod or its disruption budget keeps changing; try again", 1)));

@@ -116,7 +116,13 @@ TEST(Pod, EvictionAsksTheBudget) {
   EXPECT_EQ(refused->json()["details"]["causes"][0]["message"].as_string(),
             "The disruption budget b needs 1 healthy pods and has 1 currently");
   rig.ask("PATCH", budgets + "/b/status", budget(1), merge);
-  const auto evicted = rig.ask("POST", kPods + "/p/eviction", eviction);
+  // As kubectl drain may ask: only what it has seen.
+  auto exact = value::parse_json(eviction).value();
+  const auto seen = rig.ask("GET", kPods + "/p")->json().at("metadata", "resourceVersion");
+  exact.set(
+      "deleteOptions",
+      value::Value::object({{"preconditions", value::Value::object({{"resourceVersion", seen}})}}));
+  const auto evicted = rig.ask("POST", kPods + "/p/eviction", value::to_json(exact));
   EXPECT_EQ(evicted->status, 201) << evicted->body;
   const auto charged = rig.ask("GET", budgets + "/b")->json();
   EXPECT_EQ(charged.at("status", "disruptionsAllowed").as_int(), 0);

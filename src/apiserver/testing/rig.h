@@ -44,7 +44,10 @@ class FakeExchange final : public http::Exchange {
   void on_drained(std::move_only_function<void()> callback) override {
     drained = std::move(callback);
   }
-  void on_gone(std::move_only_function<void()> callback) override { gone = std::move(callback); }
+  void on_gone(std::move_only_function<void()> callback) override {
+    if (left) return callback();
+    gone = std::move(callback);
+  }
 
   std::string header(std::string_view name) const {
     for (const auto& [key, text] : headers) {
@@ -60,6 +63,7 @@ class FakeExchange final : public http::Exchange {
   std::vector<http::Header> headers = {};
   std::string body;
   bool complete = false, stuck = false;
+  bool left = false;  // the client has gone before the answer began
   std::size_t pending = 0;
   std::move_only_function<void()> drained, gone;
 };

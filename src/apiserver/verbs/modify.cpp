@@ -1,3 +1,4 @@
+#include "apiserver/routing.h"
 #include "apiserver/unreadable.h"
 #include "apiserver/verbs/commit.h"
 #include "apiserver/verbs/shape.h"
@@ -14,6 +15,12 @@ void fail(const ModificationPtr& m, schema::Status status) {
 
 void create_missing(Core& core, const ModificationPtr& m) {
   if (!m->missing || is_unreadable(core, *m->op)) return fail(m, absent_status(core, *m->op));
+  // Whoever may change what is there may not yet bring it into being.
+  access::Attributes creation = attributes_of(*m->op);
+  creation.verb = "create";
+  if (auto allowed = access::require(core.authorizer, *m->op->who, creation); !allowed) {
+    return fail(m, std::move(allowed.error()));
+  }
   auto body = m->missing();
   if (!body) return fail(m, std::move(body.error()));
   create_decoded(core, m->op, std::move(*body), m->tracked, std::move(m->done));

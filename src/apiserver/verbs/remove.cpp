@@ -44,8 +44,8 @@ std::optional<std::int64_t> grace_of(const schema::Kind& kind, const Value& obje
   if (!bound || phase == "Succeeded" || phase == "Failed") grace = 0;
   if (!object["metadata"]["deletionTimestamp"].is_null()) {
     const std::int64_t before = object["metadata"]["deletionGracePeriodSeconds"].as_int(0);
-    if (grace >= before && before > 0) return std::nullopt;
-    if (wanted == nullptr && before > 0) return std::nullopt;
+    if (before == 0) return 0;  // at once, and never later than that
+    if (grace >= before || wanted == nullptr) return std::nullopt;
   }
   return grace;
 }

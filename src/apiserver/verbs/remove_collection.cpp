@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "apiserver/selection.h"
 #include "apiserver/unreadable.h"
 #include "apiserver/verbs/commit.h"
@@ -7,16 +9,21 @@
 namespace keelway::apiserver {
 namespace {
 
+// So many deletions are under way at once: others have their turns between.
+constexpr std::size_t kBatch = 64;
+
 struct Sweep {
+  OperationPtr op;
+  Value options;
   OutcomeCallback done;
   ListAnswer removed;
-  std::size_t waiting = 0;
+  std::size_t next = 0;     // of `removed`
+  std::size_t waiting = 0;  // of the batch
   std::optional<schema::Status> failure;
 };
+using SweepPtr = std::shared_ptr<Sweep>;
 
-void settle(Core& core, const std::shared_ptr<Sweep>& sweep, Answer<Outcome> one) {
-  if (!one && !one.error().is("NotFound") && !sweep->failure) sweep->failure = one.error();
-  if (--sweep->waiting > 0) return;
+void conclude(Core& core, const SweepPtr& sweep) {
   if (sweep->failure) return sweep->done(std::unexpected(std::move(*sweep->failure)));
   Outcome answer;
   sweep->removed.revision = core.cache.revision();
@@ -39,6 +46,27 @@ OperationPtr one_of(const Operation& op, const schema::Object& object) {
   return one;
 }
 
+void remove_batch(Core& core, const SweepPtr& sweep);
+
+void settle(Core& core, const SweepPtr& sweep, Answer<Outcome> one) {
+  if (!one && !one.error().is("NotFound") && !sweep->failure) sweep->failure = one.error();
+  if (--sweep->waiting > 0) return;
+  if (sweep->next == sweep->removed.objects.size()) return conclude(core, sweep);
+  core.executor.post([&core, sweep] { remove_batch(core, sweep); });
+}
+
+void remove_batch(Core& core, const SweepPtr& sweep) {
+  const std::vector<ObjectPtr>& objects = sweep->removed.objects;
+  const std::size_t end = std::min(sweep->next + kBatch, objects.size());
+  // One more than there are: the batch ends here at the earliest.
+  sweep->waiting = end - sweep->next + 1;
+  while (sweep->next < end) {
+    remove_with(core, one_of(*sweep->op, *objects[sweep->next++]), sweep->options,
+                [&core, sweep](Answer<Outcome> one) { settle(core, sweep, std::move(one)); });
+  }
+  settle(core, sweep, Outcome{});
+}
+
 }  // namespace
 
 void remove_collection(Core& core, OperationPtr op, OutcomeCallback done) {
@@ -53,18 +81,13 @@ void remove_collection(Core& core, OperationPtr op, OutcomeCallback done) {
         done = std::move(done)](Answer<Outcome> listed) mutable {
          if (!listed) return done(std::move(listed));
          auto sweep = std::make_shared<Sweep>();
+         sweep->op = op;
+         sweep->options = std::move(options);
          sweep->done = std::move(done);
          sweep->removed = std::move(std::get<ListAnswer>(listed->content));
          sweep->removed.continue_token.clear();
          sweep->removed.remaining.reset();
-         const std::vector<ObjectPtr> objects = sweep->removed.objects;
-         sweep->waiting = objects.size() + 1;
-         for (const ObjectPtr& object : objects) {
-           remove_with(core, one_of(*op, *object), options, [&core, sweep](Answer<Outcome> one) {
-             settle(core, sweep, std::move(one));
-           });
-         }
-         settle(core, sweep, Outcome{});
+         remove_batch(core, sweep);
        });
 }
 

@@ -281,5 +281,74 @@ TEST(Verbs, UpdatesOfAMissingObjectCreateOnlyWhereTheKindSaysSo) {
   EXPECT_EQ(lease->status, 201) << lease->body;
 }
 
+// To change what is there and to bring something into being are two permissions.
+TEST(Verbs, WhoMayOnlyChangeDoesNotCreate) {
+  Rig rig;
+  const std::string roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/";
+  const auto role = rig.ask("POST", roles + "roles",
+                            R"({"metadata":{"name":"changer"},"rules":[)"
+                            R"({"apiGroups":[""],"resources":["configmaps"],"verbs":["patch"]},)"
+                            R"({"apiGroups":["coordination.k8s.io"],"resources":["leases"],)"
+                            R"("verbs":["update"]}]})");
+  ASSERT_EQ(role->status, 201) << role->body;
+  ASSERT_EQ(rig.ask("POST", roles + "rolebindings",
+                    R"({"metadata":{"name":"changer"},"roleRef":{)"
+                    R"("apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"changer"},)"
+                    R"("subjects":[{"kind":"User","name":"ada",)"
+                    R"("apiGroup":"rbac.authorization.k8s.io"}]})")
+                ->status,
+            201);
+  rig.ask("POST", kMaps, config_map("old"));
+  const Extra apply{.content_type = "application/apply-patch+yaml", .user = "ada"};
+  const std::string query = "?fieldManager=m&force=true";
+  EXPECT_EQ(rig.ask("PATCH", kMaps + "/old" + query, config_map("old"), apply)->status, 200);
+  const auto made = rig.ask("PATCH", kMaps + "/new" + query, config_map("new"), apply);
+  EXPECT_EQ(made->status, 403) << made->body;
+  EXPECT_NE(made->body.find("cannot create resource"), std::string::npos) << made->body;
+  const std::string leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+  const std::string lease = R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease",)"
+                            R"("metadata":{"name":"l"},"spec":{}})";
+  EXPECT_EQ(rig.ask("PUT", leases + "/l", lease, {.user = "ada"})->status, 403);
+  const auto stored = rig.ask("POST", leases, lease);
+  EXPECT_EQ(rig.ask("PUT", leases + "/l", stored->body, {.user = "ada"})->status, 200);
+}
+
+TEST(Verbs, ADeletionAtOnceIsNotPutOff) {
+  Rig rig;
+  const std::string pods = "/api/v1/namespaces/default/pods";
+  auto held = value::parse_json(pod("p", R"("nodeName":"n",)")).value();
+  held.mutate("metadata").set("finalizers", value::Value::array({"ex.dev/hold"}));
+  ASSERT_EQ(rig.ask("POST", pods, value::to_json(held))->status, 201);
+  rig.ask("DELETE", pods + "/p", R"({"gracePeriodSeconds":0})");
+  rig.ask("DELETE", pods + "/p");
+  const auto deleting = rig.ask("GET", pods + "/p")->json();
+  EXPECT_EQ(deleting.at("metadata", "deletionGracePeriodSeconds").as_int(-1), 0);
+  rig.ask("PATCH", pods + "/p", R"({"metadata":{"finalizers":null}})",
+          {.content_type = "application/merge-patch+json"});
+  EXPECT_EQ(rig.ask("GET", pods + "/p")->status, 404);
+}
+
+TEST(Verbs, ALargeCollectionGoesInBatchesThatLetOthersIn) {
+  Rig rig;
+  for (int i = 0; i < 200; ++i) rig.ask("POST", kMaps, config_map("m" + std::to_string(i)));
+  const auto sweep = std::make_shared<testing::FakeExchange>();
+  http::Request request;
+  request.method = "DELETE";
+  request.target = kMaps;
+  request.headers.emplace_back("authorization", "Bearer k8s-aws-v1.admin");
+  bool between = false;
+  rig.executor->post([&] { rig.server->handle(std::move(request), sweep); });
+  std::size_t least = 200;
+  const auto end = rig.world->now() + std::chrono::seconds(5);
+  while (!sweep->complete && rig.world->step(end)) {
+    const auto left = rig.ask("GET", kMaps)->json()["items"].size();
+    between = between || (left > 0 && left < 200 && !sweep->complete);
+    least = std::min(least, left);
+  }
+  EXPECT_EQ(sweep->status, 200) << sweep->body;
+  EXPECT_EQ(least, 0u);
+  EXPECT_TRUE(between) << "nobody was answered while the collection went";
+}
+
 }  // namespace
 }  // namespace keelway::apiserver

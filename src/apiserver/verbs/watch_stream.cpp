@@ -72,6 +72,7 @@ class WatchStream : public std::enable_shared_from_this<WatchStream> {
   const std::shared_ptr<http::Exchange> exchange_;
   std::unique_ptr<watch::CacheSubscription> subscription_;
   runtime::TimerId timeout_ = 0;
+  BookmarkClock::Place place_ = 0;
   std::string buffer_;
   std::vector<ObjectPtr> initial_;  // the state at `seen_`; null where it has been sent
   std::size_t initial_sent_ = 0;
@@ -111,7 +112,8 @@ void WatchStream::start(std::vector<http::Header> headers, bool initial, bool en
   exchange_->on_gone([self = weak_from_this()] {
     if (auto stream = self.lock()) stream->end(true);
   });
-  core_.bookmarks->add(shared_from_this(), op_->query.flag("allowWatchBookmarks"));
+  if (done_) return;  // the client left while the request waited
+  place_ = core_.bookmarks->add(shared_from_this(), op_->query.flag("allowWatchBookmarks"));
   core_.metrics->watches.set(static_cast<double>(core_.bookmarks->open()));
   arm_timeout();
   seen_ = initial || after == 0 ? core_.cache.revision() : after;
@@ -307,7 +309,7 @@ void WatchStream::end(bool broken) {
   core_.executor.cancel(timeout_);
   subscription_.reset();
   if (!broken) exchange_->finish();
-  core_.bookmarks->remove(self);
+  core_.bookmarks->remove(place_);
   core_.metrics->watches.set(static_cast<double>(core_.bookmarks->open()));
 }
 
@@ -315,15 +317,17 @@ BookmarkClock::~BookmarkClock() {
   if (timer_ != 0) executor_.cancel(timer_);
 }
 
-void BookmarkClock::add(std::shared_ptr<WatchStream> stream, bool bookmarks) {
-  if (streams_.emplace(std::move(stream), bookmarks).second && bookmarks) ++wanting_;
+BookmarkClock::Place BookmarkClock::add(std::shared_ptr<WatchStream> stream, bool bookmarks) {
+  streams_.emplace(++last_place_, Entry{std::move(stream), bookmarks});
+  if (bookmarks) ++wanting_;
   schedule();
+  return last_place_;
 }
 
-void BookmarkClock::remove(const std::shared_ptr<WatchStream>& stream) {
-  const auto found = streams_.find(stream);
+void BookmarkClock::remove(Place place) {
+  const auto found = streams_.find(place);
   if (found == streams_.end()) return;
-  if (found->second) --wanting_;
+  if (found->second.bookmarks) --wanting_;
   streams_.erase(found);
   if (wanting_ > 0) return;
   executor_.cancel(timer_);
@@ -332,7 +336,7 @@ void BookmarkClock::remove(const std::shared_ptr<WatchStream>& stream) {
 
 void BookmarkClock::end_all() {
   const auto streams = streams_;  // each takes itself out
-  for (const auto& [stream, bookmarks] : streams) stream->end();
+  for (const auto& [place, entry] : streams) entry.stream->end();
 }
 
 void BookmarkClock::schedule() {
@@ -342,8 +346,8 @@ void BookmarkClock::schedule() {
 void BookmarkClock::tick() {
   timer_ = 0;
   const auto streams = streams_;  // a stream may end while it is written to
-  for (const auto& [stream, bookmarks] : streams) {
-    if (bookmarks) stream->bookmark(false);
+  for (const auto& [place, entry] : streams) {
+    if (entry.bookmarks) entry.stream->bookmark(false);
   }
   schedule();
 }

@@ -34,8 +34,10 @@ class BookmarkClock {
  public:
   explicit BookmarkClock(runtime::Executor& executor) : executor_(executor) {}
   ~BookmarkClock();
-  void add(std::shared_ptr<WatchStream> stream, bool bookmarks);
-  void remove(const std::shared_ptr<WatchStream>& stream);
+  // A stream's place in the order of their beginnings, in which they are told; never 0.
+  using Place = std::uint64_t;
+  Place add(std::shared_ptr<WatchStream> stream, bool bookmarks);
+  void remove(Place place);
   void end_all();
   std::size_t open() const { return streams_.size(); }
 
@@ -43,7 +45,12 @@ class BookmarkClock {
   void schedule();
   void tick();
   runtime::Executor& executor_;
-  std::map<std::shared_ptr<WatchStream>, bool> streams_;  // wants bookmarks?
+  struct Entry {
+    std::shared_ptr<WatchStream> stream;
+    bool bookmarks = false;  // wants them
+  };
+  std::map<Place, Entry> streams_;
+  Place last_place_ = 0;
   std::size_t wanting_ = 0;
   runtime::TimerId timer_ = 0;
 };

@@ -177,5 +177,45 @@ TEST(WatchStream, AnIdleServerOwnsNoTimer) {
   EXPECT_FALSE(rig.world->step(before + std::chrono::hours(1)));
 }
 
+// A request that waits for its turn may outlive its client.
+TEST(WatchStream, AClientThatLeftBeforeTheStartLeavesNothing) {
+  Rig rig;
+  rig.ask("POST", kMaps, config_map("a", "x"));
+  const auto watch = std::make_shared<testing::FakeExchange>();
+  watch->left = true;
+  http::Request request;
+  request.method = "GET";
+  request.target = kMaps + "?watch=1&allowWatchBookmarks=true";
+  request.headers.emplace_back("authorization", "Bearer k8s-aws-v1.admin");
+  rig.executor->post([&] { rig.server->handle(std::move(request), watch); });
+  rig.run_for(milliseconds(50));
+  EXPECT_EQ(watch->body, "");
+  EXPECT_EQ(watch.use_count(), 1);
+  rig.run_for(std::chrono::minutes(5));
+  const auto later = rig.world->now() + std::chrono::hours(2);
+  EXPECT_FALSE(rig.world->step(later)) << "a stream without a client keeps its timers";
+}
+
+TEST(WatchStream, AHeadIsNoWatch) {
+  Rig rig;
+  const auto head = rig.open("HEAD", kMaps + "?watch=1");
+  EXPECT_EQ(head->status, 405);
+  EXPECT_TRUE(head->complete);
+}
+
+TEST(WatchStream, BookmarksComeInTheOrderOfTheStreams) {
+  Rig rig;
+  std::vector<testing::ExchangePtr> watches;
+  std::vector<std::size_t> told;
+  for (std::size_t i = 0; i < 20; ++i) {
+    watches.push_back(
+        rig.open("GET", kMaps + "?watch=1&resourceVersion=0&allowWatchBookmarks=true"));
+    watches.back()->drained = [&told, i] { told.push_back(i); };
+  }
+  rig.run_for(seconds(61));
+  ASSERT_EQ(told.size(), watches.size());
+  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+}
+
 }  // namespace
 }  // namespace keelway::apiserver

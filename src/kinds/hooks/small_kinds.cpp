@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "kinds/hooks/internal.h"
+#include "kinds/tables.h"
 #include "schema/crd.h"
 
 namespace keelway::kinds {
@@ -155,9 +156,24 @@ void prepare_custom_definition(const Kind&, Value& object, const Value* old) {
   }
 }
 
+bool is_built_in(std::string_view group, std::string_view resource) {
+  for (const tables::File* file : tables::files()) {
+    for (const Kind& kind : file->kinds) {
+      if (kind.group == group && kind.resource == resource) return true;
+    }
+  }
+  return false;
+}
+
 void validate_custom_definition(const Kind&, const Value& object, const Value* old,
                                 FieldErrors& errors) {
   schema::validate_crd(object, old, errors);
+  // Objects of a resource share one place in the store, whichever version wrote them.
+  const Value& plural = object.at("spec", "names", "plural");
+  if (is_built_in(object.at("spec", "group").as_string(), plural.as_string())) {
+    errors.push_back(schema::invalid_value("spec.names.plural", plural,
+                                           "is a resource of the server itself in this group"));
+  }
 }
 
 }  // namespace keelway::kinds
