@@ -126,7 +126,8 @@ bool writes(const Operation& op) {
 
 // Refusals that another server's write, not yet seen here, may have made wrong.
 bool depends_on_state(const schema::Status& status) {
-  return status.code == 403 || status.code == 404 || status.code == 409 || status.code == 422;
+  return status.code == 403 || status.code == 404 || status.code == 409 || status.code == 422 ||
+         status.code == 429;  // a disruption budget's
 }
 
 void dispatch(Core& core, OperationPtr op, OutcomeCallback done) {

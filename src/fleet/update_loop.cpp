@@ -25,17 +25,16 @@ struct Update {
   bool open() const { return status.empty() || status == "InProgress"; }
 };
 
+base::WallTime created_at(const Value& document) {
+  const Value& created = document.at("spec", "createdAt");
+  if (created.is_number()) return {std::llround(created.as_double() * 1e6)};
+  const std::string& text = document.at("metadata", "creationTimestamp").as_string();
+  return base::parse_rfc3339(text).value_or(base::WallTime{});
+}
+
 Update read_update(const ObjectPtr& object) {
   const Value document = object->value();
-  Update update{object, {}, document.at("status", "status").as_string()};
-  const Value& created = document.at("spec", "createdAt");
-  if (created.is_number()) {
-    update.created.microseconds = std::llround(created.as_double() * 1e6);
-  } else {
-    const std::string& text = document.at("metadata", "creationTimestamp").as_string();
-    update.created = base::parse_rfc3339(text).value_or(base::WallTime{});
-  }
-  return update;
+  return {object, created_at(document), document.at("status", "status").as_string()};
 }
 
 // Oldest first.
@@ -79,19 +78,29 @@ bool is_served(const View& view, const Value& cluster, const Update& update, con
   return true;
 }
 
-// Whoever changed the version may have died before the Update was made.
-void keep_version_update(const client::Object& cluster, const Value& document,
+// Whoever changed the cluster may have died before the Update was made, which the cluster carries.
+void keep_carried_update(const client::Object& cluster, const Value& object,
                          const std::vector<Update>& updates, Plan& plan) {
-  const Value& object = document.at("spec", "versionUpdate")[0];
-  if (!object.is_object() || document.at("status", "version") == document.at("spec", "version")) {
-    return;
-  }
+  if (!object.is_object()) return;
   const std::string& name = object.at("metadata", "name").as_string();
   for (const Update& update : updates) {
     if (update.object->name() == name) return;
   }
   plan.actions.push_back(
       {client::create_call(resources::updates, cluster.name_space(), object), {"AlreadyExists"}});
+}
+
+void keep_carried_updates(const client::Object& cluster, const Value& document,
+                          const std::vector<Update>& updates, Plan& plan) {
+  const Value& spec = document["spec"];
+  if (document.at("status", "version") != spec["version"]) {
+    keep_carried_update(cluster, spec["versionUpdate"][0], updates, plan);
+  }
+  // One that has later ones was made, and may have left the history since.
+  const Value& change = spec["configUpdate"][0];
+  if (updates.empty() || updates.back().created < created_at(change)) {
+    keep_carried_update(cluster, change, updates, plan);
+  }
 }
 
 // An update that names no owner is taken for the cluster's.
@@ -141,7 +150,7 @@ class UpdateLoop final : public reconcile::KeyedLoop {
     if (!cluster || cluster->deleting()) return plan;
     const Value document = cluster->value();
     if (owner_of(view, document, self_) != Owner::self) return plan;
-    keep_version_update(*cluster, document, updates, plan);
+    keep_carried_updates(*cluster, document, updates, plan);
     bool in_progress = false;
     std::vector<Action> endings;
     base::Duration wait = base::Duration::max();

@@ -111,6 +111,26 @@ TEST(UpdateLoop, KeepsABoundedHistory) {
   EXPECT_EQ(hub.status(resources::updates, "u20"), "Successful");
 }
 
+// The door changes the cluster, then makes the Update; it may die in between.
+TEST(UpdateLoop, MakesWhatTheClusterCarriesOnce) {
+  Hub hub(0s);
+  hub.begin("u0");
+  hub.executor.run_for(10s);
+  const Value carried = hub.api.get(resources::updates, "acct", "u0")->value();
+  hub.api.erase(resources::updates, "acct", "u0");
+  Value cluster = hub.api.get(resources::clusters, "acct", "c")->value();
+  cluster.mutate("spec").set("configUpdate", Value::array({carried}));
+  hub.api.put(resources::clusters, cluster);
+  hub.executor.run_for(1s);
+  EXPECT_EQ(hub.status(resources::updates, "u0"), "Successful");
+  // A later one says that it was made, even where the history has lost it.
+  hub.begin("u1");
+  hub.executor.run_for(1s);
+  hub.api.erase(resources::updates, "acct", "u0");
+  hub.executor.run_for(1s);
+  EXPECT_EQ(hub.status(resources::updates, "u0"), "gone");
+}
+
 TEST(UpdateLoop, ForgetsTheUpdatesOfAClusterThatHasGone) {
   Hub hub(0s);
   hub.begin("u");

@@ -79,6 +79,22 @@ TEST(Service, NodePortsAreGivenKeptAndTaken) {
   EXPECT_EQ(clash->status, 422);
 }
 
+// The update that ends an object may change what stands beside it as well.
+TEST(Service, ItsEndFreesThePortsThatTheLastUpdateChanged) {
+  Rig rig;
+  const std::string held = R"({"metadata":{"name":"a","finalizers":["ex.dev/hold"]},)"
+                           R"("spec":{"type":"NodePort","ports":[{"port":80,"nodePort":30080}]}})";
+  ASSERT_EQ(rig.ask("POST", kServices, held)->status, 201);
+  rig.ask("DELETE", kServices + "/a");
+  const auto ended = rig.ask("PATCH", kServices + "/a",
+                             R"({"metadata":{"finalizers":null},"spec":{"type":"ClusterIP",)"
+                             R"("ports":[{"name":"b","port":81}]}})",
+                             {.content_type = "application/merge-patch+json"});
+  EXPECT_EQ(ended->status, 200) << ended->body;
+  EXPECT_EQ(rig.ask("GET", kServices + "/a")->status, 404);
+  EXPECT_EQ(rig.ask("POST", kServices, held)->status, 201) << "the port is free";
+}
+
 TEST(Pod, BindsOnce) {
   Rig rig;
   rig.ask("POST", kPods, pod("p"));

@@ -90,6 +90,9 @@ Answer<void> admit_update(Core& core, const Operation& op, const UpdateSubject& 
 // Ends an update: bytes or removal.
 void finish_update(Core& core, Operation& op, const UpdateSubject& subject, Prepared& prepared) {
   if (waits_for_nothing(*op.kind, prepared.object)) {
+    // What the update would have written beside the object goes or stays with it.
+    prepared.transaction.puts.clear();
+    prepared.transaction.deletes.clear();
     prepared.transaction.deletes.push_back({prepared.key});
     strategy_removed(core, *op.kind, subject.old, prepared.transaction);
     return;

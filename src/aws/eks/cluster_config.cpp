@@ -247,6 +247,17 @@ std::optional<ServiceError> unchangeable(const Value& object, std::string_view t
       fmt::format("Cannot {} because cluster {} is in status {}", type, name, status), name);
 }
 
+// The Update that the cluster carries since this very request changed it; null where it does not.
+// The change and its Update are one write: a server that dies in between leaves nothing half done.
+Value carried_update(const Value& object, const UpdateRecord& record) {
+  const Value& carried = object.at("spec", "configUpdate")[0];
+  const bool same = !record.client_request_token.empty() &&
+                    carried.at("metadata", "labels", token_label_key).as_string() ==
+                        token_label(record.client_request_token) &&
+                    carried.at("spec", "requestDigest").as_string() == record.request_digest;
+  return same ? carried : Value();
+}
+
 }  // namespace
 
 void update_cluster_config(ServicePtr service, Invocation invocation, Done done) {
@@ -263,18 +274,24 @@ void update_cluster_config(ServicePtr service, Invocation invocation, Done done)
       find_repeated(*service, caller, cluster_object_name(cluster_arn(caller, name)), *record);
   if (!repeated) return done(std::unexpected(repeated.error()));
   if (!repeated->is_null()) return done(std::move(*repeated));
-  PlanChange plan = [&kind, name, record,
+  auto update = std::make_shared<Value>();
+  PlanChange plan = [service, &kind, name, record, update,
                      body = invocation.body](const Value& object) -> Outcome<Value> {
+    *update = carried_update(object, *record);
+    if (!update->is_null()) return Value::object();  // what an earlier try of this request changed
     if (auto bad = unchangeable(object, kind.type, name)) return refuse(std::move(*bad));
     auto change = kind.plan(object["spec"], body);
     if (!change) return std::unexpected(change.error());
     record->params = std::move(change->params);
+    *update = update_object(*service, object, *record);
+    // An array, because a merge patch replaces those as a whole.
+    change->patch.set("configUpdate", Value::array({*update}));
     return std::move(change->patch);
   };
   change_cluster(service, caller, name, std::move(plan),
-                 [service, caller, record, done = std::move(done)](Outcome<Value> cluster) mutable {
+                 [service, caller, update, done = std::move(done)](Outcome<Value> cluster) mutable {
                    if (!cluster) return done(std::unexpected(cluster.error()));
-                   record_update(service, caller, *cluster, std::move(*record), std::move(done));
+                   keep_update(service, caller, std::move(*update), std::move(done));
                  });
 }
 

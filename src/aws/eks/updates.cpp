@@ -160,11 +160,6 @@ void keep_update(const ServicePtr& service, const Caller& caller, Value object, 
                 });
 }
 
-void record_update(const ServicePtr& service, const Caller& caller, const Value& cluster,
-                   UpdateRecord record, Done done) {
-  keep_update(service, caller, update_object(*service, cluster, record), std::move(done));
-}
-
 void list_updates(ServicePtr service, Invocation invocation, Done done) {
   find_cluster(
       service, invocation.caller, invocation.label("name"),

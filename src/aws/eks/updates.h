@@ -1,5 +1,5 @@
-// Update objects: the record of one change of a cluster. One is written after its change has been
-// applied, so an Update without a status of its own was successful; only a change of version takes
+// Update objects: the record of one change of a cluster, which carries it until it is made. One is
+// made after its change has been applied, so an Update without a status of its own was successful; only a change of version takes
 // the fleet some time.
 #pragma once
 
@@ -22,8 +22,5 @@ value::Value update_object(const Service& service, const value::Value& cluster,
                            const UpdateRecord& record);
 // Creates it and answers {"update": ...}, InProgress. One that is there already is the same one.
 void keep_update(const ServicePtr& service, const Caller& caller, value::Value object, Done done);
-// Writes it for `cluster` and answers {"update": ...}, InProgress, as the service does.
-void record_update(const ServicePtr& service, const Caller& caller, const value::Value& cluster,
-                   UpdateRecord record, Done done);
 
 }  // namespace keelway::aws::eks
