@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "client/resources.h"
 #include "placement/fit.h"
@@ -40,20 +41,22 @@ class Budgets {
                           document.at("status", "disruptionsAllowed").as_int()});
     }
   }
-  // Whether every one of the pods may be evicted; takes their allowance where it is so.
+  // Whether each of the pods may be evicted, one after the other; takes one allowance of each
+  // budget of theirs, so that nodes of one budget do not all begin at once.
   bool take(const std::vector<placement::PodInfoPtr>& pods) {
-    auto trial = entries_;
+    std::set<Entry*> charged;
     for (const auto& pod : pods) {
       int matching = 0;
-      for (Entry& entry : trial) {
+      for (Entry& entry : entries_) {
         if (entry.name_space != pod->name_space || !entry.selector.matches(pod->labels.pairs())) {
           continue;
         }
         // The eviction of a pod under two budgets is always refused.
-        if (++matching > 1 || --entry.allowed < 0) return false;
+        if (++matching > 1 || entry.allowed < 1) return false;
+        charged.insert(&entry);
       }
     }
-    entries_ = std::move(trial);
+    for (Entry* entry : charged) --entry->allowed;
     return true;
   }
 
@@ -82,7 +85,7 @@ class Disruption {
     }
     for (const auto& [name, claim] : claims_) {
       ++totals_[claim.pool];
-      if (claim.deleting) ++going_[claim.pool];
+      if (claim.deleting || is_unwell(claim)) ++going_[claim.pool];
     }
     for (const auto& pod : view.list(resources::pods)) {
       if (pod->deleting() || !pod->field("spec.nodeName").empty()) continue;
@@ -125,9 +128,12 @@ class Disruption {
     placement::NodeState node;
   };
 
+  // A node that was up and is not Ready takes from its pool's budget like one that leaves.
+  static bool is_unwell(const ClaimState& claim) { return claim.initialized && !claim.node.ready; }
+
   bool is_expired(const ClaimState& claim) const {
     const auto life = base::parse_duration(claim.expire_after);
-    return life && claim.initialized && claim.created + *life <= now_;
+    return life && claim.created + *life <= now_;
   }
 
   bool is_candidate(const ClaimState& claim) const {
@@ -167,7 +173,7 @@ class Disruption {
 
   void remove(Plan& plan, ClaimState& claim) {
     claim.deleting = true;
-    ++going_[claim.pool];
+    if (!is_unwell(claim)) ++going_[claim.pool];
     plan.actions.push_back({client::remove_call(resources::node_claims, "", claim.name,
                                                 client::delete_options(claim.uid)),
                             {"NotFound", "Conflict"}});
@@ -188,17 +194,18 @@ class Disruption {
     const bool is_new = now_ - claim.created < binding_limit;
     return std::any_of(unplaced_.begin(), unplaced_.end(), [&](const auto& entry) {
       const placement::PodInfo& pod = *entry.second;
-      return (is_new || !has_rules(pod)) && placement::fits_quick(pod, claim.node);
+      return (is_new || !has_rules(pod)) && placement::fits_quick(pod, claim.node) &&
+             may_join(pod, claim.node);
     });
   }
 
-  // Pods that wait are looked after first: their room may be what seems idle.
+  // Pods that wait are looked after first: their room may be what seems idle. A node that does not
+  // come up in time, like a pod that no node and no pool can take, holds up nobody.
   bool anyone_waits_for_room() const {
     for (const auto& [name, claim] : claims_) {
-      if (!claim.deleting && !claim.initialized) return true;
-      if (claim.deleting && !waiting_pods(claim).empty()) return true;
+      if (!claim.deleting && !claim.initialized && now_ - claim.created < binding_limit)
+        return true;
     }
-    // A pod that no node and no pool can take does not hold up the others.
     return somebody_is_new_ ||
            std::any_of(claims_.begin(), claims_.end(), [this](const auto& entry) {
              return !entry.second.deleting && has_come_for_somebody(entry.second);
@@ -241,6 +248,7 @@ class Disruption {
     // Where there are more than one plan looks at, the next plan begins elsewhere.
     for (std::size_t i = 0; i < std::min(candidates.size(), looks_max); ++i) {
       const ClaimState& claim = *candidates[(seed_ + i) % candidates.size()];
+      if (is_being_replaced(claim)) continue;
       // The cheapest spot capacity is the first to be taken back: a spot node stays.
       if (has_rules(claim) || claim.node.labels.get(capacity_type_label) == "spot") continue;
       const auto cheaper =
@@ -252,6 +260,12 @@ class Disruption {
           {client::create_call(resources::node_claims, "", document), {"AlreadyExists"}});
       return;
     }
+  }
+
+  bool is_being_replaced(const ClaimState& claim) const {
+    return std::any_of(claims_.begin(), claims_.end(), [&claim](const auto& entry) {
+      return entry.second.replaces == claim.name && !entry.second.deleting;
+    });
   }
 
   SolverInput read_limits() const {
@@ -280,7 +294,23 @@ class Disruption {
       if (!claim.initialized || claim.deleting || claim.node.unschedulable) continue;
       rooms_.push_back({&claim, claim.node});
     }
+    for (const auto& [name, claim] : claims_) {
+      if (claim.deleting) reserve_for(claim);
+    }
     return rooms_;
+  }
+
+  // The pods of a leaving node will take room on the others; rules between pods may choose another
+  // than this one, and so are not looked at.
+  void reserve_for(const ClaimState& leaving) {
+    for (const auto& pod : waiting_pods(leaving)) {
+      placement::PodInfo free = *pod;
+      free.node_name.clear();
+      const auto room = std::find_if(rooms_.begin(), rooms_.end(), [&free](const Room& candidate) {
+        return placement::fits_quick(free, candidate.node);
+      });
+      if (room != rooms_.end()) room->node.add(pod);
+    }
   }
 
   bool fits_elsewhere(const ClaimState& leaving) {
@@ -343,7 +373,7 @@ class Disruption {
   bool somebody_is_new_ = false;
   std::vector<Room> rooms_;  // what pods could move to; made when first asked for
   bool has_rooms_ = false;
-  std::map<std::string, std::int64_t> totals_, going_;  // nodes of a pool, those on their way out
+  std::map<std::string, std::int64_t> totals_, going_;  // nodes of a pool, those gone or unwell
 };
 
 class DisruptionLoop final : public reconcile::BatchLoop {

@@ -17,6 +17,8 @@ using value::Value;
 
 // How long a refused eviction rests before the next try.
 constexpr auto eviction_again = std::chrono::seconds(1);
+// A pod that is still there so long after its end was due is not waited for.
+constexpr auto stuck_after = std::chrono::minutes(1);
 
 bool has_disrupted_taint(const Value& node) {
   for (const Value& taint : node.at("spec", "taints").items()) {
@@ -51,8 +53,9 @@ Action evict(const client::Object& pod) {
            {"deleteOptions", client::delete_options(pod.uid())}}));
   call.name = pod.name();
   call.subresource = "eviction";
-  // Refused by a budget: the next round asks again.
-  return {std::move(call), {"NotFound", "Conflict", "TooManyRequests"}};
+  // However it is refused (a budget; two budgets, for good): the next round asks again, and the
+  // node's other pods are asked in this one.
+  return {std::move(call), {"*"}};
 }
 
 Action remove_pod(const client::Object& pod, base::Duration grace) {
@@ -61,6 +64,12 @@ Action remove_pod(const client::Object& pod, base::Duration grace) {
               std::chrono::duration_cast<std::chrono::seconds>(grace).count());
   return {client::remove_call(resources::pods, pod.name_space(), pod.name(), std::move(options)),
           {"NotFound", "Conflict"}};
+}
+
+// How long an ending pod is still waited for; not positive: no longer.
+base::Duration left_to_end(const Value& pod, base::WallTime now) {
+  const auto due = base::parse_rfc3339(pod.at("metadata", "deletionTimestamp").as_string());
+  return due ? *due + stuck_after - now : base::Duration(0);
 }
 
 base::Duration grace_of(const Value& pod) {
@@ -93,19 +102,27 @@ bool drain(const client::View& view, const std::string& node, std::optional<base
   if (limit && *limit <= now) return false;
   bool waits = false;
   base::Duration again = base::Duration::max();
+  std::vector<Action> evictions;
   for (const ObjectPtr& object : view.pods_on(node)) {
     const Value pod = object->value();
     if (stays(placement::read_pod(pod))) continue;
+    if (object->deleting()) {
+      const base::Duration left = left_to_end(pod, now);
+      if (left <= base::Duration(0)) continue;
+      waits = true;
+      again = std::min(again, left);
+      continue;
+    }
     waits = true;
-    if (object->deleting()) continue;
-    const bool late = limit && *limit - now <= grace_of(pod);
-    if (late) {
+    if (limit && *limit - now <= grace_of(pod)) {
+      // What has no time left goes before what may be refused.
       plan.actions.push_back(remove_pod(*object, *limit - now));
       continue;
     }
-    again = eviction_again;
-    if (!asks_not_to_be_disrupted(pod)) plan.actions.push_back(evict(*object));
+    again = std::min<base::Duration>(again, eviction_again);
+    if (!asks_not_to_be_disrupted(pod)) evictions.push_back(evict(*object));
   }
+  for (Action& eviction : evictions) plan.actions.push_back(std::move(eviction));
   if (limit) again = std::min(again, *limit - now);
   if (waits && again != base::Duration::max()) plan.next = reconcile::After{again};
   return waits;

@@ -95,9 +95,12 @@ TEST(Termination, APodThatAsksNotToBeDisruptedStaysUntilTheLimit) {
 TEST(Termination, WaitsForPodsThatEndAndForTheLimit) {
   Scene scene;
   value::Value pod = pod_document("p", "1", "1Gi", R"({"nodeName":"n"})");
-  pod.mutate("metadata").set("deletionTimestamp", "2026-01-01T00:00:00Z");
+  pod.mutate("metadata").set("deletionTimestamp", "2026-01-01T00:04:30Z");
   scene.hand.put(resources::pods, pod);
-  EXPECT_TRUE(is_done(scene.plan())) << "the pod's end wakes it";
+  const auto waiting = scene.plan();
+  EXPECT_TRUE(waiting.actions.empty());
+  ASSERT_TRUE(std::holds_alternative<reconcile::After>(waiting.next));
+  EXPECT_EQ(std::get<reconcile::After>(waiting.next).wait, 5min + 30s);
 
   value::Value claim = scene.hand.get(resources::node_claims, "c");
   claim.mutate("spec").set("terminationGracePeriod", "5m");
@@ -106,6 +109,43 @@ TEST(Termination, WaitsForPodsThatEndAndForTheLimit) {
   EXPECT_TRUE(plan.actions.empty());
   ASSERT_TRUE(std::holds_alternative<reconcile::After>(plan.next));
   EXPECT_EQ(std::get<reconcile::After>(plan.next).wait, 4min);
+}
+
+TEST(Termination, APodThatDoesNotEndHoldsItsNodeForAMinute) {
+  Scene scene;
+  value::Value pod = pod_document("p", "1", "1Gi", R"({"nodeName":"n"})");
+  pod.mutate("metadata").set("deletionTimestamp", "2026-01-01T00:00:00Z");
+  pod.mutate("metadata").set("finalizers", doc(R"(["example.com/hold"])"));
+  scene.hand.put(resources::pods, pod);
+  const auto early = scene.plan(59s);
+  EXPECT_TRUE(early.actions.empty());
+  EXPECT_EQ(std::get<reconcile::After>(early.next).wait, 1s);
+  EXPECT_EQ(effect_of(scene.plan(61s).actions.at(0)).name, "terminate");
+}
+
+TEST(Termination, NoRefusalOfAnEvictionHoldsUpTheOthers) {
+  Scene scene;
+  scene.pod("a");
+  scene.pod("b");
+  const auto plan = scene.plan();
+  ASSERT_EQ(plan.actions.size(), 2u);
+  for (const auto& action : plan.actions) {
+    EXPECT_EQ(action.tolerated, std::vector<std::string>{"*"});
+  }
+}
+
+TEST(Termination, WhatHasNoTimeLeftGoesBeforeWhatMayBeRefused) {
+  Scene scene;
+  value::Value claim = scene.hand.get(resources::node_claims, "c");
+  claim.mutate("spec").set("terminationGracePeriod", "5m");
+  scene.hand.put(resources::node_claims, claim);
+  scene.pod("a", R"({"terminationGracePeriodSeconds":10})");
+  scene.pod("b", R"({"terminationGracePeriodSeconds":120})");
+  const auto plan = scene.plan(4min);
+  ASSERT_EQ(plan.actions.size(), 2u);
+  EXPECT_EQ(call_of(plan.actions[0]).name, "b");
+  EXPECT_EQ(call_of(plan.actions[0]).verb, client::Verb::remove);
+  EXPECT_EQ(call_of(plan.actions[1]).name, "a");
 }
 
 TEST(Termination, TheMachineOfAnEmptyNodeGoesThenTheNodeThenTheClaim) {
