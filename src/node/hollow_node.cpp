@@ -23,7 +23,9 @@ HollowNode::HollowNode(HollowNodeParts parts)
              .node_name = parts_.facts.name,
              .node_address = parts_.facts.address,
              .log = parts_.log}) {
-  schedule(parts_.boot_time, [this] { boot(); });
+  // A machine boots once; a node that is there already only went unheard for a while.
+  const bool is_up = parts_.view.get(resources::nodes, "", name()) != nullptr;
+  schedule(is_up ? base::Duration(0) : parts_.boot_time, [this] { boot(); });
 }
 
 HollowNode::~HollowNode() {

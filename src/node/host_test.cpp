@@ -291,7 +291,11 @@ TEST(Host, ARestartChangesNothingThatRuns) {
   site.host.reset();
   EXPECT_EQ(site.executor.pending(), 0u);
   site.executor.run_for(1min);
+  const std::size_t renewals = site.count(client::Verb::patch, resources::leases);
   site.start();
+  site.executor.run_for(1s);
+  EXPECT_EQ(site.count(client::Verb::patch, resources::leases), renewals + 1)
+      << "a machine that is up does not boot again";
   site.executor.run_for(10s);
   EXPECT_EQ(site.pod("old"), before);
   EXPECT_EQ(site.api.get(resources::nodes, "", "n1")->uid(), uid);

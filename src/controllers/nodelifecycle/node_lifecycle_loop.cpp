@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 
 #include "client/resources.h"
 #include "placement/taints.h"
@@ -107,6 +108,7 @@ class NodeLifecycleLoop final : public reconcile::KeyedLoop {
 
   Plan plan(const View& view, const Key& key, base::WallTime now,
             reconcile::Seed seed) const override {
+    if (!first_plan_) first_plan_ = now;
     const ObjectPtr node = view.get(resources::nodes, "", key.name);
     if (!node) return {};
     const value::Value document = node->value();
@@ -152,10 +154,13 @@ class NodeLifecycleLoop final : public reconcile::KeyedLoop {
     }
     if (ready.is_null() && heard == base::WallTime{}) {
       hear(node.at("metadata", "creationTimestamp"));
-      return heard + options_.startup_grace - now;
+      return since(heard) + options_.startup_grace - now;
     }
-    return heard + options_.grace - now;
+    return since(heard) + options_.grace - now;
   }
+
+  // Nodes cannot report while there is no server: none is silent for longer than this loop listens.
+  base::WallTime since(base::WallTime heard) const { return std::max(heard, *first_plan_); }
 
   Plan declare_silent(const value::Value& node, base::WallTime now, reconcile::Seed seed) const {
     value::Value status = node["status"];
@@ -201,6 +206,7 @@ class NodeLifecycleLoop final : public reconcile::KeyedLoop {
   }
 
   const NodeLifecycleOptions options_;
+  mutable std::optional<base::WallTime> first_plan_;
 };
 
 }  // namespace

@@ -1,0 +1,69 @@
+#include <gtest/gtest.h>
+
+#include "client/resources.h"
+#include "client/view.h"
+#include "controllers/nodelifecycle/node_lifecycle_loop.h"
+#include "value/json.h"
+
+namespace keelway::controllers {
+namespace {
+
+namespace resources = client::resources;
+using namespace std::chrono_literals;
+
+constexpr base::WallTime start{1'767'225'600'000'000};  // 2026-01-01T00:00:00Z
+
+struct Scene {
+  client::LocalView view;
+  client::Revision revision = 1;
+  void put(const client::Resource& resource, std::string_view text) {
+    const auto document = value::parse_json(text);
+    ASSERT_TRUE(document) << text;
+    const auto object =
+        schema::Object::parse(std::make_shared<std::string>(value::to_json(*document)), ++revision);
+    const auto before = view.get(resource, object->name_space(), object->name());
+    view.apply({{{resource, object, before}}, revision, true});
+  }
+  void node(std::string_view heard) {
+    put(resources::nodes,
+        R"({"metadata":{"name":"n","uid":"u","creationTimestamp":"2025-12-31T00:00:00Z"},
+            "status":{"conditions":[{"type":"Ready","status":"True","lastHeartbeatTime":")" +
+            std::string(heard) + R"("}]}})");
+  }
+  void lease(std::string_view renewed) {
+    put(resources::leases, R"({"metadata":{"name":"n","namespace":"kube-node-lease"},
+            "spec":{"renewTime":")" +
+                               std::string(renewed) + R"("}})");
+  }
+};
+
+bool says_unknown(const reconcile::Plan& plan) {
+  for (const auto& action : plan.actions) {
+    const client::Call& call = std::get<client::Call>(action.what);
+    if (call.resource == resources::nodes &&
+        call.body.at("status", "conditions")[0]["status"].as_string() == "Unknown") {
+      return true;
+    }
+  }
+  return false;
+}
+
+TEST(NodeLifecycle, AStopOfTheServerMakesNoNodeSilent) {
+  Scene scene;
+  scene.node("2025-12-31T23:58:00Z");
+  scene.lease("2025-12-31T23:58:00Z");
+  const auto loop = make_node_lifecycle_loop();
+  const auto first = loop->plan(scene.view, {"", "n", ""}, start, 1);
+  EXPECT_TRUE(first.actions.empty());
+  ASSERT_TRUE(std::holds_alternative<reconcile::After>(first.next));
+  EXPECT_EQ(std::get<reconcile::After>(first.next).wait, 51s);
+
+  EXPECT_TRUE(says_unknown(loop->plan(scene.view, {"", "n", ""}, start + 52s, 1)))
+      << "it had its time to report";
+  scene.lease("2026-01-01T00:00:30Z");
+  EXPECT_FALSE(says_unknown(loop->plan(scene.view, {"", "n", ""}, start + 52s, 1)));
+  EXPECT_TRUE(says_unknown(loop->plan(scene.view, {"", "n", ""}, start + 82s, 1)));
+}
+
+}  // namespace
+}  // namespace keelway::controllers
