@@ -10,18 +10,33 @@
 #include "schema/validate.h"
 #include "value/json.h"
 #include "value/yaml.h"
+#include "value/yaml_scalar.h"
 
 namespace keelway::schema {
 namespace {
 
 using value::Value;
 
+// An answer is JSON, whatever was asked: as in Go's, U+FFFD stands for each byte of no character.
+std::string as_utf8(std::string_view text) {
+  constexpr std::size_t length_max = 4;
+  std::string out;
+  while (!text.empty()) {
+    std::size_t length = 1;
+    while (length <= length_max && !value::is_utf8(text.substr(0, length))) ++length;
+    const bool character = length <= length_max;
+    out += character ? text.substr(0, length) : "\xef\xbf\xbd";
+    text.remove_prefix(character ? length : 1);
+  }
+  return out;
+}
+
 // How upstream shows a body that it could not read.
 std::string summary_of(std::string_view body) {
   constexpr std::size_t length_max = 30;
   if (body.empty()) return "<empty>";
   const std::string_view head = body.substr(0, length_max);
-  const std::string text = body.front() == '{' ? std::string(head) : base::hex_encode(head);
+  const std::string text = body.front() == '{' ? as_utf8(head) : base::hex_encode(head);
   return body.size() > length_max ? text + " ..." : text;
 }
 

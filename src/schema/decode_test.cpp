@@ -148,6 +148,19 @@ TEST_F(DecodeTest, RefusesWhatIsNoDocumentOfTheKind) {
   EXPECT_TRUE(decode_text("null").has_value());
 }
 
+TEST_F(DecodeTest, ABodyIsShownAsTextEvenIfItIsNone) {
+  const auto shown = [&](const std::string& body) {
+    const std::string message = decode_text(body).error().message;
+    return message.substr(message.rfind('('));
+  };
+  EXPECT_EQ(shown("{\"a\":\"v\xe1\x06"), "({\"a\":\"v\xef\xbf\xbd\x06)");
+  EXPECT_EQ(shown("{\xed\xa0\x80\xc3"), "({\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd)");
+  EXPECT_EQ(shown("{\xc3\xa9\xf0\x9f\x98\x80"), "({\xc3\xa9\xf0\x9f\x98\x80)");
+  // The cut goes through a character.
+  EXPECT_EQ(shown("{" + std::string(28, ' ') + "\xc3\xa9 "),
+            "({" + std::string(28, ' ') + "\xef\xbf\xbd ...)");
+}
+
 TEST_F(DecodeTest, MetadataRules) {
   const auto messages = [&](std::string_view metadata, const Value* old = nullptr) {
     std::string text;

@@ -272,6 +272,7 @@ base::Result<Value> parse_json(std::string_view text, const JsonLimits& limits,
                       fmt::format("document of {} bytes exceeds the limit of {} bytes", text.size(),
                                   limits.bytes_max));
   }
+  if (text.data() == nullptr) text = "";  // simdjson copies from there, be it nothing
   const auto depth = static_cast<std::size_t>(limits.depth_max);
   // A parser's memory is several times its document's and costs more to get than the parsing of
   // a small one. Each thread keeps that of one parser, which holds nothing else between calls.

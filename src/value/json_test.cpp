@@ -42,6 +42,14 @@ TEST(Json, ReportsDuplicateMembersOfSmallAndLargeObjects) {
   }
 }
 
+TEST(Json, NothingIsNoDocumentWhereverItLies) {
+  for (const std::string_view text : {std::string_view(), std::string_view("")}) {
+    const auto read = parse_json(text);
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().code, base::ErrorCode::invalid);
+  }
+}
+
 TEST(Json, ZeroHasOneText) {
   EXPECT_EQ(again("[-0.0,-0,0.0,0]"), "[0,0,0,0]");
 }

@@ -7,6 +7,10 @@
 namespace keelway::value {
 namespace {
 
+// Longer keys stand behind a "?", as Go's library prints them: readers look no further than 1,024
+// bytes for the colon, and an escape is up to six of them.
+constexpr std::size_t simple_key_max = 128;
+
 bool is_plain_safe(std::string_view text) {
   if (text.empty() || text == "<<") return false;  // the key that merges maps
   if (text.starts_with("...")) return false;       // the end of a document
@@ -72,8 +76,31 @@ bool is_block(const Value& v) {
   return (v.is_object() || v.is_array()) && !v.empty();
 }
 
+// From the start of the key on; what follows the first line stands at `indent` or deeper.
+void append_member(std::string& out, const std::string& key, const Value& member,
+                   std::size_t indent) {
+  const bool long_key = key.size() > simple_key_max;
+  if (long_key) out += "? ";
+  if (is_plain_safe(key))
+    out += key;
+  else
+    append_json_string(out, key);
+  if (long_key) out.append(1, '\n').append(indent, ' ');
+  out += ':';
+  if (!is_block(member)) {
+    out += ' ';
+    append_value(out, member, indent + 2);
+  } else if (long_key) {
+    out += ' ';
+    append_node(out, member, indent + 2);
+  } else {
+    out += '\n';
+    append_node(out, member, member.is_array() ? indent : indent + 2);
+  }
+}
+
 void append_node(std::string& out, const Value& v, std::size_t indent) {
-  // The first line of an item of a list stands after its dash already.
+  // The first line of an item stands after its dash already, of a long key's value after its colon.
   bool first = !out.empty() && out.back() == ' ';
   const auto start_line = [&] {
     if (!first) out.append(indent, ' ');
@@ -89,18 +116,7 @@ void append_node(std::string& out, const Value& v, std::size_t indent) {
   }
   for (const auto& [key, member] : v.members()) {
     start_line();
-    if (is_plain_safe(key))
-      out += key;
-    else
-      append_json_string(out, key);
-    out += ':';
-    if (is_block(member)) {
-      out += '\n';
-      append_node(out, member, member.is_array() ? indent : indent + 2);
-    } else {
-      out += ' ';
-      append_value(out, member, indent + 2);
-    }
+    append_member(out, key, member, indent);
   }
 }
 

@@ -109,6 +109,26 @@ TEST(YamlPrint, TextThatLooksLikeADocumentsEndIsQuoted) {
   }
 }
 
+TEST(YamlPrint, ALongKeyStandsBehindAQuestionMark) {
+  const std::string key(129, 'k');
+  EXPECT_EQ(to_yaml(Value::object({{key, 1}})), "? " + key + "\n: 1\n");
+  EXPECT_EQ(to_yaml(Value::object({{key.substr(1), 1}})), key.substr(1) + ": 1\n");
+  for (const std::string& text : {key, std::string(1025, 'k'), std::string(2000, '\x01'),
+                                  std::string(1025, ' '), std::string(1025, '\n')}) {
+    for (const Value& member :
+         {Value(), Value("a\nb"), Value::array(), Value::array({1, Value::object({{text, 2}})}),
+          Value::object({{"a", Value::array({1})}, {text, text}, {"z", 1}})}) {
+      for (const Value& document :
+           {Value::object({{text, member}, {"z", member}}),
+            Value::array({Value::object({{"a", 1}, {text, member}}), member})}) {
+        const auto again = parse_yaml(to_yaml(document));
+        ASSERT_TRUE(again) << again.error().message << "\n" << to_yaml(document);
+        EXPECT_EQ(*again, document) << to_yaml(document);
+      }
+    }
+  }
+}
+
 TEST(Yaml, EscapesAreUtf8) {
   for (const auto& [written, meant] :
        {std::pair(R"("a\N")", "a\xc2\x85"),

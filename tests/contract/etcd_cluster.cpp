@@ -5,11 +5,18 @@
 #include <map>
 #include <set>
 
-#include "contract/etcd_process.h"
-#include "contract/store_contract.h"
-#include "store/etcd/etcd.h"
+#include "contract/etcd_ground.h"
 
 namespace keelway::contract {
+
+store::EtcdOptions etcd_options(const EtcdCluster& cluster, const std::string& prefix) {
+  auto options = store::parse_etcd_url(cluster.url(prefix));
+  EXPECT_TRUE(options) << options.error().message;
+  options->silent_max = std::chrono::seconds(1);
+  options->call_timeout = std::chrono::seconds(4);
+  return std::move(*options);
+}
+
 namespace {
 
 using base::ErrorCode;
@@ -17,11 +24,7 @@ using store::Revision;
 
 std::unique_ptr<store::Engine> connect(Ground& ground, const EtcdCluster& cluster,
                                        const std::string& prefix = "/cluster") {
-  auto options = store::parse_etcd_url(cluster.url(prefix));
-  EXPECT_TRUE(options) << options.error().message;
-  options->silent_max = std::chrono::seconds(1);
-  options->call_timeout = std::chrono::seconds(4);
-  return store::make_etcd(ground.runtime(), ground.executor(), std::move(*options));
+  return store::make_etcd(ground.runtime(), ground.executor(), etcd_options(cluster, prefix));
 }
 
 // Writers, each of a key of its own that counts up by compare-and-set, and a watch of them all.
@@ -245,10 +248,66 @@ TEST(EtcdCluster, WithoutAMajorityNothingIsAcknowledgedAndAllGoesOnAfterwards) {
   load.check();
 }
 
+// The leader counts what is left of a life; another one counts anew, and never less.
+TEST_F(EtcdGround, LivesEndOnceAndNotEarlyWhateverTheLeader) {
+  constexpr base::Duration life = std::chrono::seconds(2);
+  EtcdCluster cluster(3);
+  std::unique_ptr<store::Engine> engine;
+  std::unique_ptr<store::Keyspace> keyspace;
+  std::unique_ptr<store::Watch> watch;
+  std::map<std::string, base::Instant> born, died;
+  std::vector<std::string> twice;
+  run([&] {
+    engine = connect(*ground_, cluster);
+    keyspace = engine->open("lives", ground_->executor());
+    store::WatchRequest request;
+    request.on_events = [&](const store::EventBatch& batch) {
+      for (const store::Event& event : batch.events) {
+        if (event.type != store::Event::Type::deletion) continue;
+        const std::string& key = event.entry.key;
+        if (!died.emplace(key, ground_->executor().now()).second) twice.push_back(key);
+      }
+    };
+    watch = keyspace->watch(std::move(request));
+  });
+  // Until it is known to be there: a write whose outcome nobody told is looked for.
+  const auto put = [&](const std::string& key, std::optional<base::Duration> time_to_live) {
+    run([&] { born[key] = ground_->executor().now(); });
+    store::Transaction transaction;
+    transaction.puts.push_back({key, bytes("v"), time_to_live});
+    for (int tries = 0; tries < 10; ++tries) {
+      if (transact(*keyspace, transaction)) return;
+    }
+    ADD_FAILURE() << "no leader takes " << key;
+  };
+  put("stays", std::nullopt);
+  put("first", life);
+  for (int member = 0; member < 3; ++member) {
+    cluster.kill(member);
+    put("without" + std::to_string(member), life);
+    cluster.start(member);
+    put("with" + std::to_string(member), life);
+  }
+  EXPECT_TRUE(ground_->wait([&] { return died.size() == 7; })) << "a life does not end";
+  std::optional<base::Result<store::RangeResult>> found;
+  run([&] { keyspace->range({}, [&](auto result) { found = std::move(result); }); });
+  ASSERT_TRUE(ground_->wait([&] { return found.has_value(); }));
+  ASSERT_TRUE(*found);
+  ASSERT_EQ((*found)->entries.size(), 1u);
+  EXPECT_EQ((*found)->entries[0].key, "stays");
+  run([&] {
+    EXPECT_TRUE(twice.empty()) << twice.front() << " ended twice";
+    for (const auto& [key, at] : died) EXPECT_GE(at - born[key], life) << key;
+    watch.reset();
+    keyspace.reset();
+    engine.reset();
+  });
+}
+
 // Two engines on one etcd, as two servers have them.
-class TwoEngines : public testing::Test {
+class TwoEngines : public EtcdGround {
  protected:
-  TwoEngines() : cluster_(1), ground_(make_linux_ground()) {
+  TwoEngines() : cluster_(1) {
     run([&] {
       for (int i = 0; i < 2; ++i) {
         engines_[i] = connect(*ground_, cluster_);
@@ -263,21 +322,6 @@ class TwoEngines : public testing::Test {
       for (auto& engine : engines_) engine.reset();
     });
   }
-  void run(std::function<void()> task) {
-    bool ran = false;
-    ground_->executor().post([&] {
-      task();
-      ran = true;
-    });
-    ASSERT_TRUE(ground_->wait([&] { return ran; }));
-  }
-  base::Result<store::TransactionResult> transact(store::Keyspace& keyspace,
-                                                  store::Transaction transaction) {
-    std::optional<base::Result<store::TransactionResult>> result;
-    run([&] { keyspace.transact(std::move(transaction), [&](auto r) { result = std::move(r); }); });
-    EXPECT_TRUE(ground_->wait([&] { return result.has_value(); }));
-    return std::move(*result);
-  }
   void watch(int which) {
     run([&] {
       store::WatchRequest request;
@@ -291,7 +335,6 @@ class TwoEngines : public testing::Test {
   }
 
   EtcdCluster cluster_;
-  std::unique_ptr<Ground> ground_;
   std::unique_ptr<store::Engine> engines_[2];
   std::unique_ptr<store::Keyspace> keyspaces_[2];
   std::unique_ptr<store::Watch> watches_[2];

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 namespace keelway::contract {
 namespace {
@@ -82,9 +83,16 @@ void EtcdCluster::mend(int member) {
   run("ip link set " + name_of("v", member) + " up");
 }
 
-EtcdCluster::EtcdCluster(int members, bool networks) : networks_(networks) {
+EtcdCluster::EtcdCluster(int members, bool networks, const EtcdSecurity& security)
+    : networks_(networks),
+      tls_(!security.authority.empty()),
+      signed_tokens_(security.signed_tokens) {
   std::string pattern = (std::filesystem::temp_directory_path() / "keelway-etcd-XXXXXX").string();
   folder_ = mkdtemp(pattern.data());
+  std::ofstream(folder_ + "/authority.pem") << security.authority;
+  std::ofstream(folder_ + "/certificate.pem") << security.certificate;
+  std::ofstream(folder_ + "/key.pem") << security.key;
+  std::ofstream(folder_ + "/tokens.key") << std::string(32, 'k');
   for (int i = 0; i < members; ++i) members_.push_back({free_port(), free_port()});
   if (networks_) make_networks();
   for (int i = 0; i < members; ++i) start(i);
@@ -123,7 +131,8 @@ void EtcdCluster::start(int index) {
     peers += (i > 0 ? ",m" : "m") + std::to_string(i) + "=" + at(peer, peer.peer_port);
   }
   const std::string name = "m" + std::to_string(index);
-  const std::string clients = at(member, member.client_port);
+  std::string clients = at(member, member.client_port);
+  if (tls_) clients.insert(4, "s");
   std::vector<std::string> words;
   if (networks_) words = {"/usr/sbin/ip", "netns", "exec", name_of("ns", index)};
   words.insert(words.end(),
@@ -133,6 +142,17 @@ void EtcdCluster::start(int index) {
                 at(member, member.peer_port), "--initial-cluster", peers, "--logger", "zap",
                 // Quick elections; what is tested is not etcd's own disk.
                 "--heartbeat-interval", "50", "--election-timeout", "500", "--unsafe-no-fsync"});
+  if (tls_) {
+    words.insert(words.end(),
+                 {"--cert-file", folder_ + "/certificate.pem", "--key-file", folder_ + "/key.pem",
+                  "--trusted-ca-file", folder_ + "/authority.pem", "--client-cert-auth",
+                  // It would be a client of its own member, without a certificate for that.
+                  "--enable-grpc-gateway=false"});
+  }
+  if (signed_tokens_) {
+    words.insert(words.end(), {"--auth-token", "jwt,sign-method=HS256,ttl=10m,priv-key=" + folder_ +
+                                                   "/tokens.key"});
+  }
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -145,6 +165,16 @@ void EtcdCluster::start(int index) {
   dup2(out, 2);
   execv(arguments[0], arguments.data());
   _exit(127);
+}
+
+bool EtcdCluster::controllable() {
+  return run("etcdctl version");
+}
+
+bool EtcdCluster::control(const std::string& words) const {
+  const Member& member = members_.front();
+  return run("ETCDCTL_API=3 etcdctl --dial-timeout=20s --command-timeout=20s --endpoints=" +
+             member.host + ":" + std::to_string(member.client_port) + " " + words);
 }
 
 void EtcdCluster::signal(int index, int number) {

@@ -9,13 +9,19 @@
 
 namespace keelway::contract {
 
+struct EtcdSecurity {
+  // PEM: what members show, and whose clients they let in. Empty: no TLS.
+  std::string authority = {}, certificate = {}, key = {};
+  bool signed_tokens = false;  // log-ins are JWTs, which end when users or roles change
+};
+
 class EtcdCluster {
  public:
   // Empty: etcd is not installed.
   static std::string program();
   // With `networks` each member has a network namespace of its own, which cut() can take away;
   // that needs root. See networks_refused().
-  explicit EtcdCluster(int members, bool networks = false);
+  explicit EtcdCluster(int members, bool networks = false, const EtcdSecurity& security = {});
   static std::string networks_refused();  // why there can be none; empty: there can
   ~EtcdCluster();                         // ends the processes, removes the data
   EtcdCluster(const EtcdCluster&) = delete;
@@ -28,6 +34,9 @@ class EtcdCluster {
   void start(int member);  // again, on the same data and ports
   void cut(int member);    // packets to and from it are lost
   void mend(int member);
+  // One line for a shell of etcdctl's words, once the members answer; whether all went well.
+  bool control(const std::string& words) const;
+  static bool controllable();  // etcdctl is installed
   int port(int member) const { return members_[static_cast<std::size_t>(member)].client_port; }
 
  private:
@@ -41,6 +50,7 @@ class EtcdCluster {
   void signal(int member, int number);
   std::string folder_;
   const bool networks_;
+  const bool tls_, signed_tokens_;
   int number_ = 0;  // of our networks, among those of other processes
   std::vector<Member> members_;
 };

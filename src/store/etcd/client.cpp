@@ -18,6 +18,13 @@ bool passing(const CallEnd& end) {
   return end.code == GrpcCode::unavailable || end.code == GrpcCode::deadline_exceeded;
 }
 
+// Refused before anything else was done: the token ran out, or, where tokens are signed, users or
+// roles have changed since. Of the last etcd has two wordings.
+bool log_in_ended(const CallEnd& end) {
+  if (end.code == GrpcCode::unauthenticated) return says(end, "invalid auth token");
+  return says(end, "revision of auth store is old") || says(end, "auth: revision in header is old");
+}
+
 base::ErrorCode code_of(const CallEnd& end) {
   using base::ErrorCode;
   switch (end.code) {
@@ -241,8 +248,7 @@ void Client::finish(const JobPtr& job, const CallEnd& end) {
     settle(job, std::move(job->answer));
     return submit();
   }
-  if (end.code == GrpcCode::unauthenticated && says(end, "invalid auth token")) {
-    // Tokens end; the member judges them before anything else.
+  if (log_in_ended(end)) {
     job->trouble = end.message;
     try_again(job, true);
     return leave_member("the log-in ended");
