@@ -71,12 +71,13 @@ class ClusterLoopsImpl final : public ClusterLoops {
                                    .cloud = *cloud_,
                                    .catalogue = catalogue_,
                                    .log = parts.log.with("provisioner")});
-    manager_->add(provisioner::make_provisioning_loop(catalogue_));
+    const auto purchases = std::make_shared<provisioner::Purchases>();
+    manager_->add(provisioner::make_provisioning_loop(catalogue_, purchases));
     manager_->add(provisioner::make_claim_loop(catalogue_),
                   [this](const reconcile::Effect& effect, reconcile::EffectDone done) {
                     launcher_->execute(effect, std::move(done));
                   });
-    manager_->add(provisioner::make_disruption_loop(catalogue_));
+    manager_->add(provisioner::make_disruption_loop(catalogue_, purchases));
     manager_->add(provisioner::make_pool_loop());
     manager_->add(provisioner::make_node_class_loop());
   }

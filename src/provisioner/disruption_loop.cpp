@@ -72,13 +72,15 @@ class Budgets {
 class Disruption {
  public:
   Disruption(const View& view, const cloud::Catalogue& catalogue, PodCache& pods,
-             ClaimCache& claims, base::WallTime now, reconcile::Seed seed)
+             ClaimCache& claims, const Purchases& purchases, base::WallTime now,
+             reconcile::Seed seed)
       : view_(view),
         catalogue_(catalogue),
         now_(now),
         seed_(seed),
         budgets_(view),
         claims_(read_claims(view, catalogue, pods, claims)) {
+    purchases.add_others(Buyer::disruption, catalogue, claims_);
     for (const auto& object : view.list(resources::node_pools)) {
       NodePool pool = read_node_pool(*object);
       pools_[pool.name] = std::move(pool);
@@ -378,7 +380,8 @@ class Disruption {
 
 class DisruptionLoop final : public reconcile::BatchLoop {
  public:
-  explicit DisruptionLoop(cloud::CataloguePtr catalogue) : catalogue_(std::move(catalogue)) {}
+  DisruptionLoop(cloud::CataloguePtr catalogue, PurchasesPtr purchases)
+      : catalogue_(std::move(catalogue)), purchases_(std::move(purchases)) {}
 
   std::string_view name() const override { return "disruption"; }
   std::vector<client::Resource> watches() const override {
@@ -397,14 +400,19 @@ class DisruptionLoop final : public reconcile::BatchLoop {
   Plan plan(const View& view, const Assumed& assumed, base::WallTime now,
             reconcile::Seed seed) const override {
     // What was decided before must be seen before more is decided.
-    if (!assumed.actions.empty()) return {{}, reconcile::After{window}};
-    Plan plan = Disruption(view, *catalogue_, pods_, claims_, now, seed).plan();
+    if (!assumed.actions.empty()) {
+      purchases_->say(Buyer::disruption, assumed, {});
+      return {{}, reconcile::After{window}};
+    }
+    Plan plan = Disruption(view, *catalogue_, pods_, claims_, *purchases_, now, seed).plan();
     pods_.sweep();
+    purchases_->say(Buyer::disruption, assumed, plan.actions);
     return plan;
   }
 
  private:
   const cloud::CataloguePtr catalogue_;
+  const PurchasesPtr purchases_;
   // By revision: the same view gives the same plan.
   mutable PodCache pods_;
   mutable ClaimCache claims_;
@@ -412,8 +420,9 @@ class DisruptionLoop final : public reconcile::BatchLoop {
 
 }  // namespace
 
-std::unique_ptr<reconcile::BatchLoop> make_disruption_loop(cloud::CataloguePtr catalogue) {
-  return std::make_unique<DisruptionLoop>(std::move(catalogue));
+std::unique_ptr<reconcile::BatchLoop> make_disruption_loop(cloud::CataloguePtr catalogue,
+                                                           PurchasesPtr purchases) {
+  return std::make_unique<DisruptionLoop>(std::move(catalogue), std::move(purchases));
 }
 
 }  // namespace keelway::provisioner

@@ -1,23 +1,28 @@
-// The provisioner's loops. The catalogue outlives none of them; it is shared and immutable.
+// The provisioner's loops. The catalogue outlives none of them; it is shared and immutable. The two
+// that buy share their purchases.
 #pragma once
 
 #include <memory>
 
 #include "cloud/cloud.h"
+#include "provisioner/purchases.h"
 #include "reconcile/loop.h"
 
 namespace keelway::provisioner {
 
 // Waiting pods to NodeClaims.
-std::unique_ptr<reconcile::BatchLoop> make_provisioning_loop(cloud::CataloguePtr catalogue);
+std::unique_ptr<reconcile::BatchLoop> make_provisioning_loop(
+    cloud::CataloguePtr catalogue, PurchasesPtr purchases = std::make_shared<Purchases>());
 
 // The life of a NodeClaim: launch, registration, initialization, termination. Effects, with the
 // claim's uid as token: "launch" {claim, instanceType, zone, capacityType, priceMicroUsd} and
 // "terminate" {name}.
 std::unique_ptr<reconcile::KeyedLoop> make_claim_loop(cloud::CataloguePtr catalogue);
 
-// Nodes that are empty, too old, or whose pods fit elsewhere: deletes their claims.
-std::unique_ptr<reconcile::BatchLoop> make_disruption_loop(cloud::CataloguePtr catalogue);
+// Nodes that are empty, too old, or whose pods fit elsewhere or on a cheaper one: deletes their
+// claims.
+std::unique_ptr<reconcile::BatchLoop> make_disruption_loop(
+    cloud::CataloguePtr catalogue, PurchasesPtr purchases = std::make_shared<Purchases>());
 
 // Status of NodePools: conditions, nodes, resources.
 std::unique_ptr<reconcile::KeyedLoop> make_pool_loop();

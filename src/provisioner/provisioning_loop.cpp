@@ -24,7 +24,8 @@ constexpr auto impossible_again = std::chrono::seconds(60);
 
 class ProvisioningLoop final : public reconcile::BatchLoop {
  public:
-  explicit ProvisioningLoop(cloud::CataloguePtr catalogue) : catalogue_(std::move(catalogue)) {}
+  ProvisioningLoop(cloud::CataloguePtr catalogue, PurchasesPtr purchases)
+      : catalogue_(std::move(catalogue)), purchases_(std::move(purchases)) {}
 
   std::string_view name() const override { return "provisioning"; }
 
@@ -43,6 +44,14 @@ class ProvisioningLoop final : public reconcile::BatchLoop {
 
   Plan plan(const client::View& view, const Assumed& assumed, base::WallTime now,
             reconcile::Seed seed) const override {
+    Plan plan = decide(view, assumed, now, seed);
+    purchases_->say(Buyer::provisioning, assumed, plan.actions);
+    return plan;
+  }
+
+ private:
+  Plan decide(const client::View& view, const Assumed& assumed, base::WallTime now,
+              reconcile::Seed seed) const {
     SolverInput input;
     for (const client::ObjectPtr& pod : view.list(resources::pods)) {
       if (pod->deleting() || !waits_for_room(pod->value())) continue;
@@ -56,7 +65,6 @@ class ProvisioningLoop final : public reconcile::BatchLoop {
     return act(view, input, solution, now, seed);
   }
 
- private:
   void collect(const client::View& view, const Assumed& assumed, SolverInput& input) const {
     input.catalogue = catalogue_.get();
     input.pools = read_ready_pools(view);
@@ -68,6 +76,7 @@ class ProvisioningLoop final : public reconcile::BatchLoop {
       ClaimState state = read_assumed_claim(call->body, *catalogue_);
       claims.try_emplace(state.name, std::move(state));
     }
+    purchases_->add_others(Buyer::provisioning, *catalogue_, claims);
     count_use(claims, input);
     for (auto& [name, claim] : claims) {
       if (!claim.deleting) input.nodes.push_back(std::move(claim.node));
@@ -113,6 +122,7 @@ class ProvisioningLoop final : public reconcile::BatchLoop {
   }
 
   const cloud::CataloguePtr catalogue_;
+  const PurchasesPtr purchases_;
   // By revision: the same view gives the same plan.
   mutable PodCache pods_, node_pods_;
   mutable ClaimCache claims_;
@@ -120,8 +130,9 @@ class ProvisioningLoop final : public reconcile::BatchLoop {
 
 }  // namespace
 
-std::unique_ptr<reconcile::BatchLoop> make_provisioning_loop(cloud::CataloguePtr catalogue) {
-  return std::make_unique<ProvisioningLoop>(std::move(catalogue));
+std::unique_ptr<reconcile::BatchLoop> make_provisioning_loop(cloud::CataloguePtr catalogue,
+                                                             PurchasesPtr purchases) {
+  return std::make_unique<ProvisioningLoop>(std::move(catalogue), std::move(purchases));
 }
 
 }  // namespace keelway::provisioner

@@ -108,6 +108,30 @@ TEST(Scale, DearNodesAreReplacedOneByOne) {
   EXPECT_EQ(call_of(plan.actions[0]).verb, client::Verb::create);
 }
 
+// Both buy from one view that shows nothing of what the other has just decided.
+TEST(Scale, TwoThatBuyAtOnceStayWithinTheLimits) {
+  const auto bought = [](std::string_view cpus) {
+    HandView hand;
+    put_full_nodes(hand, {.nodes = 2, .pods_per_node = 10}, "0.5");
+    hand.put(
+        resources::node_pools,
+        pool_document("default", "[]", R"({"limits":{"nodes":")" + std::string(cpus) + R"("}})"));
+    const auto purchases = std::make_shared<Purchases>();
+    const auto disruption = make_disruption_loop(catalogue(), purchases);
+    const auto provisioning = make_provisioning_loop(catalogue(), purchases);
+    std::size_t claims = disruption->plan(hand.view(), {}, now, 1).actions.size();
+    EXPECT_EQ(claims, 1u) << "a cheaper node takes over";
+    for (int i = 0; i < 200; ++i)
+      hand.put(resources::pods, owned_pod("late" + std::to_string(i), ""));
+    for (const auto& action : provisioning->plan(hand.view(), {}, now, 2).actions) {
+      claims += call_of(action).resource == resources::node_claims ? 1u : 0u;
+    }
+    return claims;
+  };
+  EXPECT_EQ(bought("4"), 2u);
+  EXPECT_EQ(bought("3"), 1u);
+}
+
 TEST(Scale, WaitingPodsCountOnNodesThatAreNotLaunchedYet) {
   const Size size;
   HandView hand;

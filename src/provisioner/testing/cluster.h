@@ -51,12 +51,13 @@ struct Cluster {
   std::unique_ptr<reconcile::Manager> manager = reconcile::make_manager(executor, api);
 
   explicit Cluster(bool disruption = true) {
-    manager->add(make_provisioning_loop(catalogue()));
+    const auto purchases = std::make_shared<Purchases>();
+    manager->add(make_provisioning_loop(catalogue(), purchases));
     manager->add(make_claim_loop(catalogue()),
                  [this](const reconcile::Effect& effect, reconcile::EffectDone done) {
                    launcher.execute(effect, std::move(done));
                  });
-    if (disruption) manager->add(make_disruption_loop(catalogue()));
+    if (disruption) manager->add(make_disruption_loop(catalogue(), purchases));
     manager->add(make_pool_loop());
     manager->add(make_node_class_loop());
     manager->start();
