@@ -1,6 +1,8 @@
 #include "runtime/linux/linux_runtime.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +10,7 @@
 #include <csignal>
 #include <thread>
 
+#include "runtime/linux/socket_options.h"
 #include "runtime/testing/certificates.h"
 #include "runtime/testing/rig.h"
 
@@ -78,6 +81,31 @@ TEST_F(TlsTest, SpeaksTlsAndAgreesOnAProtocol) {
   EXPECT_EQ(server->tls()->alpn, "h2");
   EXPECT_EQ(client->tls()->alpn, "h2");
   EXPECT_TRUE(server->tls()->certificates.empty());
+}
+
+// Both ends, so that neither keeps what belonged to a machine that lost its power.
+TEST_F(TlsTest, APeerThatIsGoneIsNoticedWithinMinutes) {
+  listen(TlsMode::tls);
+  connect(trusting());
+  ASSERT_FALSE(error);
+  const auto option = [](int fd, int name) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, IPPROTO_TCP, name, &value, &size) == 0 ? value : -1;
+  };
+  int connections = 0;
+  for (int fd = 3; fd < 1024; ++fd) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) continue;
+    if (info.tcpi_state != TCP_ESTABLISHED) continue;
+    ++connections;
+    const int silence =
+        option(fd, TCP_KEEPIDLE) + option(fd, TCP_KEEPINTVL) * option(fd, TCP_KEEPCNT);
+    EXPECT_EQ(std::chrono::seconds(silence), peer_lost_after);
+    EXPECT_EQ(std::chrono::milliseconds(option(fd, TCP_USER_TIMEOUT)), peer_lost_after);
+  }
+  EXPECT_EQ(connections, 2);
 }
 
 TEST_F(TlsTest, ResolvesNamesAndTellsThemToTheServer) {

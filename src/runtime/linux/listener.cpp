@@ -3,12 +3,13 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+
+#include "runtime/linux/socket_options.h"
 
 namespace keelway::runtime {
 namespace {
@@ -112,9 +113,7 @@ void ListenerCore::take(int fd, Address peer) {
     return;
   }
   ++of_source;
-  const int yes = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+  set_up_tcp(fd);
   ++open_;
   std::string source = peer.host;
   auto core = std::make_shared<StreamCore>(executor_, fd, std::move(peer));

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "runtime/linux/executor.h"
 #include "runtime/linux/listener.h"
+#include "runtime/linux/socket_options.h"
 
 namespace keelway::runtime {
 namespace {
@@ -125,9 +125,7 @@ struct Attempt : std::enable_shared_from_this<Attempt> {
       last_error.message = std::strerror(errno);
       return false;
     }
-    const int yes = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+    set_up_tcp(fd);
     if (::connect(fd, reinterpret_cast<const sockaddr*>(&to.address), to.size) != 0 &&
         errno != EINPROGRESS) {
       last_error.message = std::strerror(errno);
