@@ -18,15 +18,35 @@ Value cluster_document() {
        {"status", Value::object({{"status", "CREATING"}})}});
 }
 
+namespace {
+
+// On no node where a pod with the labels is.
+Value apart_from(const Value& labels) {
+  const Value term = Value::object({{"labelSelector", Value::object({{"matchLabels", labels}})},
+                                    {"topologyKey", "kubernetes.io/hostname"}});
+  return Value::object(
+      {{"podAntiAffinity", Value::object({{"requiredDuringSchedulingIgnoredDuringExecution",
+                                           Value::array({term})}})}});
+}
+
+}  // namespace
+
 Value deployment_document(const Workload& workload) {
   const Value labels = Value::object({{"app", workload.name}});
   const Value requests = Value::object({{"cpu", workload.cpu}, {"memory", workload.memory}});
-  const Value container = Value::object({{"name", "main"},
-                                         {"image", "example.com/app:1"},
-                                         {"resources", Value::object({{"requests", requests}})}});
+  Value container = Value::object({{"name", "main"},
+                                   {"image", "example.com/app:1"},
+                                   {"resources", Value::object({{"requests", requests}})}});
+  Value spec = Value::object();
+  if (workload.apart == Apart::host_port) {
+    const Value port = Value::object({{"containerPort", 80}, {"hostPort", 8080}});
+    container.set("ports", Value::array({port}));
+  } else if (workload.apart == Apart::anti_affinity) {
+    spec.set("affinity", apart_from(labels));
+  }
+  spec.set("containers", Value::array({container}));
   const Value pod =
-      Value::object({{"metadata", Value::object({{"labels", labels}})},
-                     {"spec", Value::object({{"containers", Value::array({container})}})}});
+      Value::object({{"metadata", Value::object({{"labels", labels}})}, {"spec", spec}});
   return Value::object(
       {{"metadata", Value::object({{"name", workload.name}, {"namespace", "default"}})},
        {"spec", Value::object({{"replicas", workload.replicas},

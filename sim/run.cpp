@@ -93,10 +93,12 @@ class Run {
       stage_.pass(look_interval);
       stage_.write();
       if (resizes == 0 || now() < next_resize) continue;
-      next_resize = now() + base::Duration(static_cast<std::int64_t>(random.below(40'000'000'000)));
+      next_resize = now() + base::Duration(static_cast<std::int64_t>(random.below(
+                                static_cast<std::uint64_t>(shape_.resize_gap_max.count()))));
       --resizes;
       const std::size_t which = random.below(shape_.workloads.size());
-      const int replicas = static_cast<int>(random.below(30));
+      const int replicas = static_cast<int>(
+          random.below(static_cast<std::uint64_t>(shape_.workloads[which].replicas_max)));
       if (shape_.guarded && which == 0) continue;
       resize(shape_.workloads[which].name, replicas);
     }

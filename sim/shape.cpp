@@ -45,6 +45,20 @@ void draw_crowding(base::Random& random, access::FairnessLimits& fairness) {
   fairness.wait_max = std::chrono::milliseconds(100 + static_cast<int>(random.below(5000)));
 }
 
+// One pod a node, and not many of them: each is a machine.
+void add_apart(base::Random& random, Shape& shape) {
+  Workload workload{"apart", 2 + static_cast<int>(random.below(3)), "100m", "64Mi"};
+  workload.apart = random.chance(0.5) ? Apart::host_port : Apart::anti_affinity;
+  workload.replicas_max = 6;
+  shape.workloads.push_back(std::move(workload));
+}
+
+// Sizes go up and down all the time: room comes free and is fought for.
+void draw_rush(base::Random& random, Shape& shape) {
+  shape.resizes = 20 + static_cast<int>(random.below(40));
+  shape.resize_gap_max = std::chrono::seconds(2 + static_cast<int>(random.below(14)));
+}
+
 }  // namespace
 
 Shape draw_shape(std::uint64_t seed) {
@@ -63,6 +77,9 @@ Shape draw_shape(std::uint64_t seed) {
   base::Random extras = random.fork();
   if (extras.chance(0.3)) shape.pool_cpu = 2 + static_cast<int>(extras.below(40));
   if (extras.chance(0.3)) draw_crowding(extras, shape.fairness);
+  base::Random rush = random.fork();
+  if (rush.chance(0.3)) draw_rush(rush, shape);
+  if (rush.chance(0.4)) add_apart(rush, shape);
   shape.faults = draw_faults(faults, {.span = shape.safety_time,
                                       .disks = shape.store == StoreKind::sqlite,
                                       .shared_store = shape.store == StoreKind::memory,
@@ -80,12 +97,13 @@ std::string Shape::describe() const {
   for (const Workload& workload : workloads) pods += workload.replicas;
   std::string text = fmt::format(
       "seed {}: {} server(s) on {}, {} deployments, {} pods, {} resizes{}{}; window {}, page {}, "
-      "replayed {}, {} seats{}; {} faults",
+      "replayed {}, {} seats{}{}; {} faults",
       seed, servers, store == StoreKind::sqlite ? "sqlite" : "memory", workloads.size(), pods,
       resizes, guarded ? ", a disruption budget" : "",
       pool_cpu > 0 ? fmt::format(", a pool of {} CPUs", pool_cpu) : "", knobs.watch_window,
       knobs.store_page, knobs.replayed, fairness.seats,
-      servers > 1 ? ", leases of " + base::format_duration(lease_interval) : "", faults.size());
+      servers > 1 ? ", leases of " + base::format_duration(lease_interval) : "",
+      workloads.back().apart != Apart::no ? ", pods that keep apart" : "", faults.size());
   for (const Fault& fault : faults) text += "\n    " + fault.describe();
   return text;
 }

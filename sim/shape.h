@@ -12,10 +12,15 @@
 
 namespace keelway::sim {
 
+// What keeps a workload's pods from sharing a node.
+enum class Apart { no, host_port, anti_affinity };
+
 struct Workload {
   std::string name;
   int replicas = 1;
   std::string cpu, memory;
+  Apart apart = Apart::no;
+  int replicas_max = 30;  // below this, when it is resized
 };
 
 enum class StoreKind { sqlite, memory };
@@ -26,7 +31,8 @@ struct Shape {
   int servers = 1;                                          // more than one: on a shared store
   base::Duration lease_interval = std::chrono::seconds(2);  // of several servers
   std::vector<Workload> workloads;
-  int resizes = 0;       // changes of some workload's size while faults go on
+  int resizes = 0;  // changes of some workload's size while faults go on
+  base::Duration resize_gap_max = std::chrono::seconds(40);  // from one to the next
   int pool_cpu = 0;      // limit of a node pool beside the cluster's own; 0: there is none
   bool guarded = false;  // a disruption budget over the first workload, and evictions
   app::Knobs knobs;

@@ -285,9 +285,9 @@ void Stage::look() {
   aim_users();
   fences_.judge();
   const State state{life().cluster(), life().hub(), facts_};
-  for (const auto oracle : {nodes_are_never_overcommitted, pod_addresses_are_unique,
-                            pods_run_only_on_nodes_that_were_there, no_claim_has_two_machines,
-                            pools_stay_within_limits}) {
+  for (const auto oracle : {nodes_are_never_overcommitted, pods_keep_apart,
+                            pod_addresses_are_unique, pods_run_only_on_nodes_that_were_there,
+                            no_claim_has_two_machines, pools_stay_within_limits}) {
     if (const auto complaint = oracle(state)) fail(*complaint);
   }
   for (const Complaint& complaint :

@@ -4,6 +4,33 @@
 
 namespace keelway::sim {
 
+namespace {
+
+// Read here, not by what the scheduler reads them with.
+void read_ports(const value::Value& pod, PodFacts& facts) {
+  const value::Value containers = pod.at("spec", "containers");
+  for (const value::Value& container : containers.items()) {
+    const value::Value& ports = container["ports"];
+    for (const value::Value& port : ports.items()) {
+      if (port["hostPort"].as_int() == 0) continue;
+      const std::string& protocol = port["protocol"].as_string();
+      facts.host_ports.push_back(std::to_string(port["hostPort"].as_int()) + "/" +
+                                 (protocol.empty() ? "TCP" : protocol));
+    }
+  }
+}
+
+void read_apart(const value::Value& pod, PodFacts& facts) {
+  const value::Value terms = pod.at("spec", "affinity", "podAntiAffinity",
+                                    "requiredDuringSchedulingIgnoredDuringExecution");
+  for (const value::Value& term : terms.items()) {
+    if (term["topologyKey"].as_string() != "kubernetes.io/hostname") continue;
+    facts.apart_from = term.at("labelSelector", "matchLabels", "app").as_string();
+  }
+}
+
+}  // namespace
+
 PodFacts Facts::read_pod(const client::Object& pod) {
   const value::Value document = pod.value();
   const auto info = placement::read_pod(document);
@@ -15,6 +42,9 @@ PodFacts Facts::read_pod(const client::Object& pod) {
   facts.runs = document.at("status", "phase").as_string() == "Running";
   facts.finished = info.finished;
   facts.requests = info.requests;
+  facts.app = document.at("metadata", "labels", "app").as_string();
+  read_ports(document, facts);
+  read_apart(document, facts);
   return facts;
 }
 

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "client/client.h"
 #include "placement/resources.h"
@@ -13,6 +14,9 @@ struct PodFacts {
   std::string node, address;  // the address of a pod on its node's network is left out
   bool runs = false, finished = false;
   placement::ResourceList requests;
+  std::vector<std::string> host_ports;  // "8080/TCP"; of any address
+  std::string apart_from;               // "app" of the pods that it shares no node with
+  std::string app;                      // its own
 };
 
 class Facts {

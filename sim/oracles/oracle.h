@@ -19,6 +19,7 @@ using Complaint = std::optional<std::string>;
 
 // At every look.
 Complaint nodes_are_never_overcommitted(const State& state);
+Complaint pods_keep_apart(const State& state);
 Complaint pod_addresses_are_unique(const State& state);
 Complaint pods_run_only_on_nodes_that_were_there(const State& state);
 Complaint no_claim_has_two_machines(const State& state);
