@@ -15,10 +15,11 @@ std::int64_t revision_of(const Value& object) {
   return std::strtoll(object.at("metadata", "resourceVersion").as_string().c_str(), nullptr, 10);
 }
 
-// How often the last comparison is tried while events may be on their way.
-constexpr int tries_max = 40;
 // A server that has nothing to tell sends a bookmark each minute: this one is gone without a word.
 constexpr auto silence_max = std::chrono::seconds(75);
+// How long the last comparison is tried: the watch may be one that a dead server left half open,
+// and whoever lists meanwhile asks another server. Then events are on their way.
+constexpr auto comparing_max = silence_max + std::chrono::seconds(40);
 
 }  // namespace
 
@@ -180,10 +181,14 @@ void Watcher::compare(const Value& list) {
   for (const auto& [name, object] : objects_) {
     if (!now.contains(name)) difference = name + " is in no list and was not told to go";
   }
-  if (difference.empty())
+  const base::Instant now_is = wire_.executor().now();
+  if (difference.empty()) {
     done_ = true;
-  else if (++tries_ > tries_max)
+  } else if (!differs_since_) {
+    differs_since_ = now_is;
+  } else if (now_is - *differs_since_ > comparing_max) {
     complain(difference);
+  }
 }
 
 void Watcher::conclude(base::Random&) {

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "client/client.h"
@@ -53,8 +54,8 @@ class Watcher final : public User {
   std::int64_t revision_ = 0;  // heard up to here; 0: list first
   bool busy_ = false;          // waits for an answer to a list
   bool done_ = false;
-  int tries_ = 0;
-  std::string line_;  // not yet whole
+  std::optional<base::Instant> differs_since_;  // from the list at the end
+  std::string line_;                            // not yet whole
   std::unique_ptr<http::PendingRequest> watch_;
   bool watch_over_ = true;
   base::Instant last_heard_;
