@@ -25,6 +25,7 @@ struct Options {
   std::vector<std::size_t> faults;  // of the seed: only these
   bool only_faults = false;
   bool bisect = true;
+  bool twice = true;   // some seeds, to see that they give the same history again
   bool marks = false;  // missing ones fail the night, however short
 };
 
@@ -77,9 +78,9 @@ Outcome play_checked(const Shape& shape, const RunOptions& options, bool twice) 
   return outcome;
 }
 
-SeedResult play_seed(std::uint64_t seed, bool bisect) {
+SeedResult play_seed(std::uint64_t seed, const Options& options) {
   const Shape shape = draw_shape(seed);
-  const Outcome outcome = play_checked(shape, {}, seed % repeat_every == 0);
+  const Outcome outcome = play_checked(shape, {}, options.twice && seed % repeat_every == 0);
   SeedResult result;
   result.seed = seed;
   result.virtual_hours =
@@ -88,7 +89,7 @@ SeedResult play_seed(std::uint64_t seed, bool bisect) {
   result.pods = outcome.pods_most;
   result.writes = outcome.writes;
   result.reached = outcome.reached;
-  if (!outcome.failure.empty()) result.failure = report(shape, outcome, bisect);
+  if (!outcome.failure.empty()) result.failure = report(shape, outcome, options.bisect);
   return result;
 }
 
@@ -120,7 +121,7 @@ int play_many(const Options& options) {
   SeedResult sum;
   std::uint64_t played = 0, failed = 0;
   const bool whole = play_night(
-      options.night, [&](std::uint64_t seed) { return play_seed(seed, options.bisect); },
+      options.night, [&](std::uint64_t seed) { return play_seed(seed, options); },
       [&](const SeedResult& result) {
         ++played;
         sum.virtual_hours += result.virtual_hours;
@@ -190,6 +191,8 @@ bool read_arguments(int argc, char** argv, Options& options) {
       options.night.until_failure = true;
     } else if (argument == "--no-bisect") {
       options.bisect = false;
+    } else if (argument == "--once") {
+      options.twice = false;
     } else if (argument == "--all-marks") {
       options.marks = true;
     } else if (i + 1 == argc || !read_option(argument, argv[++i], options)) {
@@ -204,6 +207,7 @@ constexpr const char* usage =
     "sim --seed N [--faults I,J]     plays one and tells its story; only these of its faults\n"
     "  --until-failure  stops at the first failing seed\n"
     "  --no-bisect      does not look for the fewest faults that fail\n"
+    "  --once           plays no seed twice to see that it gives the same history\n"
     "  --all-marks      fails where a mark was never hit, as 1,000 seeds do\n"
     "  KEELWAY_MARKS    prints how often each mark was hit\n"
     "  KEELWAY_STORY    with --seed: every call and change\n";

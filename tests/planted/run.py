@@ -3,7 +3,8 @@
 
     tests/planted/run.py [--build build/release] [--seeds 1000] [--jobs 2] [NAME...]
 
-A bug that a thousand seeds do not find is a bug of the simulator. A bug is a replacement or two in
+A bug that a thousand seeds do not find is a bug of the simulator. Found is what an oracle complains
+of, and what an invariant of the product aborts; a run that ends otherwise is an error. A bug is a replacement or two in
 one source file. Only that file is compiled, under the build folder, and linked before the rooms'
 libraries, so that its symbols win; the tree stays as it is.
 """
@@ -15,6 +16,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+INVARIANT = "keelway: broken invariant"
 
 # name: (file, what stands there, what is planted, and again ...)
 BUGS = {
@@ -139,6 +141,22 @@ def reason(lines):
     return ""
 
 
+def judge(run, seeds):
+    """What to say of a planted bug, and whether it was found."""
+    lines = run.stdout.splitlines()
+    failed = [line for line in lines if line.startswith("FAILED seed ")]
+    if failed:
+        seed = failed[0].split(":")[0].removeprefix("FAILED ")
+        return f"found by {seed}: {reason(lines)}", True
+    # An invariant aborts: the only process, or, of several, one that the first waits for.
+    aborted = run.returncode < 0 or "FAILED a process of the simulator died" in lines
+    if aborted and INVARIANT in run.stderr:
+        return f"found by an invariant: {run.stderr.strip()[:200]}", True
+    if run.returncode != 0:
+        return f"ERROR: the run ended with {run.returncode}: {run.stderr.strip()[-200:]}", False
+    return f"MISSED by {seeds} seeds", False
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -148,21 +166,15 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BUGS))
     arguments = parser.parse_args()
     build = (ROOT / arguments.build).resolve()
-    missed = 0
+    missed = 0  # or the run itself went wrong
     for name in arguments.names or BUGS:
         binary = plant(build, name)
-        run = subprocess.run([binary, "--until-failure", "--no-bisect", "--seeds",
+        run = subprocess.run([binary, "--until-failure", "--no-bisect", "--once", "--seeds",
                               f"1..{arguments.seeds}", "--jobs", str(arguments.jobs)],
                              capture_output=True, text=True)
-        found = [line for line in run.stdout.splitlines() if line.startswith("FAILED")]
-        why = reason(run.stdout.splitlines())
-        if found:
-            print(f"{name}: found by {found[0].split(':')[0].removeprefix('FAILED ')}: {why}")
-        elif run.returncode != 0:
-            print(f"{name}: found by an invariant: {run.stderr.strip()[:200]}")
-        else:
-            print(f"{name}: MISSED by {arguments.seeds} seeds")
-            missed += 1
+        verdict, found = judge(run, arguments.seeds)
+        print(f"{name}: {verdict}")
+        missed += not found
         sys.stdout.flush()
     return 1 if missed else 0
 
