@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -41,11 +42,20 @@ struct Remote {
   std::string data = cli::default_data_folder(environment);
   std::string region;
   std::string output = "table";
+  std::vector<CLI::Option*> folders;  // --data of each command
 
   void add_to(CLI::App& command) {
-    command.add_option("--data", data, "data folder of a local server, for its credentials")
-        ->capture_default_str();
-    command.add_option("--region", region, "AWS region (default: AWS_REGION, else us-east-1)");
+    folders.push_back(
+        command
+            .add_option(
+                "--data", data,
+                "data folder of a local server, whose endpoint and root key are used; where "
+                "it is not given, AWS_ENDPOINT_URL with AWS_ACCESS_KEY_ID wins")
+            ->capture_default_str());
+    command.add_option(
+        "--region", region,
+        "AWS region (default: AWS_REGION, else AWS_DEFAULT_REGION, else the server's;"
+        " with --data the server's)");
     command.add_option("-o,--output", output, "how to print the answer")
         ->check(CLI::IsMember({"table", "json"}))
         ->capture_default_str();
@@ -54,7 +64,9 @@ struct Remote {
   template <class Verb>
   int run(Verb verb) const {
     auto runtime = runtime::make_linux_runtime({.core_threads = 1, .worker_threads = 1});
-    auto context = cli::find_context(environment, runtime->files(), data);
+    const bool named = std::any_of(folders.begin(), folders.end(),
+                                   [](const CLI::Option* folder) { return folder->count() > 0; });
+    auto context = cli::find_context(environment, runtime->files(), data, named);
     if (!context) return report(std::unexpected(context.error()));
     if (!region.empty()) context->region = region;
     return report(
@@ -130,14 +142,19 @@ class CommandLine {
     command->add_option("--nodes", nodes_, "what nodes are: hollow (played, no containers)")
         ->check(CLI::IsMember({"hollow"}))
         ->capture_default_str();
-    command->add_option("--pools", pools_, "node pools of a cluster that asked for nothing")
+    command
+        ->add_option("--pools", pools_,
+                     "what nodes of a new cluster come from: default is a node pool and its "
+                     "NodeClass, none is neither")
         ->check(CLI::IsMember({"default", "none"}))
         ->capture_default_str();
     command->add_option("--pace", pace_, "fast: as soon as possible; real: EKS's minutes")
         ->check(CLI::IsMember({"fast", "real"}))
         ->capture_default_str();
     add_store_options(command);
-    command->add_option("--region", config.default_region, "region that `keelway env` prints")
+    command
+        ->add_option("--region", config.default_region,
+                     "region of `keelway env`, and of every command that names none")
         ->capture_default_str();
     command->add_option("--account", config.default_account, "account of the first root key")
         ->check(CLI::Validator(

@@ -193,6 +193,39 @@ base::Result<void> print_token(const Session& session, const std::string& cluste
   return {};
 }
 
+namespace {
+
+// How kubectl gets its tokens: from the data folder, whatever the shell holds then; or, where the
+// server was found by the environment, from there, with the keys of the shell that runs kubectl.
+Value token_command(const Session& session, const std::string& cluster,
+                    const std::string& program) {
+  const Context& context = session.context;
+  Value arguments = Value::array({"cluster", "token"});
+  Value environment;
+  if (context.from_environment) {
+    const auto set = [&environment](const char* name, const std::string& value) {
+      environment.push(Value::object({{"name", name}, {"value", value}}));
+    };
+    environment = Value::array();
+    set("AWS_ENDPOINT_URL", context.endpoint());
+    if (!context.ca_file.empty()) set("AWS_CA_BUNDLE", context.ca_file);
+  } else {
+    arguments.push("--data");
+    arguments.push(session.data_folder);
+  }
+  for (const std::string& word : {std::string("--region"), context.region, cluster}) {
+    arguments.push(word);
+  }
+  return Value::object({{"apiVersion", "client.authentication.k8s.io/v1beta1"},
+                        {"command", program},
+                        {"args", std::move(arguments)},
+                        {"env", std::move(environment)},
+                        {"interactiveMode", "Never"},
+                        {"provideClusterInfo", false}});
+}
+
+}  // namespace
+
 base::Result<void> print_kubeconfig(const Session& session, const std::string& cluster,
                                     const std::string& program, const std::string& file) {
   const auto found = describe(session, cluster);
@@ -201,14 +234,7 @@ base::Result<void> print_kubeconfig(const Session& session, const std::string& c
     return std::unexpected(endpoint.error());
   }
   const Value& name = (*found)["arn"];
-  const Value exec =
-      Value::object({{"apiVersion", "client.authentication.k8s.io/v1beta1"},
-                     {"command", program},
-                     {"args", Value::array({"cluster", "token", "--data", session.data_folder,
-                                            "--region", session.context.region, cluster})},
-                     {"env", nullptr},
-                     {"interactiveMode", "Never"},
-                     {"provideClusterInfo", false}});
+  const Value exec = token_command(session, cluster, program);
   const Value config = Value::object(
       {{"apiVersion", "v1"},
        {"kind", "Config"},

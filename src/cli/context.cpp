@@ -89,7 +89,8 @@ base::Result<void> write_credentials(runtime::Files& files, const std::string& d
 }
 
 base::Result<Context> find_context(const Environment& environment, runtime::Files& files,
-                                   const std::string& data_folder) {
+                                   const std::string& data_folder, bool folder_is_named) {
+  if (folder_is_named) return read_credentials(files, data_folder);
   Context context;
   const std::string key = environment("AWS_ACCESS_KEY_ID");
   const std::string url = environment("AWS_ENDPOINT_URL");
@@ -98,12 +99,13 @@ base::Result<Context> find_context(const Environment& environment, runtime::File
     if (!local) return local;
     context = *local;
   }
-  if (!key.empty()) {
-    context.access_key = key;
-    context.secret_key = environment("AWS_SECRET_ACCESS_KEY");
-    context.session_token = environment("AWS_SESSION_TOKEN");
-  }
   if (!url.empty()) {
+    if (!key.empty()) {
+      context.from_environment = true;
+      context.access_key = key;
+      context.secret_key = environment("AWS_SECRET_ACCESS_KEY");
+      context.session_token = environment("AWS_SESSION_TOKEN");
+    }
     context.ca_file = environment("AWS_CA_BUNDLE");
     if (const auto taken = take_endpoint(url, context); !taken) {
       return std::unexpected(taken.error());
@@ -126,7 +128,8 @@ std::string export_lines(const Context& context) {
                       "export AWS_REGION={}\n"
                       "export AWS_DEFAULT_REGION={}\n"
                       "unset AWS_SESSION_TOKEN AWS_PROFILE\n"
-                      "# AWS CLI before 2.13 ignores AWS_ENDPOINT_URL: give it --endpoint-url {}\n",
+                      "# AWS CLI before 1.29, and 2 before 2.13, ignores AWS_ENDPOINT_URL: give it "
+                      "--endpoint-url {}\n",
                       context.endpoint(), context.access_key, context.secret_key, context.region,
                       context.region, context.endpoint());
 }

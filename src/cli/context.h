@@ -1,5 +1,5 @@
-// Who speaks to which server: from the environment as AWS tools read it, else from the credentials
-// file that `keelway up` keeps in its data folder.
+// Who speaks to which server: the credentials file that `keelway up` keeps in its data folder, or
+// the environment as AWS tools read it.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ struct Context {
   std::uint16_t port = 4566;
   std::string access_key, secret_key, session_token;
   std::string region = "us-east-1";
+  bool from_environment = false;  // endpoint and key are those of AWS_...
   std::string endpoint() const;
 };
 
@@ -32,9 +33,11 @@ base::Result<Context> read_credentials(runtime::Files& files, const std::string&
 base::Result<void> write_credentials(runtime::Files& files, const std::string& data_folder,
                                      const Context& context);
 
-// AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID ... win over the file.
+// Where the caller named the folder, what it says and nothing else. Else AWS_ENDPOINT_URL with
+// AWS_ACCESS_KEY_ID and its secret win over the folder; a key without an endpoint is one of the
+// real cloud and is not sent. AWS_REGION, or AWS_DEFAULT_REGION, wins over the folder's region.
 base::Result<Context> find_context(const Environment& environment, runtime::Files& files,
-                                   const std::string& data_folder);
+                                   const std::string& data_folder, bool folder_is_named);
 
 // Shell lines that make AWS tools speak to this server.
 std::string export_lines(const Context& context);

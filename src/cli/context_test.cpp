@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "runtime/virtual/world.h"
 
 namespace keelway::cli {
@@ -20,7 +22,7 @@ class ContextTest : public ::testing::Test {
       if (asked == "AWS_ENDPOINT_URL") return url;
       return std::string(asked == "AWS_ACCESS_KEY_ID" ? "AKIA" : "");
     };
-    return find_context(environment, files(), "data");
+    return find_context(environment, files(), "data", false);
   }
 
   std::unique_ptr<runtime::World> world_ = runtime::make_world(1);
@@ -39,6 +41,31 @@ TEST_F(ContextTest, WhatIsLeftForLocalToolsReadsAsItWasWritten) {
   EXPECT_EQ(again->endpoint(), "https://127.0.0.1:65535");
   EXPECT_EQ(again->secret_key, context.secret_key);
   EXPECT_EQ(read("{}")->port, 4566) << "what it does not say is the default";
+}
+
+TEST_F(ContextTest, AKeyOfTheRealCloudIsNotSentToALocalServer) {
+  Context local;
+  local.access_key = "LOCAL";
+  local.port = 1'234;
+  ASSERT_TRUE(write_credentials(files(), "data", local));
+  std::map<std::string, std::string> environment{{"AWS_ACCESS_KEY_ID", "REAL"},
+                                                 {"AWS_SECRET_ACCESS_KEY", "secret"},
+                                                 {"AWS_REGION", "eu-west-1"}};
+  const auto find = [&](bool named) {
+    return find_context([&](const char* name) { return environment[name]; }, files(), "data", named)
+        .value();
+  };
+  EXPECT_EQ(find(false).access_key, "LOCAL");
+  EXPECT_EQ(find(false).region, "eu-west-1");
+  environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:80";
+  EXPECT_EQ(find(false).access_key, "REAL");
+  EXPECT_EQ(find(false).port, 80);
+  EXPECT_TRUE(find(false).from_environment);
+  // Whoever names a folder means its server.
+  EXPECT_EQ(find(true).access_key, "LOCAL");
+  EXPECT_EQ(find(true).port, 1'234);
+  EXPECT_EQ(find(true).region, "us-east-1");
+  EXPECT_FALSE(find(true).from_environment);
 }
 
 TEST_F(ContextTest, PortsThatAreNoneAreRefused) {

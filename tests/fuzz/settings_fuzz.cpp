@@ -50,7 +50,7 @@ KEELWAY_FUZZ_TARGET(data, size) {
     return found == environment.end() ? std::string() : found->second;
   };
   KEELWAY_INVARIANT(!cli::default_data_folder(look).empty(), "no folder");
-  const auto context = cli::find_context(look, machine.files(), "data");
+  const auto context = cli::find_context(look, machine.files(), "data", false);
   if (!context) return 0;
   KEELWAY_INVARIANT(context->port != 0, "port 0 is nobody's");
   static_cast<void>(cli::export_lines(*context));
