@@ -21,7 +21,9 @@ void set_revision(value::Value& document, std::int64_t revision) {
 }  // namespace
 
 value::Value parse_document(const std::string& bytes, std::int64_t revision) {
-  value::Value document = value::parse_json(bytes).value_or(value::Value::object());
+  // Deeper than any body: the names of fields' owners nest as deep as the fields, and some more.
+  const value::JsonLimits limits{.depth_max = 1'024};
+  value::Value document = value::parse_json(bytes, limits).value_or(value::Value::object());
   set_revision(document, revision);
   return document;
 }

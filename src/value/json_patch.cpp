@@ -2,9 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
+#include "value/depth.h"
 #include "value/json.h"
 #include "value/pointer.h"
 
@@ -156,8 +158,26 @@ Done test(const Value& root, const Operation& o) {
   return fail(ErrorCode::conflict, fmt::format("testing value {} failed: test failed", o.path));
 }
 
-Done move_or_copy(Value& root, const Operation& o, std::size_t& copied,
-                  const JsonPatchLimits& limits) {
+// What the operations so far have cost.
+struct Spent {
+  std::size_t copied = 0;  // bytes
+  std::size_t depth = 0;  // levels that the document has at most: exact would cost a walk each time
+};
+
+Done deepen(Spent& spent, std::size_t depth, const JsonPatchLimits& limits) {
+  spent.depth = std::max(spent.depth, depth);
+  if (spent.depth <= limits.depth_max) return {};
+  return fail(ErrorCode::exhausted,
+              fmt::format("the patched document may nest deeper than {} levels", limits.depth_max));
+}
+
+Done add_given(Value& root, const Operation& o, Spent& spent, const JsonPatchLimits& limits) {
+  const std::size_t depth = o.tokens.size() + depth_of(*o.value, limits.depth_max);
+  if (auto bounded = deepen(spent, depth, limits); !bounded) return bounded;
+  return o.op == "add" ? add(root, o, *o.value) : replace(root, o);
+}
+
+Done move_or_copy(Value& root, const Operation& o, Spent& spent, const JsonPatchLimits& limits) {
   const Value* source = find(root, o.from_tokens);
   if (source == nullptr) {
     return fail(ErrorCode::conflict,
@@ -166,16 +186,20 @@ Done move_or_copy(Value& root, const Operation& o, std::size_t& copied,
                             o.op, o.from));
   }
   const Value v = *source;
+  const std::size_t levels = spent.depth - std::min(spent.depth, o.from_tokens.size());
+  const bool nests = v.is_object() || v.is_array();
+  const std::size_t depth = o.tokens.size() + (nests ? levels : 0);
+  if (auto bounded = deepen(spent, depth, limits); !bounded) return bounded;
   if (o.op == "move") {
     if (auto removed = remove(root, o, o.from_tokens); !removed) return removed;
     return add(root, o, v);
   }
-  copied += to_json(v).size();
-  if (copied > limits.copied_bytes_max) {
+  spent.copied += to_json(v).size();
+  if (spent.copied > limits.copied_bytes_max) {
     return fail(ErrorCode::exhausted,
                 fmt::format("Unable to complete the copy, the accumulated size increase of copy is "
                             "{}, exceeding the limit {}",
-                            copied, limits.copied_bytes_max));
+                            spent.copied, limits.copied_bytes_max));
   }
   return add(root, o, v);
 }
@@ -230,21 +254,19 @@ base::Result<Value> apply_json_patch(const Value& document, const Value& patch,
                             limits.operations_max, patch.size()));
   }
   Value result = document;
-  std::size_t copied = 0;
+  Spent spent{0, depth_of(document, limits.depth_max)};
   for (const Value& item : patch.items()) {
     auto o = read_operation(item);
     if (!o) return std::unexpected(std::move(o.error()));
     Done done;
-    if (o->op == "add")
-      done = add(result, *o, *o->value);
+    if (o->op == "add" || o->op == "replace")
+      done = add_given(result, *o, spent, limits);
     else if (o->op == "remove")
       done = remove(result, *o, o->tokens);
-    else if (o->op == "replace")
-      done = replace(result, *o);
     else if (o->op == "test")
       done = test(result, *o);
     else
-      done = move_or_copy(result, *o, copied, limits);
+      done = move_or_copy(result, *o, spent, limits);
     if (!done) return std::unexpected(std::move(done.error()));
   }
   return result;

@@ -11,6 +11,7 @@ namespace keelway::value {
 struct JsonPatchLimits {
   std::size_t operations_max = 10'000;
   std::size_t copied_bytes_max = 3u << 20;  // JSON bytes that "copy" operations add in all
+  std::size_t depth_max = 512;              // levels of the result, as of any body
 };
 
 // Code `invalid`: the patch is no JSON patch (an API server answers 400); `exhausted`: a limit

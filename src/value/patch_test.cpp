@@ -72,6 +72,30 @@ TEST(JsonPatch, has_limits) {
   EXPECT_EQ(big.error().code, base::ErrorCode::exhausted);
 }
 
+// The text of a patch has a bound in depth; what it builds must have one as well.
+TEST(JsonPatch, nests_no_deeper_than_a_body_may) {
+  std::string operations = R"([{"op":"add","path":"/x","value":{"a":{}}})";
+  std::string inside = "/x/a";
+  for (int i = 0; i < 16; ++i) {
+    operations += R"(,{"op":"copy","from":"/x","path":")" + inside + R"("})";
+    inside += inside.substr(2);
+  }
+  const auto copied = apply_json_patch(j("{}"), j(operations + "]"));
+  ASSERT_FALSE(copied);
+  EXPECT_EQ(copied.error().code, base::ErrorCode::exhausted);
+
+  JsonPatchLimits limits;
+  limits.depth_max = 3;
+  const auto depth = [&](std::string_view document, std::string_view operation) {
+    return apply_json_patch(j(document), j(operation), limits).has_value();
+  };
+  EXPECT_TRUE(depth(R"({"a":{}})", R"([{"op":"add","path":"/a/b","value":{}}])"));
+  EXPECT_FALSE(depth(R"({"a":{}})", R"([{"op":"add","path":"/a/b","value":{"c":[]}}])"));
+  EXPECT_FALSE(depth(R"({"a":{"b":1}})", R"([{"op":"replace","path":"/a/b","value":{"c":[]}}])"));
+  EXPECT_FALSE(depth(R"({"a":{"b":{}},"c":{}})", R"([{"op":"move","from":"/c","path":"/a/b/c"}])"));
+  EXPECT_TRUE(depth(R"({"a":{"b":{}},"c":1})", R"([{"op":"move","from":"/c","path":"/a/b/c"}])"));
+}
+
 TEST(MergePatch, merges_and_deletes) {
   EXPECT_EQ(to_json(apply_merge_patch(j(R"({"a":{"b":1,"c":2},"d":[1]})"),
                                       j(R"({"a":{"b":null,"e":{"f":null}},"d":[2]})"))),

@@ -6,9 +6,12 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <sstream>
+#include <unordered_set>
 
 #include "base/encoding.h"
 #include "value/json.h"
@@ -34,6 +37,7 @@ std::string with_escapes_as_utf8(const std::string& text) {
 struct Anchor {
   Value value;
   std::size_t nodes = 0;
+  std::size_t depth = 0;
 };
 
 // Builds one Value from yaml-cpp's events. After the first refusal it takes no more of them:
@@ -58,6 +62,10 @@ class Builder final : public YAML::EventHandler {
       refuse(base::ErrorCode::invalid, "invalid YAML: unknown anchor");
       return;
     }
+    if (stack_.size() + found->second.depth > static_cast<std::size_t>(limits_.depth_max)) {
+      return refuse_depth();
+    }
+    if (!stack_.empty()) stack_.back().reach(found->second.depth);
     add(found->second.value, found->second.nodes, YAML::NullAnchor);
   }
 
@@ -85,14 +93,39 @@ class Builder final : public YAML::EventHandler {
     YAML::anchor_t anchor = YAML::NullAnchor;
     Array items;
     Members members;
-    Members merged;                  // from "<<", below the own members
-    std::optional<std::string> key;  // read, its value not yet
+    // From each "<<": below the own members, and each below those before it.
+    std::vector<Members> merged;
+    std::unordered_set<std::string> names;  // of members, once they are many; never iterated
+    std::optional<std::string> key;         // read, its value not yet
     bool key_is_merge = false;
     std::size_t nodes = 1;
+    std::size_t depth = 1;  // levels, this one included
+
+    void reach(std::size_t below) { depth = std::max(depth, below + 1); }
+
+    // Whether it has the name already; few are compared one by one, many are hashed.
+    bool has(const std::string& name) {
+      if (members.size() < compared_max) {
+        return std::any_of(members.begin(), members.end(),
+                           [&name](const Member& member) { return member.first == name; });
+      }
+      if (names.empty()) {
+        for (const Member& member : members) names.insert(member.first);
+      }
+      return !names.insert(name).second;
+    }
+
+   private:
+    static constexpr std::size_t compared_max = 32;
   };
 
   void refuse(base::ErrorCode code, std::string message) {
     if (!refusal_) refusal_ = base::Error{code, std::move(message)};
+  }
+
+  void refuse_depth() {
+    refuse(base::ErrorCode::exhausted,
+           fmt::format("YAML nests deeper than {} levels", limits_.depth_max));
   }
 
   bool expecting_key() const { return !stack_.empty() && stack_.back().map && !stack_.back().key; }
@@ -127,9 +160,7 @@ class Builder final : public YAML::EventHandler {
       return;
     }
     if (stack_.size() >= static_cast<std::size_t>(limits_.depth_max)) {
-      refuse(base::ErrorCode::exhausted,
-             fmt::format("YAML nests deeper than {} levels", limits_.depth_max));
-      return;
+      return refuse_depth();
     }
     Frame frame;
     frame.map = map;
@@ -143,18 +174,26 @@ class Builder final : public YAML::EventHandler {
     stack_.pop_back();
     Value v;
     if (frame.map) {
-      Members all = std::move(frame.merged);
-      for (Member& member : frame.members) all.push_back(std::move(member));
+      Members all;
+      for (auto below = frame.merged.rbegin(); below != frame.merged.rend(); ++below) {
+        std::move(below->begin(), below->end(), std::back_inserter(all));
+      }
+      std::move(frame.members.begin(), frame.members.end(), std::back_inserter(all));
       v = Value::object_of(std::move(all));
     } else {
       v = Value(std::move(frame.items));
     }
+    if (frame.anchor != YAML::NullAnchor) anchors_[frame.anchor].depth = frame.depth;
+    if (!stack_.empty()) stack_.back().reach(frame.depth);
     add(std::move(v), frame.nodes, frame.anchor);
   }
 
   void add(Value v, std::size_t nodes, YAML::anchor_t anchor) {
     if (refusal_) return;
-    if (anchor != YAML::NullAnchor) anchors_[anchor] = {v, nodes};
+    if (anchor != YAML::NullAnchor) {
+      anchors_[anchor].value = v;
+      anchors_[anchor].nodes = nodes;
+    }
     if (stack_.empty()) {
       root_ = std::move(v);
       return;
@@ -192,12 +231,8 @@ class Builder final : public YAML::EventHandler {
       merge_into(frame, v);
       return;
     }
-    if (duplicates_ != nullptr) {
-      for (const Member& member : frame.members) {
-        if (member.first != *frame.key) continue;
-        duplicates_->push_back(path_to(*frame.key));
-        break;
-      }
+    if (duplicates_ != nullptr && frame.has(*frame.key)) {
+      duplicates_->push_back(path_to(*frame.key));
     }
     frame.members.emplace_back(std::move(*frame.key), std::move(v));
   }
@@ -209,7 +244,7 @@ class Builder final : public YAML::EventHandler {
                "invalid YAML: map merge requires map or sequence of maps as the value");
         return;
       }
-      frame.merged.insert(frame.merged.begin(), map.members().begin(), map.members().end());
+      frame.merged.emplace_back(map.members().begin(), map.members().end());
     };
     if (!v.is_array()) return prepend(v);
     for (const Value& item : v.items()) prepend(item);  // the first of them wins

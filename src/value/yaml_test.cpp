@@ -156,5 +156,42 @@ TEST(Yaml, TextMustBeUtf8) {
             "{\"a\":\"\xf0\x9f\x98\x80\xc3\xa9\"}");
 }
 
+// What took the square of its length would hold everybody up.
+TEST(Yaml, ManyKeysAndMergesTakeNoLongerThanTheirNumber) {
+  std::string keys, merges = "base: &a {x: 1}\nmap:\n";
+  for (int i = 0; i < 200'000; ++i) keys += "k" + std::to_string(i) + ":\n";
+  for (int i = 0; i < 100'000; ++i) merges += "  <<: *a\n";
+  std::vector<std::string> duplicates;
+  const auto many = parse_yaml(keys + "k7: again\n", {}, &duplicates);
+  ASSERT_TRUE(many);
+  EXPECT_EQ(many->size(), 200'000u);
+  EXPECT_EQ(duplicates, std::vector<std::string>{"k7"});
+  EXPECT_EQ(to_json(parse_yaml(merges).value()), R"({"base":{"x":1},"map":{"x":1}})");
+}
+
+TEST(Yaml, MergesKeepTheirOrder) {
+  const auto merged = parse_yaml(
+      "a: &a {x: 1, v: 1, z: 1}\nb: &b {x: 2, v: 2, w: 2}\n"
+      "c: {<<: [*a, *b], x: 3}\nd: {<<: *b, x: 4, <<: *a}\n");
+  ASSERT_TRUE(merged);
+  EXPECT_EQ(to_json((*merged)["c"]), R"({"v":1,"w":2,"x":3,"z":1})");
+  EXPECT_EQ(to_json((*merged)["d"]), R"({"v":2,"w":2,"x":4,"z":1})");
+}
+
+TEST(Yaml, AliasesNestNoDeeperThanText) {
+  std::string text = "a0: &a0 {}\n";
+  for (int i = 1; i < 600; ++i) {
+    const std::string below = std::to_string(i - 1), here = std::to_string(i);
+    text += "a" + here + ": &a" + here + " [*a" + below + "]\n";
+  }
+  const auto deep = parse_yaml(text);
+  ASSERT_FALSE(deep);
+  EXPECT_EQ(deep.error().code, base::ErrorCode::exhausted);
+  YamlLimits limits;
+  limits.depth_max = 3;
+  EXPECT_TRUE(parse_yaml("a: &a [1]\nb: {c: *a}\n", limits));
+  EXPECT_FALSE(parse_yaml("a: &a [[]]\nb: {c: *a}\n", limits));
+}
+
 }  // namespace
 }  // namespace keelway::value

@@ -221,7 +221,10 @@ class BeastParser : public Parser {
 
   // Waits for the whole head, so that limits and shapes are judged on it at once.
   bool begin() {
-    while (is_request && buffer_.starts_with("\r\n")) buffer_.erase(0, 2);
+    // At once: line by line the rest of the buffer would move for each.
+    std::size_t empty_lines = 0;
+    while (is_request && buffer_.compare(empty_lines, 2, "\r\n") == 0) empty_lines += 2;
+    buffer_.erase(0, empty_lines);
     const auto end = buffer_.find(kHeadEnd, scanned_ > 3 ? scanned_ - 3 : 0);
     scanned_ = buffer_.size();
     // Where the ends may be at best: what has come can be the first part of one.

@@ -48,6 +48,16 @@ TEST(Http1Request, Plain) {
             "GET / close;|");
 }
 
+TEST(Http1Request, EmptyLinesBeforeItAreSkippedAtOnce) {
+  EXPECT_EQ(parse_request("\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"), "GET / keep;|");
+  auto parser = make_request_parser({});
+  std::string lines;
+  for (int i = 0; i < 500'000; ++i) lines += "\r\n";
+  parser->feed(lines);  // line by line this would move a terabyte
+  parser->feed("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(pull(*parser), "GET / keep;|");
+}
+
 TEST(Http1Request, BodiesAndPipelines) {
   EXPECT_EQ(parse_request("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
                           "PUT /two HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -8,6 +8,8 @@ namespace keelway::runtime {
 namespace {
 
 constexpr std::size_t kKeptBytes = 4096;  // of an idle connection's buffer
+// What has been sent may stay in front of what has not up to here: moving costs, too.
+constexpr std::size_t kSentBytesMax = 64u << 10;
 
 RecordPipe& pipe_of(BIO* bio) {
   return *static_cast<RecordPipe*>(BIO_get_data(bio));
@@ -65,11 +67,20 @@ long RecordPipe::bio_control(BIO* bio, int command, long, void*) {
   return 0;
 }
 
+RecordPipe::Sent RecordPipe::forget_sent() {
+  if (sent_ >= kSentBytesMax) {
+    out_.erase(0, sent_);
+    sent_ = 0;
+  }
+  return Sent::some;
+}
+
 RecordPipe::Sent RecordPipe::send() {
   while (sent_ < out_.size()) {
     const ssize_t sent = ::send(fd_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return errno == EAGAIN ? Sent::some : Sent::failed;
+    if (sent < 0 && errno != EAGAIN) return Sent::failed;
+    if (sent < 0) return forget_sent();
     sent_ += static_cast<std::size_t>(sent);
   }
   sent_ = 0;

@@ -29,12 +29,14 @@ class RecordPipe {
   // To the kernel as much as it takes. failed: errno says why.
   Sent send();
   std::size_t pending() const { return out_.size() - sent_; }
+  std::size_t held() const { return out_.capacity(); }
 
  private:
   static int bio_read(BIO* bio, char* to, int size);
   static int bio_write(BIO* bio, const char* from, int size);
   static long bio_control(BIO* bio, int command, long number, void* pointer);
   int read(BIO* bio, char* to, int size);
+  Sent forget_sent();
 
   const int fd_;
   std::string out_;
