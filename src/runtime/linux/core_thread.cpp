@@ -269,7 +269,8 @@ void CoreThread::poll(base::Duration timeout) {
     sleeping_ = false;
   }
   for (int i = 0; i < count; ++i) {
-    if (events[i].data.u64 == 0) {
+    const std::uint64_t token = events[i].data.u64;  // a copy: the struct is packed
+    if (token == 0) {
       std::uint64_t ignored = 0;
       [[maybe_unused]] const auto got = ::read(event_, &ignored, sizeof ignored);
       continue;
@@ -277,7 +278,7 @@ void CoreThread::poll(base::Duration timeout) {
     std::shared_ptr<Watcher> watcher;
     {
       const std::lock_guard lock(mutex_);
-      const auto found = watchers_.find(events[i].data.u64);
+      const auto found = watchers_.find(token);
       if (found != watchers_.end()) watcher = found->second.lock();
     }
     if (watcher) watcher->on_ready(events[i].events);

@@ -55,6 +55,7 @@ void Core::commit_job() {
 std::size_t Core::commit_pending() {
   std::lock_guard committing(commit_mutex_);
   std::vector<CommitOp> batch;
+  std::vector<SpacePtr> owed;  // only what holds commit_mutex_ adds some
   std::optional<base::Error> failure, full;
   {
     std::lock_guard lock(mutex_);
@@ -65,11 +66,12 @@ std::size_t Core::commit_pending() {
     }
     if (batch.empty()) return 0;
     in_flight_ = true;
+    owed = owed_drops_;
     failure = failed_;
   }
   if (!failure) {
     std::lock_guard lock(writer_->database().mutex);
-    const base::Result<void> written = write_batch(batch);
+    const base::Result<void> written = write_batch(batch, owed);
     if (!written) {
       writer_->roll_back();
       if (written.error().code == base::ErrorCode::exhausted) full = written.error();
@@ -86,10 +88,11 @@ std::size_t Core::commit_pending() {
   return batch.size();
 }
 
-base::Result<void> Core::write_batch(std::vector<CommitOp>& batch) {
+base::Result<void> Core::write_batch(std::vector<CommitOp>& batch,
+                                     const std::vector<SpacePtr>& owed) {
   if (!wrote(batch)) return {};
   if (auto begun = writer_->begin(); !begun) return begun;
-  if (auto dropped = write_owed_drops(); !dropped) return dropped;
+  if (auto dropped = write_drops(owed); !dropped) return dropped;
   for (CommitOp& op : batch) {
     if (auto written = write_op(op); !written) return written;
   }

@@ -107,9 +107,9 @@ class Core : public std::enable_shared_from_this<Core> {
   // The committer. One job at a time.
   void commit_job();
   std::size_t commit_pending();  // units; 0: nothing waited
-  base::Result<void> write_batch(std::vector<CommitOp>& batch);
+  base::Result<void> write_batch(std::vector<CommitOp>& batch, const std::vector<SpacePtr>& owed);
   base::Result<void> write_op(CommitOp& op);
-  base::Result<void> write_owed_drops();
+  base::Result<void> write_drops(const std::vector<SpacePtr>& owed);
   SpacePtr owed_drop(const std::string& name) const;  // null: none. Under mutex_
   bool complete_values(CommitOp& op);
   void settle_batch(std::vector<CommitOp>& batch, const base::Error* failure);

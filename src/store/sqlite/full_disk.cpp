@@ -48,12 +48,7 @@ SpacePtr Core::owed_drop(const std::string& name) const {
   return nullptr;
 }
 
-base::Result<void> Core::write_owed_drops() {
-  std::vector<SpacePtr> owed;
-  {
-    std::lock_guard lock(mutex_);
-    owed = owed_drops_;
-  }
+base::Result<void> Core::write_drops(const std::vector<SpacePtr>& owed) {
   for (const SpacePtr& space : owed) {
     if (auto erased = writer_->erase_keyspace(space->id); !erased) return erased;
   }
