@@ -1,6 +1,6 @@
 // Update objects: the record of one change of a cluster, which carries it until it is made. One is
-// made after its change has been applied, so an Update without a status of its own was successful; only a change of version takes
-// the fleet some time.
+// made after its change has been applied, so an Update without a status of its own was successful;
+// only a change of version takes the fleet some time.
 #pragma once
 
 #include "aws/eks/service.h"
