@@ -175,12 +175,16 @@ class NativeSession : public Session {
   }
 
   std::size_t streams_left() const override {
-    if (over_ || gone_away_ || nghttp2_session_check_request_allowed(session_) == 0) return 0;
+    if (!takes_requests()) return 0;
     const auto allowed =
         nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     // Before the peer's settings are known, nghttp2 answers "unbounded".
     const std::size_t bound = std::min<std::size_t>(allowed, 1000);
     return bound > streams_.size() ? bound - streams_.size() : 0;
+  }
+
+  bool takes_requests() const override {
+    return !over_ && !gone_away_ && nghttp2_session_check_request_allowed(session_) != 0;
   }
 
   void write(StreamId stream, std::string bytes) override {

@@ -87,6 +87,8 @@ class Session {
   virtual StreamId request(const std::vector<Header>& headers, bool end) = 0;
   // How many more streams this client may open now.
   virtual std::size_t streams_left() const = 0;
+  // Client: false for good once the peer went away or the streams' numbers are used up.
+  virtual bool takes_requests() const = 0;
 
   virtual void write(StreamId stream, std::string bytes) = 0;
   virtual void end(StreamId stream) = 0;

@@ -112,6 +112,8 @@ void Client::connected(base::Result<std::unique_ptr<runtime::Stream>> stream,
   };
   connection_ =
       std::make_unique<Connection>(executor_, std::move(*stream), authority, std::move(closed));
+  connected_at_ = executor_.now();
+  watch_over();
   if (options_.user.empty()) return ready();
   log_in();
 }
@@ -139,12 +141,12 @@ void Client::log_in() {
 void Client::ready() {
   load_->connected = ready_ = true;
   const auto self = shared_from_this();  // a callback may let go of it
-  watch_over();
   if (owner_.on_connected) owner_.on_connected();
   submit();
 }
 
-// Nothing heard: ask; still nothing: the member or the way to it is gone.
+// Nothing heard: ask; still nothing: the member or the way to it is gone. Until it has let us in,
+// all that counts is that it does.
 void Client::watch_over() {
   if (life_timer_ != 0) executor_.cancel(life_timer_);
   life_timer_ = executor_.after(options_.silent_max / 4, [weak = weak_from_this()] {
@@ -152,11 +154,13 @@ void Client::watch_over() {
     if (!self) return;
     self->life_timer_ = 0;
     if (!self->connection_) return;
-    const base::Duration quiet = self->executor_.now() - self->connection_->heard_at();
-    self->failures_ = 0;
+    const base::Instant since = self->ready_ ? self->connection_->heard_at() : self->connected_at_;
+    const base::Duration quiet = self->executor_.now() - since;
+    if (self->ready_) self->failures_ = 0;
     if (quiet >= self->options_.silent_max) return self->leave_member("it is silent");
     self->watch_over();
-    if (quiet >= self->options_.silent_max / 2 && self->owner_.on_quiet) self->owner_.on_quiet();
+    if (!self->ready_ || quiet < self->options_.silent_max / 2) return;
+    if (self->owner_.on_quiet) self->owner_.on_quiet();
   });
 }
 

@@ -92,6 +92,7 @@ class Client : public std::enable_shared_from_this<Client> {
   StreamOwner owner_;
   std::unique_ptr<Connection> connection_;  // null: none
   bool ready_ = false, connecting_ = false, stopped_ = false;
+  base::Instant connected_at_;
   std::size_t next_member_ = 0, failures_ = 0;
   std::string token_, trouble_ = "no member has answered yet";
   std::deque<JobPtr> waiting_;

@@ -112,6 +112,7 @@ CallId Connection::call(Call call, CallEvents events) {
   if (id == 0) return 0;
   auto open = std::make_shared<Open>();
   open->events = std::move(events);
+  open->unary = !call.more;
   calls_.emplace(id, std::move(open));
   session_->write(id, framed(call.message));
   if (!call.more) session_->end(id);
@@ -128,7 +129,9 @@ void Connection::send(CallId call, std::string_view message) {
 void Connection::cancel(CallId call) {
   if (calls_.erase(call) == 0 || closed_) return;
   session_->reset(call, http2::Code::cancel);
+  const auto alive = alive_;
   flush();
+  if (*alive) close_if_spent();
 }
 
 void Connection::take(std::string_view bytes) {
@@ -137,7 +140,18 @@ void Connection::take(std::string_view bytes) {
   const bool good = session_->feed(bytes, heard_at_);
   const auto alive = alive_;
   flush();
-  if (*alive && !good) close("etcd's member broke the rules of HTTP/2");
+  if (!*alive) return;
+  if (!good) return close("etcd's member broke the rules of HTTP/2");
+  close_if_spent();
+}
+
+// A member that stops lets streams go on, and answers on them, for as long as we do.
+void Connection::close_if_spent() {
+  if (closed_ || session_->takes_requests()) return;
+  for (const auto& [id, open] : calls_) {
+    if (open->unary) return;
+  }
+  close("etcd's member takes no further call");
 }
 
 void Connection::flush() {

@@ -55,7 +55,9 @@ class Connection {
  public:
   static constexpr std::size_t message_bytes_max = 512u << 20;
 
-  // `on_closed` comes once, after the ends of all calls.
+  // `on_closed` comes once, after the ends of all calls. A connection that takes no further call
+  // for good (the member goes away, or the calls' numbers are used up) closes after its last unary
+  // call, whatever streams go on.
   Connection(runtime::Executor& executor, std::unique_ptr<runtime::Stream> stream,
              std::string authority, std::move_only_function<void(std::string why)> on_closed);
   ~Connection();
@@ -76,11 +78,13 @@ class Connection {
     std::string in;  // bytes of messages that are not whole
     std::optional<CallEnd> outcome;
     bool ended = false;
+    bool unary = true;
     int status = 0;  // of HTTP
   };
 
   void take(std::string_view bytes);
   void flush();
+  void close_if_spent();
   Open* find(CallId call);
   void finish(CallId call, const CallEnd& end);
   void hear(wire::http2::HeadReceived& head);

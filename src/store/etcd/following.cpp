@@ -13,6 +13,8 @@ namespace {
 constexpr base::Duration tick_wait = std::chrono::milliseconds(20);
 // And so long where etcd did not take that write.
 constexpr base::Duration tick_again = std::chrono::seconds(1);
+// Until a watch that etcd refused is asked for again.
+constexpr base::Duration follow_again = std::chrono::seconds(1);
 
 Event to_event(const WatchEvent& heard, std::size_t prefix) {
   Event event;
@@ -48,7 +50,10 @@ void Core::follow_all() {
                     for (const SpacePtr& space : unread) {
                       self->mark_known(*space, std::unexpected(head.error()));
                     }
-                    return self->follow_all();
+                    self->executor_.after(follow_again, [weak] {
+                      if (const auto me = weak.lock()) me->follow_all();
+                    });
+                    return;
                   }
                   self->progress_ = self->compaction_mark_ = head->revision;
                   Follow follow;
