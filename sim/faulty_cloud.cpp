@@ -50,6 +50,13 @@ class FaultyCloud final : public cloud::Cloud {
     inner_->inspect(std::move(token), std::move(done));
   }
 
+  void list(std::move_only_function<void(base::Result<std::vector<std::string>>)> done) override {
+    if (strikes(weather_.throttled)) {
+      return refuse(std::move(done), base::ErrorCode::unavailable, "request limit exceeded");
+    }
+    inner_->list(std::move(done));
+  }
+
  private:
   bool strikes(std::int64_t of_a_thousand) {
     return of_a_thousand > 0 &&

@@ -76,6 +76,8 @@ class Cloud {
   // Whether the machine that was launched with the token is still there.
   virtual void inspect(std::string token,
                        std::move_only_function<void(base::Result<bool>)> done) = 0;
+  // The tokens of all machines that are there.
+  virtual void list(std::move_only_function<void(base::Result<std::vector<std::string>>)> done) = 0;
 };
 
 }  // namespace keelway::cloud

@@ -28,8 +28,11 @@ constexpr auto registration_limit = std::chrono::minutes(15);
 constexpr auto orphan_again = std::chrono::seconds(5);
 // How often the machine of a silent node is looked for.
 constexpr auto inspect_again = std::chrono::seconds(30);
-// Keys of this kind are nodes, others claims.
+// Keys of these kinds: nodes without a claim; the uids of claims that have gone; all machines.
+// Others are claims.
 constexpr std::string_view orphan_kind = "orphan";
+constexpr std::string_view gone_kind = "gone";
+constexpr std::string_view sweep_kind = "sweep";
 // Pods come and go in waves; their effect on a claim is written down at most this often.
 constexpr auto pod_event_pace = std::chrono::seconds(2);
 
@@ -50,12 +53,17 @@ class ClaimLoop final : public reconcile::KeyedLoop {
     return {resources::node_claims, resources::nodes, resources::pods, resources::node_pools};
   }
 
+  // What was lost while nobody looked.
+  std::vector<Key> first_keys() const override { return {{"", "", std::string(sweep_kind)}}; }
+
   void keys_of(const client::Change& change, const View& view,
                std::vector<Key>& keys) const override {
     const ObjectPtr& object = change.object ? change.object : change.previous;
     if (change.resource == resources::node_claims) {
       keys.push_back({"", object->name(), ""});
       remember(change);
+      // Somebody may have taken the finalizer away, and with it what ends the machine.
+      if (!change.object) keys.push_back({"", object->uid(), std::string(gone_kind)});
       const std::string node = object->value().at("status", "nodeName").as_string();
       if (!change.object && !node.empty()) keys.push_back(orphan_key(node));
     } else if (change.resource == resources::node_pools) {
@@ -84,13 +92,20 @@ class ClaimLoop final : public reconcile::KeyedLoop {
 
   Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
     if (key.kind == orphan_kind) return plan_orphan(view, key.name);
+    if (key.kind == gone_kind) return {{terminate(key.name)}, reconcile::Done{}};
+    if (key.kind == sweep_kind) {
+      return {{{reconcile::Effect{"sweep", "", Value()}, {}}}, reconcile::Done{}};
+    }
     const ObjectPtr object = view.get(resources::node_claims, "", key.name);
     if (!object) return {};
     const Value claim = object->value();
     const ObjectPtr node = node_of(claim, view);
-    if (node && !node->deleting() && is_silent(node->value())) {
+    if (node && is_silent(node->value())) {
       Plan plan;
-      if (object->deleting()) plan = plan_termination(view, claim, node, now);
+      if (object->deleting())
+        plan = plan_termination(view, claim, node, now);
+      else if (node->deleting())
+        plan = remove(claim);
       plan.actions.insert(plan.actions.begin(), inspect(claim, *node));
       if (!std::holds_alternative<reconcile::After>(plan.next)) {
         plan.next = reconcile::After{inspect_again};
@@ -118,8 +133,13 @@ class ClaimLoop final : public reconcile::KeyedLoop {
   }
   static Action inspect(const Value& claim, const client::Object& node) {
     return {reconcile::Effect{"inspect", claim.at("metadata", "uid").as_string(),
-                              Value::object({{"node", node.name()}, {"uid", node.uid()}})},
+                              Value::object({{"node", node.name()},
+                                             {"uid", node.uid()},
+                                             {"finalizers", finalizers_kept(node.value())}})},
             {}};
+  }
+  static Action terminate(const std::string& token) {
+    return {reconcile::Effect{"terminate", token, Value()}, {}};
   }
 
   static const Value& conditions_of(const Value& claim) { return claim.at("status", "conditions"); }
@@ -139,9 +159,26 @@ class ClaimLoop final : public reconcile::KeyedLoop {
     const ObjectPtr node = view.get(resources::nodes, "", name);
     if (!node || !is_orphan(*node)) return {};
     if (!launching_.empty()) return {{}, reconcile::After{orphan_again}};
-    return {{{client::remove_call(resources::nodes, "", name, client::delete_options(node->uid())),
-              {"NotFound", "Conflict"}}},
-            reconcile::Done{}};
+    const Value document = node->value();
+    Plan plan;
+    if (const std::string claim = owner_of(document); !claim.empty()) {
+      plan.actions.push_back(terminate(claim));
+    }
+    if (has_termination_finalizer(document)) {
+      plan.actions.push_back(drop_termination_finalizer(resources::nodes, document));
+    }
+    plan.actions.push_back(
+        {client::remove_call(resources::nodes, "", name, client::delete_options(node->uid())),
+         {"NotFound", "Conflict"}});
+    return plan;
+  }
+
+  // The uid of the claim that the node was registered for.
+  static std::string owner_of(const Value& node) {
+    for (const Value& owner : node.at("metadata", "ownerReferences").items()) {
+      if (owner["kind"].as_string() == resources::node_claims.kind) return owner["uid"].as_string();
+    }
+    return {};
   }
 
   // Which claim a machine belongs to. It holds what claims have said, and so no more than they.
@@ -218,6 +255,7 @@ class ClaimLoop final : public reconcile::KeyedLoop {
   }
 
   // The node carries what its claim says, and loses the taint that kept pods away until it did.
+  // From now on its deletion waits for the claim's end, so that its pods are drained first.
   Plan register_node(const Value& claim, const client::Object& object, base::WallTime now) const {
     Plan plan;
     Value node = object.value();
@@ -227,6 +265,17 @@ class ClaimLoop final : public reconcile::KeyedLoop {
     node.mutate("metadata", "labels").set(registered_label, "true");
     for (const auto& [key, text] : claim.at("metadata", "annotations").members()) {
       node.mutate("metadata", "annotations").set(key, text);
+    }
+    if (owner_of(node).empty()) {
+      node.mutate("metadata", "ownerReferences")
+          .push(Value::object({{"apiVersion", resources::node_claims.api_version()},
+                               {"kind", resources::node_claims.kind},
+                               {"name", claim.at("metadata", "name")},
+                               {"uid", claim.at("metadata", "uid")},
+                               {"blockOwnerDeletion", true}}));
+    }
+    if (!has_termination_finalizer(node)) {
+      node.mutate("metadata", "finalizers").push(termination_finalizer);
     }
     Value taints = Value::array();
     for (const Value& taint : node.at("spec", "taints").items()) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
 
 #include "client/resources.h"
 #include "provisioner/names.h"
@@ -67,8 +68,10 @@ void Launcher::execute(const reconcile::Effect& effect, reconcile::EffectDone do
     launch(effect, std::move(done));
   else if (effect.name == "inspect")
     inspect(effect, std::move(done));
+  else if (effect.name == "sweep")
+    sweep(std::move(done));
   else
-    terminate(effect, std::move(done));
+    terminate(effect.token, std::move(done));
 }
 
 void Launcher::launch(const reconcile::Effect& effect, reconcile::EffectDone done) {
@@ -123,7 +126,8 @@ void Launcher::try_next(std::shared_ptr<Launch> launch) {
 // Labels first: once Launched stands in the status nobody comes back here.
 void Launcher::record_labels(std::shared_ptr<Launch> launch) {
   const Value patch = Value::object(
-      {{"metadata", Value::object({{"labels", launch->labels},
+      {{"metadata", Value::object({{"uid", launch->token},
+                                   {"labels", launch->labels},
                                    {"annotations", Value::object({{std::string(cost_annotation),
                                                                    launch->usd_per_hour}})}})}});
   parts_.client.call(
@@ -131,9 +135,7 @@ void Launcher::record_labels(std::shared_ptr<Launch> launch) {
                                launch->claim.at("metadata", "name").as_string(), patch),
       [this, launch, alive = alive_](schema::Answer<client::Reply> reply) {
         if (!*alive) return;
-        if (!reply) {
-          return give_up(launch, {base::ErrorCode::unavailable, reply.error().message});
-        }
+        if (!reply) return unrecorded(launch, reply.error());
         record(launch);
       });
 }
@@ -151,14 +153,24 @@ void Launcher::record(std::shared_ptr<Launch> launch) {
   parts_.client.call(
       client::merge_patch_call(resources::node_claims, "",
                                launch->claim.at("metadata", "name").as_string(),
-                               Value::object({{"status", status}}), "status"),
-      [launch, alive = alive_](schema::Answer<client::Reply> reply) {
+                               Value::object({{"metadata", Value::object({{"uid", launch->token}})},
+                                              {"status", status}}),
+                               "status"),
+      [this, launch, alive = alive_](schema::Answer<client::Reply> reply) {
         if (!*alive) return;
-        if (!reply) {
-          return launch->done(base::fail(base::ErrorCode::unavailable, reply.error().message));
-        }
+        if (!reply) return unrecorded(launch, reply.error());
         launch->done(Value());
       });
+}
+
+// The machine of a claim that is there no more (or whose name is another's now) goes again; any
+// other launch is asked for anew.
+void Launcher::unrecorded(std::shared_ptr<Launch> launch, const schema::Status& why) {
+  if (why.is("NotFound") || why.is("Conflict")) {
+    parts_.executor.reached("provisioner.launch_without_claim");
+    return terminate(launch->token, std::move(launch->done));
+  }
+  launch->done(base::fail(base::ErrorCode::unavailable, why.message));
 }
 
 // Without capacity the claim goes after a while, so that its pods are planned anew with what is
@@ -178,8 +190,8 @@ void Launcher::give_up(std::shared_ptr<Launch> launch, base::Error error) {
                      });
 }
 
-void Launcher::terminate(const reconcile::Effect& effect, reconcile::EffectDone done) {
-  parts_.cloud.terminate(effect.token,
+void Launcher::terminate(const std::string& token, reconcile::EffectDone done) {
+  parts_.cloud.terminate(token,
                          [done = std::move(done), alive = alive_](base::Result<void> gone) mutable {
                            if (!*alive) return;
                            if (!gone) return done(std::unexpected(gone.error()));
@@ -187,20 +199,80 @@ void Launcher::terminate(const reconcile::Effect& effect, reconcile::EffectDone 
                          });
 }
 
+struct Launcher::Sweep {
+  std::vector<std::string> tokens;  // of machines
+  reconcile::EffectDone done;
+};
+
+// Machines without a claim go. They are listed first: a claim is there before its machine, so one
+// that is missing afterwards has ended.
+void Launcher::sweep(reconcile::EffectDone done) {
+  auto sweep = std::make_shared<Sweep>();
+  sweep->done = std::move(done);
+  parts_.cloud.list([this, sweep, alive = alive_](base::Result<std::vector<std::string>> tokens) {
+    if (!*alive) return;
+    if (!tokens) return sweep->done(std::unexpected(tokens.error()));
+    if (tokens->empty()) return sweep->done(Value());
+    sweep->tokens = std::move(*tokens);
+    client::Call claims;
+    claims.verb = client::Verb::list;
+    claims.resource = resources::node_claims;
+    parts_.client.call(
+        std::move(claims), [this, sweep, alive](schema::Answer<client::Reply> reply) {
+          if (!*alive) return;
+          if (!reply) {
+            return sweep->done(base::fail(base::ErrorCode::unavailable, reply.error().message));
+          }
+          std::set<std::string> uids;
+          for (const Value& claim : reply->object["items"].items()) {
+            uids.insert(claim.at("metadata", "uid").as_string());
+          }
+          std::erase_if(sweep->tokens, [&uids](const std::string& t) { return uids.contains(t); });
+          terminate_next(sweep);
+        });
+  });
+}
+
+void Launcher::terminate_next(std::shared_ptr<Sweep> sweep) {
+  if (sweep->tokens.empty()) return sweep->done(Value());
+  parts_.log.warning("a machine has no claim", {{"token", sweep->tokens.back()}});
+  parts_.executor.reached("provisioner.machine_swept");
+  const std::string token = std::exchange(sweep->tokens.back(), {});
+  sweep->tokens.pop_back();
+  terminate(token, [this, sweep, alive = alive_](base::Result<Value> gone) {
+    if (!*alive) return;
+    if (!gone) return sweep->done(std::move(gone));
+    terminate_next(sweep);
+  });
+}
+
 // The node of a machine that is gone can say nothing more: with it go its pods and its claim.
 void Launcher::inspect(const reconcile::Effect& effect, reconcile::EffectDone done) {
-  parts_.cloud.inspect(
-      effect.token, [this, node = effect.arguments["node"], uid = effect.arguments["uid"],
-                     done = std::move(done), alive = alive_](base::Result<bool> there) mutable {
+  parts_.cloud.inspect(effect.token, [this, node = effect.arguments, done = std::move(done),
+                                      alive = alive_](base::Result<bool> there) mutable {
+    if (!*alive) return;
+    if (!there) return done(std::unexpected(there.error()));
+    if (*there) return done(Value());
+    parts_.log.warning("the machine of a node is gone", {{"node", node["node"].as_string()}});
+    remove_node(node, std::move(done));
+  });
+}
+
+// There is nothing to drain any more: the node waits for nobody.
+void Launcher::remove_node(const Value& node, reconcile::EffectDone done) {
+  const std::string name = node["node"].as_string();
+  const std::string uid = node["uid"].as_string();
+  const Value released = Value::object({{"uid", uid}, {"finalizers", node["finalizers"]}});
+  parts_.client.call(
+      client::merge_patch_call(resources::nodes, "", name, Value::object({{"metadata", released}})),
+      [this, name, uid, done = std::move(done),
+       alive = alive_](schema::Answer<client::Reply>) mutable {
         if (!*alive) return;
-        if (!there) return done(std::unexpected(there.error()));
-        if (*there) return done(Value());
-        parts_.log.warning("the machine of a node is gone", {{"node", node.as_string()}});
-        parts_.client.call(client::remove_call(resources::nodes, "", node.as_string(),
-                                               client::delete_options(uid.as_string())),
-                           [done = std::move(done), alive](schema::Answer<client::Reply>) mutable {
-                             if (*alive) done(Value());
-                           });
+        parts_.client.call(
+            client::remove_call(resources::nodes, "", name, client::delete_options(uid)),
+            [done = std::move(done), alive](schema::Answer<client::Reply>) mutable {
+              if (*alive) done(Value());
+            });
       });
 }
 

@@ -29,12 +29,17 @@ class Launcher {
 
  private:
   struct Launch;
+  struct Sweep;
   void launch(const reconcile::Effect& effect, reconcile::EffectDone done);
   void try_next(std::shared_ptr<Launch> launch);
   void inspect(const reconcile::Effect& effect, reconcile::EffectDone done);
-  void terminate(const reconcile::Effect& effect, reconcile::EffectDone done);
+  void terminate(const std::string& token, reconcile::EffectDone done);
+  void sweep(reconcile::EffectDone done);
+  void remove_node(const value::Value& node, reconcile::EffectDone done);
+  void terminate_next(std::shared_ptr<Sweep> sweep);
   void record(std::shared_ptr<Launch> launch);
   void record_labels(std::shared_ptr<Launch> launch);
+  void unrecorded(std::shared_ptr<Launch> launch, const schema::Status& why);
   void give_up(std::shared_ptr<Launch> launch, base::Error error);
 
   LauncherParts parts_;

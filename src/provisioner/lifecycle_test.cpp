@@ -88,6 +88,79 @@ TEST(Lifecycle, ADeletedNodeTakesItsMachineAlong) {
   EXPECT_TRUE(cluster.hub.list(resources::machines).empty());
 }
 
+TEST(Lifecycle, ADeletedNodeIsDrainedFirst) {
+  Cluster cluster;
+  const std::string name = cluster.grow("p");
+  bool is_allowed = false;
+  cluster.api.refuse = [&](const client::Call& call) -> std::optional<schema::Status> {
+    if (call.subresource != "eviction" || is_allowed) return std::nullopt;
+    return schema::too_many_requests("a budget", 0);
+  };
+  value::Value node = cluster.api.get(resources::nodes, "", name)->value();
+  node.mutate("metadata").set("deletionTimestamp", "2026-01-01T00:00:00Z");
+  cluster.api.put(resources::nodes, node);
+  cluster.executor.run_for(5min);
+  ASSERT_NE(cluster.api.get(resources::nodes, "", name), nullptr);
+  EXPECT_FALSE(cluster.api.get(resources::pods, "default", "p")->deleting());
+  EXPECT_EQ(cluster.going(), 1u);
+  EXPECT_EQ(cluster.hub.list(resources::machines).size(), 1u);
+
+  is_allowed = true;
+  cluster.executor.run_for(2s);
+  EXPECT_TRUE(cluster.api.get(resources::pods, "default", "p")->deleting());
+  cluster.api.erase(resources::pods, "default", "p");
+  cluster.executor.run_for(5s);
+  EXPECT_EQ(cluster.api.get(resources::nodes, "", name), nullptr);
+  EXPECT_EQ(cluster.claims(), 0u);
+  EXPECT_TRUE(cluster.hub.list(resources::machines).empty());
+}
+
+TEST(Lifecycle, AClaimThatIsTakenAwayTakesItsMachineAndNodeAlong) {
+  Cluster cluster;
+  const std::string node = cluster.grow("p");
+  cluster.api.erase(resources::pods, "default", "p");
+  cluster.api.erase(resources::node_claims, "", cluster.claim().at("metadata", "name").as_string());
+  cluster.executor.run_for(10s);
+  EXPECT_TRUE(cluster.hub.list(resources::machines).empty());
+  EXPECT_EQ(cluster.api.get(resources::nodes, "", node), nullptr);
+}
+
+TEST(Launcher, SweepsMachinesWithoutAClaim) {
+  Cluster cluster;
+  cluster.grow("p");
+  const value::Value known = cluster.hub.list(resources::machines).at(0)->value();
+  const auto add = [&](const std::string& cluster_id, const std::string& token) {
+    cloud::make_simulated_cloud(cluster.hub, {.cluster = cluster_id,
+                                              .name_space = "acct",
+                                              .region = "us-east-1",
+                                              .catalogue = catalogue()})
+        ->launch({.token = token,
+                  .claim_name = "lost",
+                  .instance_type = known.at("spec", "instanceType").as_string(),
+                  .zone = known.at("spec", "zone").as_string(),
+                  .capacity_type = known.at("spec", "capacityType").as_string(),
+                  .labels = {},
+                  .annotations = {},
+                  .taints = {}},
+                 [](const auto&) {});
+  };
+  add("c", "lost");
+  add("other", "lost");
+  ASSERT_EQ(cluster.hub.list(resources::machines).size(), 3u);
+  bool is_done = false;
+  cluster.launcher.execute({"sweep", "", {}},
+                           [&is_done](const auto& outcome) { is_done = outcome.has_value(); });
+  cluster.executor.run_for(1s);
+  EXPECT_TRUE(is_done);
+  std::set<std::string> left;
+  for (const auto& machine : cluster.hub.list(resources::machines)) {
+    left.insert(machine->value().at("spec", "cluster").as_string() + "/" +
+                machine->value().at("spec", "token").as_string());
+  }
+  EXPECT_EQ(left,
+            (std::set<std::string>{"c/" + known.at("spec", "token").as_string(), "other/lost"}));
+}
+
 TEST(Lifecycle, ASilentNodeGoesWhereItsMachineHasGone) {
   Cluster cluster;
   const std::string node = cluster.grow("p");

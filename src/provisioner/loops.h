@@ -15,8 +15,9 @@ std::unique_ptr<reconcile::BatchLoop> make_provisioning_loop(
     cloud::CataloguePtr catalogue, PurchasesPtr purchases = std::make_shared<Purchases>());
 
 // The life of a NodeClaim: launch, registration, initialization, termination. Effects, with the
-// claim's uid as token: "launch" {claim, instanceType, zone, capacityType, priceMicroUsd} and
-// "terminate" {name}.
+// claim's uid as token: "launch" {claim, instanceType, zone, capacityType, priceMicroUsd},
+// "terminate", "inspect" {node, uid, finalizers}: the Node goes if its machine has gone; and
+// without a token "sweep": machines without a claim go.
 std::unique_ptr<reconcile::KeyedLoop> make_claim_loop(cloud::CataloguePtr catalogue);
 
 // Nodes that are empty, too old, or whose pods fit elsewhere or on a cheaper one: deletes their

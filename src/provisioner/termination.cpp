@@ -84,16 +84,6 @@ std::optional<base::WallTime> deadline(const Value& claim) {
   return *since + *period;
 }
 
-Action drop_finalizer(const Value& claim) {
-  Value document = claim;
-  Value kept = Value::array();
-  for (const Value& item : document.at("metadata", "finalizers").items()) {
-    if (item.as_string() != termination_finalizer) kept.push(item);
-  }
-  document.mutate("metadata").set("finalizers", std::move(kept));
-  return {client::update_call(resources::node_claims, std::move(document)), {"NotFound"}};
-}
-
 // Asks the pods to go; true while the node must wait for them. Budgets, and its own wish not to be
 // disrupted, protect a pod until so little time is left before the limit that it could not end in
 // its grace period; at the limit nobody is waited for.
@@ -130,6 +120,17 @@ bool drain(const client::View& view, const std::string& node, std::optional<base
 
 }  // namespace
 
+bool has_termination_finalizer(const Value& object) {
+  const value::Array& finalizers = object.at("metadata", "finalizers").items();
+  return std::any_of(finalizers.begin(), finalizers.end(),
+                     [](const Value& item) { return item.as_string() == termination_finalizer; });
+}
+
+Action drop_termination_finalizer(const client::Resource& resource, Value document) {
+  document.mutate("metadata").set("finalizers", finalizers_kept(document));
+  return {client::update_call(resource, std::move(document)), {"NotFound"}};
+}
+
 reconcile::Plan plan_termination(const client::View& view, const value::Value& claim,
                                  const client::ObjectPtr& node, base::WallTime now) {
   Plan plan;
@@ -144,11 +145,14 @@ reconcile::Plan plan_termination(const client::View& view, const value::Value& c
                          Value::object({{"name", claim.at("metadata", "name")}})},
        {}});
   if (node) {
+    if (const Value document = node->value(); has_termination_finalizer(document)) {
+      plan.actions.push_back(drop_termination_finalizer(resources::nodes, document));
+    }
     plan.actions.push_back({client::remove_call(resources::nodes, "", node->name(),
                                                 client::delete_options(node->uid())),
                             {"NotFound", "Conflict"}});
   }
-  plan.actions.push_back(drop_finalizer(claim));
+  plan.actions.push_back(drop_termination_finalizer(resources::node_claims, claim));
   return plan;
 }
 

@@ -161,5 +161,19 @@ TEST(Termination, TheMachineOfAnEmptyNodeGoesThenTheNodeThenTheClaim) {
   EXPECT_EQ(claim.at("metadata", "finalizers")[0].as_string(), "other");
 }
 
+TEST(Termination, TheNodeIsLetGoAfterItsMachine) {
+  Scene scene;
+  value::Value node = scene.hand.get(resources::nodes, "n");
+  node.mutate("metadata").set("finalizers", doc(R"(["karpenter.sh/termination","other"])"));
+  scene.hand.put(resources::nodes, node);
+  const auto plan = scene.plan();
+  ASSERT_EQ(plan.actions.size(), 4u);
+  EXPECT_EQ(effect_of(plan.actions[0]).name, "terminate");
+  const client::Call& release = call_of(plan.actions[1]);
+  EXPECT_EQ(release.resource, resources::nodes);
+  EXPECT_EQ(value::to_json(release.body.at("metadata", "finalizers")), R"(["other"])");
+  EXPECT_EQ(call_of(plan.actions[2]).verb, client::Verb::remove);
+}
+
 }  // namespace
 }  // namespace keelway::provisioner

@@ -11,6 +11,8 @@ namespace {
 namespace resources = client::resources;
 using value::Value;
 
+constexpr std::string_view cluster_label = "hub.keelway.dev/cluster";
+
 // As EC2 names instances: "i-" and 17 hexadecimal digits, here drawn from the token, so that the
 // same token names the same machine.
 std::string instance_id(const std::string& cluster, const std::string& token) {
@@ -76,6 +78,24 @@ class SimulatedCloud final : public Cloud {
               });
   }
 
+  void list(std::move_only_function<void(base::Result<std::vector<std::string>>)> done) override {
+    client::Call call;
+    call.verb = client::Verb::list;
+    call.resource = resources::machines;
+    call.name_space = options_.name_space;
+    call.label_selector = fmt::format("{}={}", cluster_label, options_.cluster);
+    hub_.call(std::move(call), [cluster = options_.cluster, done = std::move(done)](
+                                   schema::Answer<client::Reply> answer) mutable {
+      if (!answer) return done(base::fail(base::ErrorCode::unavailable, answer.error().message));
+      std::vector<std::string> tokens;
+      for (const Value& machine : answer->object["items"].items()) {
+        if (machine.at("spec", "cluster").as_string() != cluster) continue;
+        tokens.push_back(machine.at("spec", "token").as_string());
+      }
+      done(std::move(tokens));
+    });
+  }
+
  private:
   // A launch that was asked for before: the machine is what it was then.
   void find(const std::string& id, std::move_only_function<void(base::Result<Machine>)> done) {
@@ -110,7 +130,7 @@ class SimulatedCloud final : public Cloud {
         {{"apiVersion", "hub.keelway.dev/v1"},
          {"kind", "Machine"},
          {"metadata", Value::object({{"name", id},
-                                     {"labels", Value::object({{"hub.keelway.dev/cluster",
+                                     {"labels", Value::object({{std::string(cluster_label),
                                                                 options_.cluster}})}})},
          {"spec", Value::object({{"cluster", options_.cluster},
                                  {"token", request.token},

@@ -65,5 +65,26 @@ TEST(NodeLifecycle, AStopOfTheServerMakesNoNodeSilent) {
   EXPECT_TRUE(says_unknown(loop->plan(scene.view, {"", "n", ""}, start + 82s, 1)));
 }
 
+TEST(PodCollection, ANodeMayBeMissingForAWhile) {
+  Scene scene;
+  scene.put(resources::pods,
+            R"({"metadata":{"name":"p","namespace":"ns","uid":"p",
+                            "creationTimestamp":"2025-12-01T00:00:00Z"},
+                "spec":{"nodeName":"n"},"status":{"phase":"Running"}})");
+  const auto loop = make_pod_collection_loop();
+  const auto plan = [&](base::Duration after) {
+    return loop->plan(scene.view, {"", "n", ""}, start + after, 1);
+  };
+  const auto first = plan(0s);
+  EXPECT_TRUE(first.actions.empty()) << "however old the pod is";
+  EXPECT_EQ(std::get<reconcile::After>(first.next).wait, 40s);
+  scene.node("2026-01-01T00:00:00Z");
+  EXPECT_TRUE(std::holds_alternative<reconcile::Done>(plan(20s).next));
+  const auto node = scene.view.get(resources::nodes, "", "n");
+  scene.view.apply({{{resources::nodes, nullptr, node}}, ++scene.revision, true});
+  EXPECT_TRUE(plan(50s).actions.empty());
+  EXPECT_FALSE(plan(90s).actions.empty());
+}
+
 }  // namespace
 }  // namespace keelway::controllers

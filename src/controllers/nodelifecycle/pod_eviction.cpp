@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "client/resources.h"
@@ -18,7 +19,7 @@ using client::View;
 using reconcile::Key;
 using reconcile::Plan;
 
-// Pods may be made for a node that is about to register.
+// A node that is missing may be about to register, or to register anew.
 constexpr base::Duration kQuarantine = std::chrono::seconds(40);
 
 std::string node_of(const client::Object& pod) {
@@ -136,28 +137,29 @@ class PodCollectionLoop final : public reconcile::KeyedLoop {
   void keys_of(const client::Change& change, const View& view,
                std::vector<Key>& keys) const override {
     if (change.resource == resources::nodes) {
-      if (!change.object) keys.push_back({"", change.previous->name(), ""});
+      const std::string& name = (change.object ? change.object : change.previous)->name();
+      if (!change.object || missed_.contains(name)) keys.push_back({"", name, ""});
       return;
     }
-    if (!change.object) return;
-    const std::string node = node_of(*change.object);
+    const std::string node = node_of(change.object ? *change.object : *change.previous);
+    if (!change.object && !missed_.contains(node)) return;
     if (!node.empty() && !view.get(resources::nodes, "", node)) {
       keys.push_back({"", node, ""});
     }
   }
 
   Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
-    if (view.get(resources::nodes, "", key.name)) return {};
+    const auto pods = view.pods_on(key.name);
+    if (pods.empty() || view.get(resources::nodes, "", key.name)) {
+      missed_.erase(key.name);
+      return {};
+    }
+    const auto since = missed_.try_emplace(key.name, now).first->second;
+    if (const base::Duration left = since + kQuarantine - now; left > base::Duration(0)) {
+      return {{}, reconcile::After{left}};
+    }
     Plan plan;
-    std::optional<base::Duration> next;
-    for (const ObjectPtr& pod : view.pods_on(key.name)) {
-      const value::Value document = pod->value();
-      const base::Duration left =
-          time_of(document.at("metadata", "creationTimestamp")) + kQuarantine - now;
-      if (left > base::Duration(0)) {
-        next = std::min(next.value_or(left), left);
-        continue;
-      }
+    for (const ObjectPtr& pod : pods) {
       if (plan.actions.empty()) {
         // The view may be behind: the server has the last word.
         plan.actions.push_back({client::get_call(resources::nodes, "", key.name), {}, "*"});
@@ -166,9 +168,13 @@ class PodCollectionLoop final : public reconcile::KeyedLoop {
               {"DisruptionTarget", "True", "DeletionByPodGC", "PodGC: node no longer exists"}, true,
               now);
     }
-    if (next) plan.next = reconcile::After{*next};
     return plan;
   }
+
+ private:
+  // Nodes that pods are bound to and that are not there, since when they were missed. What the view
+  // showed, and no more.
+  mutable std::map<std::string, base::WallTime, std::less<>> missed_;
 };
 
 }  // namespace

@@ -36,6 +36,10 @@ class MoodyCloud final : public cloud::Cloud {
     real_->inspect(std::move(token), std::move(done));
   }
 
+  void list(std::move_only_function<void(base::Result<std::vector<std::string>>)> done) override {
+    real_->list(std::move(done));
+  }
+
  private:
   std::unique_ptr<Cloud> real_;
 };
