@@ -74,18 +74,9 @@ class Connection;
 // The epoll thread and what all connections share.
 class Driver {
  public:
-  explicit Driver(const Arguments& arguments) : port_(arguments.number("port", 0)) {
-    std::ifstream(arguments.text("token-file")) >> token_;
-    context_ = SSL_CTX_new(TLS_client_method());
-    SSL_CTX_set_verify(context_, SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_mode(context_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS |
-                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    const std::string authority = arguments.text("ca");
-    if (SSL_CTX_load_verify_file(context_, authority.c_str()) != 1) {
-      give_up("cannot read --ca " + authority);
-    }
-    poll_ = epoll_create1(0);
-  }
+  // Both know how to destroy connections, so they are defined below them.
+  explicit Driver(const Arguments& arguments);
+  ~Driver();
   Driver(const Driver&) = delete;
 
   Connection& connect();
@@ -276,6 +267,21 @@ class Connection {
   std::string out_;
   std::unordered_map<int32_t, std::unique_ptr<Stream>> streams_;
 };
+
+inline Driver::Driver(const Arguments& arguments) : port_(arguments.number("port", 0)) {
+  std::ifstream(arguments.text("token-file")) >> token_;
+  context_ = SSL_CTX_new(TLS_client_method());
+  SSL_CTX_set_verify(context_, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_mode(context_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS |
+                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  const std::string authority = arguments.text("ca");
+  if (SSL_CTX_load_verify_file(context_, authority.c_str()) != 1) {
+    give_up("cannot read --ca " + authority);
+  }
+  poll_ = epoll_create1(0);
+}
+
+inline Driver::~Driver() = default;
 
 inline Connection& Driver::connect() {
   connections_.push_back(std::make_unique<Connection>(*this));

@@ -504,14 +504,16 @@ def body_memory(scene):
 
 
 def nothing_is_left_behind(scene):
-    """What stays after attacks (a history window, the allocator's own) does not grow by more."""
+    """What stays after attacks (a history window, the allocator's own) does not grow by more. A
+    round's end may find some of its requests still there, so the most of four stands for each half.
+    """
     rounds = []
-    for _ in range(4):
+    for _ in range(8):
         for attack in (sizes, bombs, body_memory):
             attack(scene)
         rounds.append(resident_mib(scene.running))
     print(f"  peak {scene.peak:.0f} MiB, after rounds " + ", ".join(f"{r:.0f}" for r in rounds))
-    if rounds[-1] > rounds[1] + LEFT_MIB:
+    if max(rounds[4:]) > max(rounds[:4]) + LEFT_MIB:
         raise Failure(f"the same attacks again and again: {rounds}")
 
 
