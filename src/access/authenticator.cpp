@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "access/pki.h"
 
@@ -9,6 +10,8 @@ namespace keelway::access {
 namespace {
 
 constexpr std::size_t kCertificatesMax = 256;  // remembered; then all are forgotten
+constexpr std::size_t kTokensMax = 2048;       // in each of two generations
+constexpr std::size_t kTokenBytesMax = 2048;   // longer ones are verified each time
 
 std::unexpected<schema::Status> refused() {
   return std::unexpected(schema::unauthorized());
@@ -50,6 +53,48 @@ std::string_view bearer_token(std::string_view authorization) {
   return token;
 }
 
+// Tokens whose signature has been verified, so that a caller pays for it once and not with each
+// request. What else a token stands on is looked at each time.
+class KnownTokens {
+ public:
+  struct Known {
+    TokenClaims claims;
+    IdentityPtr who;
+  };
+
+  const Known* find(std::string_view token) {
+    if (const auto found = recent_.find(token); found != recent_.end()) return &found->second;
+    const auto older = older_.find(token);
+    if (older == older_.end()) return nullptr;
+    auto node = older_.extract(older);
+    make_room();
+    return &recent_.insert(std::move(node)).position->second;
+  }
+
+  void add(std::string_view token, Known known) {
+    if (token.size() > kTokenBytesMax) return;
+    make_room();
+    recent_.insert_or_assign(std::string(token), std::move(known));
+  }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view token) const {
+      return std::hash<std::string_view>()(token);
+    }
+  };
+  using Map = std::unordered_map<std::string, Known, Hash, std::equal_to<>>;  // never iterated
+
+  // Who was not seen for a whole generation is forgotten.
+  void make_room() {
+    if (recent_.size() < kTokensMax) return;
+    older_ = std::exchange(recent_, {});
+  }
+
+  Map recent_, older_;
+};
+
 class Composite final : public Authenticator {
  public:
   explicit Composite(AuthenticatorParts parts) : parts_(std::move(parts)) {}
@@ -88,9 +133,15 @@ class Composite final : public Authenticator {
       return authenticated(**who);
     }
     if (parts_.tokens == nullptr || parts_.view == nullptr) return refused();
+    if (const auto* known = known_tokens_.find(token)) {
+      if (!TokenVerifier::still_holds(known->claims, now, *parts_.view)) return refused();
+      return known->who;
+    }
     auto verified = parts_.tokens->verify(token, now, *parts_.view);
     if (!verified) return refused();
-    return authenticated(std::move(verified->identity));
+    IdentityPtr who = authenticated(std::move(verified->identity));
+    known_tokens_.add(token, {std::move(verified->claims), who});
+    return who;
   }
 
   struct Known {
@@ -101,6 +152,7 @@ class Composite final : public Authenticator {
   const AuthenticatorParts parts_;
   const IdentityPtr nobody_ = std::make_shared<const Identity>(anonymous());
   mutable std::unordered_map<std::string, Known> certificates_;  // by leaf; never iterated
+  mutable KnownTokens known_tokens_;
 };
 
 }  // namespace

@@ -85,6 +85,25 @@ TEST_F(AuthenticatorTest, BearerTokens) {
   EXPECT_FALSE((*aws)->in_group("system:masters"));
 }
 
+// Whether seen for the first time or again.
+TEST_F(AuthenticatorTest, ATokenDiesWithItsTimeAndItsAccount) {
+  const std::string header = "Bearer " + token();
+  const auto first = with_header(header), again = with_header(header);
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(again);
+  EXPECT_EQ((*first)->user, (*again)->user);
+  EXPECT_TRUE((*again)->in_group("system:authenticated"));
+  const auto late = noon + std::chrono::hours(1) + std::chrono::seconds(1);
+  EXPECT_FALSE(authenticator_->authenticate({header, nullptr, late}));
+  EXPECT_TRUE(with_header(header));
+  std::string forged = header;
+  forged[forged.size() / 2] = forged[forged.size() / 2] == 'A' ? 'B' : 'A';
+  EXPECT_FALSE(with_header(forged));
+  view_.put(client::resources::service_accounts,
+            R"({"metadata":{"namespace":"ns","name":"sa","uid":"another"}})");
+  EXPECT_FALSE(with_header(header));
+}
+
 TEST_F(AuthenticatorTest, RefusedCertificateIsNotAnonymousEither) {
   Credentials sent{"", nullptr, noon, true};
   const auto nobody = authenticator_->authenticate(sent);

@@ -257,16 +257,22 @@ base::Result<VerifiedToken> TokenVerifier::verify(std::string_view token, base::
     }
   }
   if (verified.audiences.empty()) return refuse("the token is for another audience");
-  if (!body["exp"].is_int() || claims.expires < now) return refuse("the token has expired");
+  if (!body["exp"].is_int()) return refuse("the token has no expiry");
   if (body.contains("nbf") && now < wall(body["nbf"])) return refuse("the token is not valid yet");
   const std::string subject =
       fmt::format("system:serviceaccount:{}:{}", claims.name_space, claims.service_account);
   if (claims.service_account.empty() || body["sub"].as_string() != subject) {
     return refuse("the token's subject is not its service account");
   }
-  if (auto bound = check_bound(claims, now, view); !bound) return std::unexpected(bound.error());
+  if (auto holds = still_holds(claims, now, view); !holds) return std::unexpected(holds.error());
   verified.identity = service_account_identity(claims);
   return verified;
+}
+
+base::Result<void> TokenVerifier::still_holds(const TokenClaims& claims, base::WallTime now,
+                                              const client::View& view) {
+  if (claims.expires < now) return fail(ErrorCode::unauthorized, "the token has expired");
+  return check_bound(claims, now, view);
 }
 
 value::Value TokenVerifier::json_web_key_set() const {

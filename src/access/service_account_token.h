@@ -71,6 +71,9 @@ class TokenVerifier {
   base::Result<VerifiedToken> verify(std::string_view token, base::WallTime now,
                                      const client::View& view,
                                      const std::vector<std::string>& audiences = {}) const;
+  // Whether what verify() once found good still is: not expired, and its objects are there.
+  static base::Result<void> still_holds(const TokenClaims& claims, base::WallTime now,
+                                        const client::View& view);
   const std::vector<std::string>& api_audiences() const;
   value::Value json_web_key_set() const;  // /openid/v1/jwks
   // /.well-known/openid-configuration

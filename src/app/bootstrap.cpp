@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <memory>
+#include <utility>
 
 #include "kinds/bootstrap.h"
 
@@ -83,9 +85,13 @@ std::string first_service_address(const std::string& service_cidr) {
   return fmt::format("{}.{}.{}.{}", first >> 24, first >> 16 & 255, first >> 8 & 255, first & 255);
 }
 
-std::function<void(const apiserver::AuditRecord&)> audit_to(telemetry::Log log,
+std::function<void(const apiserver::AuditRecord&)> audit_to(const Seams& seams,
+                                                            runtime::Executor& executor,
                                                             std::string cluster) {
-  return [log = std::move(log), cluster = std::move(cluster)](const apiserver::AuditRecord& r) {
+  const auto flush = seams.flush_audit;
+  const auto due = std::make_shared<bool>(false);
+  return [log = seams.audit, flush, due, &executor,
+          cluster = std::move(cluster)](const apiserver::AuditRecord& r) {
     if (r.verb == "get" || r.verb == "list" || r.verb == "watch") return;
     log.info("request", {{"cluster", cluster},
                          {"id", r.id},
@@ -94,6 +100,11 @@ std::function<void(const apiserver::AuditRecord&)> audit_to(telemetry::Log log,
                          {"uri", r.uri},
                          {"code", std::to_string(r.code)},
                          {"from", r.source}});
+    if (!flush || std::exchange(*due, true)) return;
+    executor.post([flush, due] {
+      *due = false;
+      flush();
+    });
   };
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "apiserver/server.h"
-#include "telemetry/log.h"
+#include "app/seams.h"
 #include "value/value.h"
 
 namespace keelway::app {
@@ -19,8 +19,10 @@ std::vector<value::Value> default_pool_objects();
 // The first usable address of a service CIDR: "10.100.0.1" of "10.100.0.0/16".
 std::string first_service_address(const std::string& service_cidr);
 
-// A line of the log for each mutating call.
-std::function<void(const apiserver::AuditRecord&)> audit_to(telemetry::Log log,
+// A line of the log for each mutating call. `executor` is the server's: where the log keeps lines
+// back, those of one turn of its loop leave together.
+std::function<void(const apiserver::AuditRecord&)> audit_to(const Seams& seams,
+                                                            runtime::Executor& executor,
                                                             std::string cluster);
 
 }  // namespace keelway::app

@@ -189,7 +189,7 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
   config.fairness = parts_.config.limits.fairness;
   config.request_timeout = parts_.config.limits.request_timeout;
   config.log = parts_.seams.log.with("apiserver");
-  config.audit = audit_to(parts_.seams.audit, spec_.arn);
+  config.audit = audit_to(parts_.seams, *config.executor, spec_.arn);
   return apiserver::make_server(std::move(config));
 }
 

@@ -119,7 +119,7 @@ void HouseImpl::start_hub() {
   config.admission.service_accounts = false;
   config.request_timeout = config_.limits.request_timeout;
   config.log = seams_.log.with("hub");
-  config.audit = audit_to(seams_.audit, "hub");
+  config.audit = audit_to(seams_, *hub_executor_, "hub");
   hub_ = apiserver::make_server(std::move(config));
   hub_->start([this](base::Result<void> ready) {
     if (!ready) return fail(ready.error());

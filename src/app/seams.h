@@ -20,6 +20,8 @@ struct Seams {
   store::Engine& engine;
   telemetry::Log log;
   telemetry::Log audit = {};  // one line for each mutating call of every cluster and the hub
+  // Where `audit` keeps lines back: makes them leave. Any thread.
+  std::function<void()> flush_audit = {};
   // Wraps each in-process client of a loop or node; the simulator loses and doubles answers here.
   std::function<std::unique_ptr<client::Client>(std::unique_ptr<client::Client>, runtime::Executor&,
                                                 const access::Identity& who)>

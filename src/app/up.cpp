@@ -108,13 +108,14 @@ base::Result<void> up(UpOptions options) {
       });
   if (!engine) return std::unexpected(engine.error());
 
-  auto audit =
-      telemetry::make_file_sink(options.data_folder + "/audit.log", telemetry::Level::info);
+  auto audit = telemetry::make_buffered_file_sink(options.data_folder + "/audit.log",
+                                                  telemetry::Level::info);
   if (!audit) return std::unexpected(audit.error());
   Seams seams{.runtime = *runtime,
               .engine = **engine,
               .log = log,
-              .audit = telemetry::Log("audit", std::move(*audit))};
+              .audit = telemetry::Log("audit", std::move(audit->sink)),
+              .flush_audit = std::move(audit->flush)};
   if (options.store.shared()) {
     seams.show_process = [load](telemetry::Metrics& metrics) { show_load(*load, metrics); };
   }

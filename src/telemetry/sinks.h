@@ -1,6 +1,7 @@
 // Where log lines go: "2026-01-02T03:04:05.678Z info component message key=value key="two words"".
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/error.h"
@@ -11,5 +12,13 @@ namespace keelway::telemetry {
 Log::Sink make_stderr_sink(Level minimum);
 // Appends; rotates at 64 MiB and keeps three old files.
 base::Result<Log::Sink> make_file_sink(const std::string& path, Level minimum);
+
+// The same for many lines a second, which a write each would slow down: some are kept until
+// `flush` is called, which any thread may.
+struct BufferedSink {
+  Log::Sink sink;
+  std::function<void()> flush;
+};
+base::Result<BufferedSink> make_buffered_file_sink(const std::string& path, Level minimum);
 
 }  // namespace keelway::telemetry

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <regex>
 #include <sstream>
 
@@ -30,6 +33,25 @@ TEST(FileSink, OneEventIsOneLine) {
                         R"(path=/api why="two words" text="a\\"b\\nc")");
   EXPECT_TRUE(std::regex_match(first, form)) << first;
   EXPECT_NE(second.find(" error node lost"), std::string::npos) << second;
+}
+
+TEST(FileSink, ABufferedOneWritesWhenFlushed) {
+  const std::string path = testing::TempDir() + "keelway-telemetry-buffered.log";
+  std::filesystem::remove(path);
+  const auto lines = [&path] {
+    std::ifstream file(path);
+    return std::count(std::istreambuf_iterator<char>(file), {}, '\n');
+  };
+  auto buffered = make_buffered_file_sink(path, Level::info);
+  ASSERT_TRUE(buffered) << buffered.error().message;
+  const Log log("audit", buffered->sink);
+  log.info("request");
+  log.info("request");
+  EXPECT_EQ(lines(), 0);
+  buffered->flush();
+  EXPECT_EQ(lines(), 2);
+  log.error("at once");
+  EXPECT_EQ(lines(), 3);
 }
 
 TEST(FileSink, AFileThatCannotBeIsAnError) {

@@ -36,6 +36,15 @@ class Block {
   std::uint64_t equal_to(char c) const {
     return where([&](__m128i part) { return _mm_cmpeq_epi8(part, _mm_set1_epi8(c)); });
   }
+  bool has_quote_or_backslash() const {
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+    __m128i any = _mm_setzero_si128();
+    for (const __m128i part : part_) {
+      any = _mm_or_si128(any, _mm_cmpeq_epi8(part, quote));
+      any = _mm_or_si128(any, _mm_cmpeq_epi8(part, backslash));
+    }
+    return _mm_movemask_epi8(any) != 0;
+  }
   // Braces and brackets differ in one bit, which no other character of theirs has.
   std::uint64_t equal_or_bracket(char brace) const {
     return where([&](__m128i part) {
@@ -71,6 +80,7 @@ std::size_t skip_container(std::string_view json, std::size_t at) {
     const std::size_t left = json.size() - at;
     if (left < sizeof rest) std::memcpy(rest, json.data() + at, left);
     const Block block(left < sizeof rest ? rest : json.data() + at);
+    if (in_string != 0 && first_quoted == 0 && !block.has_quote_or_backslash()) continue;
     std::uint64_t quotes = block.equal_to('"') & ~first_quoted;
     std::uint64_t backslashes = block.equal_to('\\') & ~first_quoted;
     first_quoted = 0;

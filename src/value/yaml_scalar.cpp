@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <optional>
 
@@ -99,6 +100,15 @@ Value resolve_yaml_scalar(std::string_view text) {
 bool is_utf8(std::string_view text) {
   static constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
   for (std::size_t i = 0; i < text.size();) {
+    // Eight at a time where they are ASCII, as nearly all is.
+    std::uint64_t eight = 0;
+    if (i + sizeof eight <= text.size()) {
+      std::memcpy(&eight, text.data() + i, sizeof eight);
+      if ((eight & 0x8080808080808080) == 0) {
+        i += sizeof eight;
+        continue;
+      }
+    }
     const auto first = static_cast<unsigned char>(text[i]);
     const std::size_t length = first < 0x80           ? 1
                                : (first >> 5) == 0x06 ? 2
