@@ -1,11 +1,15 @@
 #include "apiserver/in_flight.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace keelway::apiserver {
 namespace {
 
 constexpr auto kSweepPeriod = std::chrono::seconds(1);
+constexpr auto kRefusalDelay = std::chrono::milliseconds(500);  // of the second to stay away
+constexpr auto kTellPeriod = std::chrono::milliseconds(50);     // so that many leave together
+constexpr std::size_t kRefusalsMax = 10'000;                    // then refusals are told at once
 
 const std::vector<double>& wait_bounds() {
   static const std::vector<double> bounds = {0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15};
@@ -137,8 +141,42 @@ void InFlight::sweep() {
   schedule_sweep();
 }
 
+bool InFlight::tell_later(std::move_only_function<void()> tell) {
+  if (closed_ || refusals_.size() >= kRefusalsMax) return false;
+  if (refusals_held_ == nullptr) {
+    refusals_held_ = &metrics_.gauge("keelway_refusals_held",
+                                     "Refused requests that are told so within half a second.");
+  }
+  refusals_.push_back({executor_.now() + kRefusalDelay, std::move(tell)});
+  refusals_held_->set(static_cast<double>(refusals_.size()));
+  schedule_telling();
+  return true;
+}
+
+void InFlight::schedule_telling() {
+  if (telling_ || closed_ || refusals_.empty()) return;
+  telling_ = true;
+  const base::Duration left = refusals_.front().due - executor_.now();
+  executor_.after(std::max<base::Duration>(left, kTellPeriod), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->tell_due();
+  });
+}
+
+void InFlight::tell_due() {
+  telling_ = false;
+  const base::Instant now = executor_.now();
+  while (!closed_ && !refusals_.empty() && refusals_.front().due <= now) {
+    auto tell = std::move(refusals_.front().tell);
+    refusals_.pop_front();
+    tell();
+  }
+  refusals_held_->set(static_cast<double>(refusals_.size()));
+  schedule_telling();
+}
+
 void InFlight::close() {
   closed_ = true;
+  refusals_.clear();
   queues_ = access::FairQueues(limits_);
 }
 

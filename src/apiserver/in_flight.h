@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <deque>
+#include <functional>
 #include <memory>
 
 #include "access/fairness.h"
@@ -39,6 +41,10 @@ class InFlight : public std::enable_shared_from_this<InFlight> {
   // `resume(seat)` later, or without a seat after the longest wait. false: refused.
   bool wait(const access::FlowClass& flow, int cost,
             std::move_only_function<void(std::unique_ptr<Seat>)> resume);
+  // Tells a refused caller so, but not at once: a client with as many requests open as it may have
+  // sends no further one meanwhile, where an answer at once would be made room for the next
+  // request, and refusing would be all that the server does. false: too many wait for that.
+  bool tell_later(std::move_only_function<void()> tell);
   // Whoever waits is dropped, and no task of ours does anything any more.
   void close();
 
@@ -60,13 +66,21 @@ class InFlight : public std::enable_shared_from_this<InFlight> {
   void run_turn();
   void schedule_sweep();
   void sweep();
+  void schedule_telling();
+  void tell_due();
 
   runtime::Executor& executor_;
   const access::FairnessLimits limits_;
   telemetry::Metrics& metrics_;
   access::FairQueues queues_;
   std::array<Series, access::flow_schema_count> series_;
-  bool turn_posted_ = false, sweeping_ = false, closed_ = false;
+  bool turn_posted_ = false, sweeping_ = false, telling_ = false, closed_ = false;
+  struct Refusal {
+    base::Instant due;
+    std::move_only_function<void()> tell;
+  };
+  std::deque<Refusal> refusals_;  // earliest first
+  telemetry::Gauge* refusals_held_ = nullptr;
 };
 
 // A link of PendingAnswers; leaves the list when it is destroyed.

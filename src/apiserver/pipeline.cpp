@@ -131,9 +131,26 @@ Step impersonate(Core& core, const HttpCallPtr& call) {
 void run_stages(Core& core, const HttpCallPtr& call, std::size_t from);
 constexpr std::size_t kAfterTurn = 6;
 
-Step refuse_for_now(Core& core, const HttpCallPtr& call) {
+// One text for all: under overload most of what is answered is this.
+void tell_to_come_again(Core& core, const HttpCallPtr& call) {
   core.executor.reached("apiserver.too_many_requests");
-  return refuse(core, call, schema::too_many_requests(std::string(busy), retry_after_seconds));
+  static const std::string text =
+      value::to_json(schema::too_many_requests(std::string(busy), retry_after_seconds).to_value()) +
+      '\n';
+  http::Response response{429, {{"content-type", "application/json"}}, text};
+  response.headers.emplace_back("retry-after", std::to_string(retry_after_seconds));
+  reply_raw(core, call, std::move(response));
+}
+
+Step refuse_for_now(Core& core, const HttpCallPtr& call) {
+  // Until it is told, it holds no more than what is said of it then.
+  call->request.body = {};
+  call->request.held = {};
+  std::erase_if(call->request.headers, [](const auto& h) { return h.first == "authorization"; });
+  call->timeout = base::Duration(0);
+  const bool later = core.in_flight->tell_later([&core, call] { tell_to_come_again(core, call); });
+  if (!later) tell_to_come_again(core, call);
+  return Step::done;
 }
 
 // Whose turn it is, once it is known who asks. The usual request goes straight on.
@@ -149,8 +166,8 @@ Step take_turn(Core& core, const HttpCallPtr& call) {
   const bool waits =
       core.in_flight->wait(flow, cost, [&core, call](std::unique_ptr<Seat> seat) mutable {
         const HttpCallPtr mine = std::move(call);
-        if (mine->answered) return;  // it took too long
-        if (!seat) return void(refuse_for_now(core, mine));
+        if (mine->answered) return;                        // it took too long
+        if (!seat) return tell_to_come_again(core, mine);  // has waited long enough
         mine->seat = std::move(*seat);
         run_stages(core, mine, kAfterTurn);
       });

@@ -19,7 +19,7 @@ constexpr std::string_view kBeforeApply = "before-first-apply";
 constexpr std::size_t kEntriesCapped = 10;  // cap_updaters() may have to fold some
 
 // Nobody owns these: the server sets them.
-void strip_system_fields(FieldSet& set) {
+const FieldSet& system_fields() {
   static const FieldSet system = [] {
     FieldSet fields;
     fields.insert("f:apiVersion");
@@ -32,7 +32,11 @@ void strip_system_fields(FieldSet& set) {
     }
     return fields;
   }();
-  set.subtract(system);
+  return system;
+}
+
+void strip_system_fields(FieldSet& set) {
+  set.subtract(system_fields());
 }
 
 // What this kind of write does not change, whatever the client sent.
@@ -410,17 +414,17 @@ Value track_update(const Kind& kind, const Value* old, Value updated,
   if (owners.empty() && old != nullptr) return updated;  // untracked objects stay so
   const Shape root = root_shape(kind);
   const Value before = old != nullptr ? without_managed_fields(*old) : empty_object(updated);
-  Comparison change = compare_writes(kind, root, before, updated, context.subresource);
   const ManagerId id{context.manager, false, kind.api_version(), context.subresource};
   if (owners.empty()) {  // a create: all there is belongs to its one writer
-    Owned mine{std::move(change.added), id.api_version, base::format_rfc3339(context.now)};
-    mine.fields.unite(change.modified);
-    strip_system_fields(mine.fields);
+    Owned mine{changed_fields(&root, before, updated, !kind.custom, system_fields()),
+               id.api_version, base::format_rfc3339(context.now)};
+    strip_reset_fields(kind, context.subresource, mine.fields);
     if (!mine.fields.empty()) {
       updated.mutate("metadata").set("managedFields", Value::array({write_owner(id, mine)}));
     }
     return updated;
   }
+  Comparison change = compare_writes(kind, root, before, updated, context.subresource);
   record_update(owners, id, std::move(change), kind.api_version(), context.now);
   cap_updaters(owners);
   set_managed_fields(updated, owners);

@@ -44,8 +44,8 @@ const Value* go_unset(const Field& field) {
 // Walks two documents at once.
 class Comparer {
  public:
-  Comparer(Comparison& out, bool go)
-      : added_(out.added), modified_(out.modified), removed_(out.removed), go_(go) {}
+  Comparer(Comparison& out, bool go, const FieldSet* but = nullptr)
+      : added_(out.added), modified_(out.modified), removed_(out.removed), go_(go), but_(but) {}
 
   void walk(const Shape* shape, const Value* before, const Value* after) {
     if (before != nullptr && after != nullptr && *before == *after) return;
@@ -116,7 +116,13 @@ class Comparer {
       if (before == nullptr && in_before) before = go_unset(*field);
       if (after == nullptr && in_after) after = go_unset(*field);
     }
-    if (before != nullptr || after != nullptr) descend(field_element(name), inner, before, after);
+    if (before == nullptr && after == nullptr) return;
+    std::string element = field_element(name);
+    const FieldSet* const but = but_;
+    if (but_ != nullptr) but_ = but_->find(element);
+    const bool left_out = but_ != nullptr && but_->children.empty();
+    if (!left_out) descend(std::move(element), inner, before, after);
+    but_ = but;
   }
 
   void members(const Shape* shape, const Value* before, const Value* after) {
@@ -176,6 +182,7 @@ class Comparer {
 
   Trail added_, modified_, removed_;
   bool go_;
+  const FieldSet* but_;  // of what is left out, the node where the walk stands; null: none below
   std::vector<std::string> path_;
 };
 
@@ -383,6 +390,16 @@ Comparison compare(const Shape* shape, const Value& before, const Value& after, 
   Comparison result;
   Comparer(result, go).walk(shape, &before, &after);
   return result;
+}
+
+FieldSet changed_fields(const Shape* shape, const Value& before, const Value& after, bool go,
+                        const FieldSet& but) {
+  Comparison result;
+  Comparer(result, go, &but).walk(shape, &before, &after);
+  FieldSet changed = std::move(result.added);
+  changed.unite(result.modified);
+  changed.subtract(but);  // the nodes above them
+  return changed;
 }
 
 Value merge_typed(const Shape* shape, const Value& live, const Value& config) {

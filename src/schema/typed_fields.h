@@ -33,6 +33,9 @@ struct Comparison {
 // `go`: built-in kinds, whose Go form writes some fields even when nobody set them.
 Comparison compare(const Shape* shape, const value::Value& before, const value::Value& after,
                    bool go);
+// What compare() finds added or modified, without the fields of `but`, which are not looked at.
+FieldSet changed_fields(const Shape* shape, const value::Value& before, const value::Value& after,
+                        bool go, const FieldSet& but);
 
 // `config` wins; lists with keys keep the order of `config` with `live`'s own items in between.
 value::Value merge_typed(const Shape* shape, const value::Value& live, const value::Value& config);

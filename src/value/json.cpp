@@ -134,15 +134,14 @@ std::size_t skip_plain(std::string_view text, std::size_t i) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
     // Unsigned "at most 0x1f" is "the minimum with 0x1f is the byte itself".
     __m128i special = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-    const auto or_is = [&special, bytes](char c) {
-      special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c)));
+    const auto or_is = [&special](__m128i these, char c) {
+      special = _mm_or_si128(special, _mm_cmpeq_epi8(these, _mm_set1_epi8(c)));
     };
-    or_is('"');
-    or_is('\\');
-    or_is('<');
-    or_is('>');
-    or_is('&');
-    or_is('\xe2');
+    or_is(bytes, '\\');
+    or_is(bytes, '\xe2');
+    // Pairs that differ in one bit: '"' and '&', '<' and '>'.
+    or_is(_mm_or_si128(bytes, _mm_set1_epi8('"' ^ '&')), '&');
+    or_is(_mm_or_si128(bytes, _mm_set1_epi8('<' ^ '>')), '>');
     const int mask = _mm_movemask_epi8(special);
     if (mask != 0) return i + static_cast<std::size_t>(std::countr_zero(unsigned(mask)));
   }

@@ -18,6 +18,7 @@ constexpr double kUpdateCredit = 2'000;
 constexpr int kExtensionFirst = 0x0a;  // frame types that RFC 9113 does not define
 constexpr std::size_t kHeadersMax = 500;
 constexpr std::size_t kHeadersUsual = 12;
+constexpr std::size_t kHeadBytesUsual = 512;  // of what leaves in one piece
 
 std::uint8_t* raw(const std::string& text) {
   return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
@@ -139,6 +140,7 @@ class NativeSession : public Session {
 
   std::string take_output(std::size_t bytes) override {
     std::string out;
+    if (pending_bytes_ > 0) out.reserve(std::min(bytes, pending_bytes_ + kHeadBytesUsual));
     while (out.size() < bytes) {
       const std::uint8_t* data = nullptr;
       const auto size = nghttp2_session_mem_send(session_, &data);
