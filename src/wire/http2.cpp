@@ -140,13 +140,14 @@ class NativeSession : public Session {
 
   std::string take_output(std::size_t bytes) override {
     std::string out;
-    if (pending_bytes_ > 0) out.reserve(std::min(bytes, pending_bytes_ + kHeadBytesUsual));
     while (out.size() < bytes) {
       const std::uint8_t* data = nullptr;
       const auto size = nghttp2_session_mem_send(session_, &data);
       if (size < 0) over_ = true;
       if (size <= 0) break;
-      out.append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
+      const auto part = static_cast<std::size_t>(size);
+      if (out.empty()) out.reserve(std::min(bytes, part + pending_bytes_) + kHeadBytesUsual);
+      out.append(reinterpret_cast<const char*>(data), part);
     }
     return out;
   }
