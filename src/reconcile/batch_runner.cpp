@@ -174,15 +174,23 @@ void BatchRunner::arm_overdue() {
 
 void BatchRunner::release_overdue() {
   const base::Instant now = context_.executor.now();
+  std::size_t late = 0;
   for (auto at = awaited_.begin(); at != awaited_.end();) {
     const auto issued = issued_.find(std::get<2>(*at));
-    if (now - issued->second.since < kOverdue) {
+    const bool is_overdue = now - issued->second.since >= kOverdue;
+    // However late the feed is: to plan without what was done would be to do it twice.
+    if (!is_overdue || issued->second.visible.is_certain) {
+      late += is_overdue;
       ++at;
       continue;
     }
     dirty_ = true;
     issued_.erase(issued);
     at = awaited_.erase(at);
+  }
+  if (late > 0) {
+    context_.log.warning("the view does not show what was written",
+                         {{"loop", std::string(loop_->name())}, {"writes", std::to_string(late)}});
   }
   if (!awaited_.empty()) arm_overdue();
   if (dirty_) plan_soon();

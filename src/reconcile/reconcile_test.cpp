@@ -248,6 +248,20 @@ TEST(BatchRunner, AssumesUntilTheViewShowsIt) {
   EXPECT_EQ(world.executor.pending(), 0u);
 }
 
+TEST(BatchRunner, AssumesHoweverLateTheViewIs) {
+  World world;
+  world.api.watch_delay = 60s;
+  world.manager->add(std::make_unique<Binder>());
+  world.manager->start();
+  for (int i = 0; i < 5; ++i) {
+    world.executor.run_for(20s);
+    world.api.put(resources::pods, config_map("p" + std::to_string(i)));
+  }
+  world.executor.run_for(300s);
+  EXPECT_EQ(world.creates(), 5) << "one binding a pod";
+  EXPECT_EQ(world.executor.pending(), 0u);
+}
+
 TEST(BatchRunner, AFailedActionIsDroppedAndTriedAgain) {
   World world;
   int refusals = 2;

@@ -26,12 +26,14 @@ client::Revision revision_of(const value::Value& object) {
 
 // An update or patch that changes nothing keeps the object's old revision, and no feed would ever
 // show the store's head: the object's own revision is the one to wait for.
-client::Revision visible_at(const client::Call& call, const Reply& reply) {
+Visible visible_at(int feed, const client::Call& call, const Reply& reply) {
   if (call.verb == Verb::update || call.verb == Verb::patch) {
     const client::Revision own = revision_of(reply.object);
-    if (own > 0) return own;
+    if (own > 0) return {feed, own, true};
   }
-  return reply.revision;
+  const bool writes =
+      call.verb == Verb::create && (call.subresource.empty() || call.subresource == "binding");
+  return {feed, reply.revision, writes};
 }
 
 bool is_lost(const Status& status) {
@@ -65,7 +67,7 @@ ActionResult judge(const Feeds& feeds, const client::Call& call, const Action& a
     return result;
   }
   if (is_write(call)) {
-    result.visible = {feeds.feed_of(call.resource), visible_at(call, *answer)};
+    result.visible = visible_at(feeds.feed_of(call.resource), call, *answer);
   }
   return result;
 }
@@ -137,7 +139,8 @@ void read_until_answered(const Context& context, std::shared_ptr<const client::C
     ActionResult result;
     if (answer) {
       const client::Revision own = of_object ? revision_of(answer->object) : 0;
-      result.visible = {context.feeds.feed_of(call->resource), own > 0 ? own : answer->revision};
+      result.visible = {context.feeds.feed_of(call->resource), own > 0 ? own : answer->revision,
+                        own > 0};
     } else if (is_lost(answer.error()) &&
                !(answer.error().code == 500 && failures >= broken_reads_max)) {
       context.executor.after(backoff(failures, context.executor.random()),

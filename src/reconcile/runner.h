@@ -44,6 +44,9 @@ class Runner {
 struct Visible {
   int feed = -1;
   client::Revision revision = 0;
+  // An object was written there, so the feed will come to it; else perhaps nothing was, and the
+  // feed reaches the revision only with the next thing that happens.
+  bool is_certain = false;
 };
 
 struct ActionResult {
