@@ -298,5 +298,32 @@ TEST(Rollout, HashesAreStableAndReadTheTemplateOnly) {
             std::string::npos);
 }
 
+TEST(Controllers, ANamespaceDoesNotEndBeforeCustomResourcesThatTheViewDoesNotShow) {
+  Cluster cluster;
+  const client::Resource widgets{"example.com", "v1", "widgets", "Widget", true};
+  cluster.api.put(resources::crds, doc(R"({"metadata":{"name":"widgets.example.com"},
+      "spec":{"group":"example.com","scope":"Namespaced",
+              "names":{"plural":"widgets","kind":"Widget"},
+              "versions":[{"name":"v1","served":true,"storage":true}]},
+      "status":{"conditions":[{"type":"Established","status":"True"}]}})"));
+  cluster.executor.run_for(1s);
+  bool hidden = true;
+  cluster.api.refuse = [&](const client::Call& call) -> std::optional<schema::Status> {
+    if (call.verb == client::Verb::list && call.resource == widgets &&
+        std::exchange(hidden, false)) {
+      cluster.api.put(widgets, doc(R"({"metadata":{"name":"w","namespace":"going"}})"));
+    }
+    return std::nullopt;
+  };
+  cluster.api.put(resources::namespaces, doc(R"({"metadata":{"name":"going","finalizers":["x"],
+      "deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"finalizers":["kubernetes"]}})"));
+  cluster.executor.run_for(20s);
+  EXPECT_FALSE(hidden) << "it was looked for";
+  EXPECT_TRUE(cluster.api.list(widgets).empty());
+  const client::ObjectPtr home = cluster.api.get(resources::namespaces, "", "going");
+  ASSERT_NE(home, nullptr);
+  EXPECT_TRUE(home->value().at("spec", "finalizers").empty());
+}
+
 }  // namespace
 }  // namespace keelway::controllers

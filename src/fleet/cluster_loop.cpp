@@ -14,6 +14,9 @@ using reconcile::Plan;
 using value::Value;
 namespace resources = client::resources;
 
+// When a deletion that found a machine it did not know of looks again.
+constexpr auto removal_again = std::chrono::seconds(1);
+
 Effect effect_on(std::string name, const client::Object& cluster) {
   return Effect{std::move(name), cluster.uid(),
                 Value::object({{"namespace", cluster.name_space()}, {"name", cluster.name()}})};
@@ -180,10 +183,23 @@ class ClusterLoop final : public reconcile::KeyedLoop {
            {"NotFound", "Conflict"}});
     }
     if (!machines_left) {
+      // One may have been launched between this view and the halt: the store has the last word.
+      plan.actions.push_back({list_one_machine(cluster), {}, "*"});
+      plan.next = reconcile::After{removal_again};
       plan.actions.push_back({effect_on("discard", cluster), {}});
       plan.actions.push_back(drop_finalizer(cluster));
     }
     return plan;
+  }
+
+  static client::Call list_one_machine(const client::Object& cluster) {
+    client::Call call;
+    call.verb = client::Verb::list;
+    call.resource = resources::machines;
+    call.name_space = cluster.name_space();
+    call.label_selector = std::string(cluster_label) + "=" + std::string(cluster.name());
+    call.limit = 1;
+    return call;
   }
 
   const ClusterLoopOptions options_;

@@ -212,6 +212,32 @@ TEST(Fleet, DeletionTakesMachinesPlaneDataAndKeys) {
   EXPECT_TRUE(world.stop());
 }
 
+TEST(Fleet, DeletionFindsAMachineThatCameLast) {
+  World world;
+  world.create();
+  world.executor.run_for(1s);
+  bool comes = true;
+  world.hub.refuse = [&](const client::Call& call) -> std::optional<schema::Status> {
+    if (call.verb == client::Verb::list && call.resource == resources::machines &&
+        std::exchange(comes, false)) {
+      world.hub.put(
+          resources::machines,
+          Value::object(
+              {{"metadata",
+                Value::object({{"namespace", "acct"},
+                               {"name", "m"},
+                               {"labels", Value::object({{std::string(cluster_label), "c"}})}})}}));
+    }
+    return std::nullopt;
+  };
+  world.delete_cluster();
+  world.executor.run_for(10s);
+  EXPECT_FALSE(comes);
+  EXPECT_TRUE(world.hub.list(resources::machines).empty());
+  EXPECT_TRUE(world.cluster().is_null());
+  EXPECT_EQ(world.discarded.size(), 1u);
+}
+
 TEST(Fleet, AFailedStartIsTriedAgain) {
   World world;
   world.assembly_fails = true;

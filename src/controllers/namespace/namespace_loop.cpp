@@ -19,6 +19,8 @@ using reconcile::Plan;
 
 constexpr std::size_t kDeletesMax = 500;  // of one round
 constexpr std::string_view kFinalizer = "kubernetes";
+// When content that the view does not show yet is looked for again.
+constexpr auto content_again = std::chrono::seconds(1);
 
 // What is left, by "resource" or "resource.group" as people write it.
 struct Content {
@@ -154,12 +156,36 @@ class NamespaceLoop final : public reconcile::KeyedLoop {
     plan.independent = true;
     if (content.instances.empty() && plan.actions.empty()) {
       plan.independent = false;
+      // Resources of CRDs are watched only after their CRD is known: a view that has just been
+      // opened shows none of them, and what is not seen must not be left behind in the store.
+      for (const client::Resource& resource : custom_resources(view)) {
+        plan.actions.push_back({list_one(resource, key.name), {"NotFound"}, "*"});
+      }
       finalize(plan, document);
+      plan.next = reconcile::After{content_again};
     }
     return plan;
   }
 
  private:
+  static std::vector<client::Resource> custom_resources(const View& view) {
+    std::vector<client::Resource> found;
+    for (const ObjectPtr& crd : view.list(resources::crds)) {
+      const auto resource = resource_of_crd(crd->value());
+      if (resource && resource->namespaced) found.push_back(*resource);
+    }
+    return found;
+  }
+
+  static client::Call list_one(const client::Resource& resource, const std::string& name_space) {
+    client::Call call;
+    call.verb = client::Verb::list;
+    call.resource = resource;
+    call.name_space = name_space;
+    call.limit = 1;
+    return call;
+  }
+
   static void finalize(Plan& plan, const value::Value& document) {
     const std::string& name = document.at("metadata", "name").as_string();
     // Events are not watched; nothing new can come into a namespace that goes away.

@@ -18,7 +18,10 @@ struct NodeLifecycleOptions {
 std::unique_ptr<reconcile::KeyedLoop> make_node_lifecycle_loop(NodeLifecycleOptions options = {});
 // Deletes pods that do not tolerate (or no longer tolerate) a NoExecute taint.
 std::unique_ptr<reconcile::KeyedLoop> make_taint_eviction_loop();
-// Deletes pods that are bound to a node that does not exist.
-std::unique_ptr<reconcile::KeyedLoop> make_pod_collection_loop();
+// Deletes pods that are bound to a node that does not exist, and of those that have finished the
+// oldest above a number.
+constexpr std::size_t finished_pods_max = 12'500;
+std::unique_ptr<reconcile::KeyedLoop> make_pod_collection_loop(
+    std::size_t finished_max = finished_pods_max);
 
 }  // namespace keelway::controllers

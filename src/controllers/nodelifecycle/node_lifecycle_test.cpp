@@ -86,5 +86,29 @@ TEST(PodCollection, ANodeMayBeMissingForAWhile) {
   EXPECT_FALSE(plan(90s).actions.empty());
 }
 
+TEST(PodCollection, TheOldestOfTooManyFinishedPodsGo) {
+  Scene scene;
+  const auto loop = make_pod_collection_loop(2);
+  std::vector<reconcile::Key> keys;
+  const auto add = [&](const std::string& name, const std::string& phase, int second) {
+    scene.put(resources::pods, R"({"metadata":{"namespace":"ns","name":")" + name + R"(","uid":")" +
+                                   name + R"(","creationTimestamp":"2025-12-01T00:00:0)" +
+                                   std::to_string(second) + R"(Z"},"spec":{},"status":{"phase":")" +
+                                   phase + "\"}}");
+    const auto pod = scene.view.get(resources::pods, "ns", name);
+    keys.clear();
+    loop->keys_of({resources::pods, pod, nullptr}, scene.view, keys);
+  };
+  add("a", "Succeeded", 5);
+  add("b", "Failed", 1);
+  add("c", "Running", 0);
+  EXPECT_TRUE(keys.empty());
+  add("d", "Succeeded", 3);
+  ASSERT_EQ(keys.size(), 1u);
+  const auto plan = loop->plan(scene.view, keys[0], start, 1);
+  ASSERT_EQ(plan.actions.size(), 1u);
+  EXPECT_EQ(std::get<client::Call>(plan.actions[0].what).name, "b");
+}
+
 }  // namespace
 }  // namespace keelway::controllers

@@ -20,6 +20,10 @@ using reconcile::Key;
 using reconcile::Plan;
 
 // A node that is missing may be about to register, or to register anew.
+constexpr std::size_t kFinishedDeletesMax = 500;  // of one round
+// Each round looks at all pods.
+constexpr base::Duration kFinishedRest = std::chrono::seconds(20);
+constexpr std::string_view kFinished = "finished";
 constexpr base::Duration kQuarantine = std::chrono::seconds(40);
 
 std::string node_of(const client::Object& pod) {
@@ -126,9 +130,11 @@ class TaintEvictionLoop final : public reconcile::KeyedLoop {
   }
 };
 
-// Keys are names of nodes that are missing.
+// Keys are names of nodes that are missing, and one for all pods that have finished.
 class PodCollectionLoop final : public reconcile::KeyedLoop {
  public:
+  explicit PodCollectionLoop(std::size_t finished_max) : finished_max_(finished_max) {}
+
   std::string_view name() const override { return "pod-garbage-collector"; }
   std::vector<client::Resource> watches() const override {
     return {resources::nodes, resources::pods};
@@ -141,6 +147,7 @@ class PodCollectionLoop final : public reconcile::KeyedLoop {
       if (!change.object || missed_.contains(name)) keys.push_back({"", name, ""});
       return;
     }
+    if (count_finished(change)) keys.push_back({"", "", std::string(kFinished)});
     const std::string node = node_of(change.object ? *change.object : *change.previous);
     if (!change.object && !missed_.contains(node)) return;
     if (!node.empty() && !view.get(resources::nodes, "", node)) {
@@ -149,6 +156,7 @@ class PodCollectionLoop final : public reconcile::KeyedLoop {
   }
 
   Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
+    if (key.kind == kFinished) return plan_finished(view);
     const auto pods = view.pods_on(key.name);
     if (pods.empty() || view.get(resources::nodes, "", key.name)) {
       missed_.erase(key.name);
@@ -172,6 +180,44 @@ class PodCollectionLoop final : public reconcile::KeyedLoop {
   }
 
  private:
+  static bool is_finished(const client::Object& pod) {
+    const std::string phase = pod.field("status.phase");
+    return !pod.deleting() && (phase == "Succeeded" || phase == "Failed");
+  }
+
+  // True: there are too many.
+  bool count_finished(const client::Change& change) const {
+    const bool is = change.object && is_finished(*change.object);
+    const bool was = change.previous && is_finished(*change.previous);
+    if (is && !was) ++finished_;
+    if (was && !is && finished_ > 0) --finished_;
+    return is && !was && finished_ > finished_max_;
+  }
+
+  Plan plan_finished(const View& view) const {
+    if (finished_ <= finished_max_) return {};
+    std::vector<std::pair<base::WallTime, ObjectPtr>> found;
+    for (const ObjectPtr& pod : view.list(resources::pods)) {
+      if (!is_finished(*pod)) continue;
+      const value::Value document = pod->value();
+      found.emplace_back(time_of(document.at("metadata", "creationTimestamp")), pod);
+    }
+    if (found.size() <= finished_max_) return {};
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    Plan plan;
+    plan.independent = true;
+    plan.rest = kFinishedRest;
+    plan.next = reconcile::After{base::Duration(0)};
+    found.resize(std::min(found.size() - finished_max_, kFinishedDeletesMax));
+    for (const auto& [created, pod] : found) {
+      plan.actions.push_back(remove_exactly(resources::pods, *pod));
+    }
+    return plan;
+  }
+
+  const std::size_t finished_max_;
+  mutable std::size_t finished_ = 0;  // pods of the view that have finished and are not going
   // Nodes that pods are bound to and that are not there, since when they were missed. What the view
   // showed, and no more.
   mutable std::map<std::string, base::WallTime, std::less<>> missed_;
@@ -183,8 +229,8 @@ std::unique_ptr<reconcile::KeyedLoop> make_taint_eviction_loop() {
   return std::make_unique<TaintEvictionLoop>();
 }
 
-std::unique_ptr<reconcile::KeyedLoop> make_pod_collection_loop() {
-  return std::make_unique<PodCollectionLoop>();
+std::unique_ptr<reconcile::KeyedLoop> make_pod_collection_loop(std::size_t finished_max) {
+  return std::make_unique<PodCollectionLoop>(finished_max);
 }
 
 }  // namespace keelway::controllers
