@@ -27,7 +27,7 @@ Value list_metadata(const ListAnswer& list) {
 
 std::string list_json(const schema::Kind& kind, const ListAnswer& list) {
   std::size_t size = 200;
-  for (const ObjectPtr& object : list.objects) size += object->bytes().size() + 40;
+  for (const ObjectPtr& object : list.objects) size += object->text().size() + 40;
   std::string out;
   out.reserve(size);
   out += list_head(kind, list);
@@ -119,7 +119,7 @@ std::string protobuf_of(const Operation& op, const Value& document) {
 std::string object_json(const schema::Kind& kind, const schema::Object& object) {
   std::string out;
   if (served_as_stored(kind)) {
-    out.reserve(object.bytes().size() + kSplicedBytes);
+    out.reserve(object.text().size() + kSplicedBytes);
     object.append_json(out);
   } else {
     value::append_json(out, to_served(kind, transient_value(object)));

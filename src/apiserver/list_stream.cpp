@@ -135,7 +135,7 @@ bool is_long_list(const Outcome& outcome) {
   if (list == nullptr) return false;
   std::size_t bytes = 0;
   for (const ObjectPtr& object : list->objects) {
-    if ((bytes += object->bytes().size()) >= kListBytesMin) return true;
+    if ((bytes += object->text().size()) >= kListBytesMin) return true;
   }
   return false;
 }

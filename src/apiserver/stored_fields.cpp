@@ -8,7 +8,7 @@ std::string read_field(const schema::Object& object, std::string_view dotted_pat
 }
 
 value::Value transient_value(const schema::Object& object) {
-  return schema::parse_document(object.bytes(), object.revision());
+  return schema::parse_document(object.text(), object.revision());
 }
 
 }  // namespace keelway::apiserver

@@ -59,7 +59,7 @@ class TestHub final : public client::Client {
   }
   void finalize(const client::Resource& r, const std::string& name_space, const std::string& name) {
     const auto object = view_.get(r, name_space, name);
-    if (object) apply(r, object->bytes(), true);
+    if (object) apply(r, object->text().whole(), true);
   }
 
   int calls = 0;
@@ -133,7 +133,7 @@ class TestHub final : public client::Client {
     if (!object) return missing(call);
     value::Value document = object->value();
     if (document.at("metadata", "finalizers").empty()) {
-      apply(call.resource, object->bytes(), true);
+      apply(call.resource, object->text().whole(), true);
     } else {
       document.mutate("metadata").set("deletionTimestamp", "2026-01-02T03:04:05Z");
       write(call.resource, document);

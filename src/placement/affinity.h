@@ -32,6 +32,7 @@ struct NodeAffinity {
 
   bool allows(const Labels& labels, std::string_view node_name) const;
   int preference(const Labels& labels, std::string_view node_name) const;  // sum of weights
+  bool empty() const { return node_selector.empty() && !has_required && preferred.empty(); }
 };
 NodeAffinity read_node_affinity(const value::Value& pod_spec);
 

@@ -55,7 +55,7 @@ Misfit insufficient(const PodInfo& pod, const NodeState& node) {
 
 bool fits_kind_of_node(const PodInfo& pod, const NodeState& node) {
   return !is_cordoned_for(pod, node) && find_untolerated(node.taints, pod.tolerations) == nullptr &&
-         pod.node_affinity.allows(node.labels, node.name);
+         pod.node_affinity->allows(node.labels, node.name);
 }
 
 bool fits_quick(const PodInfo& pod, const NodeState& node) {
@@ -71,7 +71,7 @@ Misfit fits(const PodInfo& pod, const NodeState& node) {
   if (const Taint* taint = find_untolerated(node.taints, pod.tolerations)) {
     return {{"node(s) had untolerated taint {" + taint->key + ": " + taint->value + "}"}, true};
   }
-  if (!pod.node_affinity.allows(node.labels, node.name)) {
+  if (!pod.node_affinity->allows(node.labels, node.name)) {
     return {{"node(s) didn't match Pod's node affinity/selector"}, true};
   }
   if (ports_clash(pod, node)) {

@@ -12,24 +12,32 @@ bool key_less(const std::pair<std::string, std::string>& a,
 
 }  // namespace
 
-Labels::Labels(std::vector<std::pair<std::string, std::string>> pairs) : pairs_(std::move(pairs)) {
-  if (!std::is_sorted(pairs_.begin(), pairs_.end(), key_less)) {
-    std::sort(pairs_.begin(), pairs_.end(), key_less);
+Labels::Labels(Pairs pairs) {
+  if (pairs.empty()) return;
+  if (!std::is_sorted(pairs.begin(), pairs.end(), key_less)) {
+    std::sort(pairs.begin(), pairs.end(), key_less);
   }
+  pairs_ = std::make_shared<Pairs>(std::move(pairs));
+}
+
+const Labels::Pairs& Labels::pairs() const {
+  static const Pairs none;
+  return pairs_ ? *pairs_ : none;
 }
 
 Labels Labels::read(const value::Value& object) {
-  std::vector<std::pair<std::string, std::string>> pairs;
+  Pairs pairs;
   pairs.reserve(object.members().size());
   for (const auto& [key, text] : object.members()) pairs.emplace_back(key, text.as_string());
   return Labels(std::move(pairs));
 }
 
 const std::string* Labels::find(std::string_view key) const {
-  const auto at = std::lower_bound(pairs_.begin(), pairs_.end(), key,
+  const Pairs& own = pairs();
+  const auto at = std::lower_bound(own.begin(), own.end(), key,
                                    [](const std::pair<std::string, std::string>& pair,
                                       std::string_view k) { return pair.first < k; });
-  return at != pairs_.end() && at->first == key ? &at->second : nullptr;
+  return at != own.end() && at->first == key ? &at->second : nullptr;
 }
 
 std::string_view Labels::get(std::string_view key) const {
@@ -38,13 +46,14 @@ std::string_view Labels::get(std::string_view key) const {
 }
 
 void Labels::set(std::string_view key, std::string_view text) {
-  const auto at = std::lower_bound(pairs_.begin(), pairs_.end(), key,
+  if (!pairs_ || pairs_.use_count() > 1) pairs_ = std::make_shared<Pairs>(pairs());
+  const auto at = std::lower_bound(pairs_->begin(), pairs_->end(), key,
                                    [](const std::pair<std::string, std::string>& pair,
                                       std::string_view k) { return pair.first < k; });
-  if (at != pairs_.end() && at->first == key) {
+  if (at != pairs_->end() && at->first == key) {
     at->second = text;
   } else {
-    pairs_.emplace(at, std::string(key), std::string(text));
+    pairs_->emplace(at, std::string(key), std::string(text));
   }
 }
 

@@ -1,6 +1,7 @@
 // Labels of one object, and the requirements of node selectors.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,23 +15,26 @@ namespace keelway::placement {
 using value::LabelSelector;
 using value::Requirement;
 
-// Sorted by key.
+// Sorted by key. Copies share what they hold.
 class Labels {
  public:
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
   Labels() = default;
-  explicit Labels(std::vector<std::pair<std::string, std::string>> pairs);
+  explicit Labels(Pairs pairs);
   static Labels read(const value::Value& object);
 
   const std::string* find(std::string_view key) const;  // null where absent
   std::string_view get(std::string_view key) const;     // empty where absent
   bool contains(std::string_view key) const { return find(key) != nullptr; }
   void set(std::string_view key, std::string_view text);
-  const std::vector<std::pair<std::string, std::string>>& pairs() const { return pairs_; }
-  bool empty() const { return pairs_.empty(); }
-  friend bool operator==(const Labels&, const Labels&) = default;
+  const Pairs& pairs() const;
+  bool empty() const { return !pairs_; }
+  friend bool operator==(const Labels& a, const Labels& b) {
+    return a.pairs_ == b.pairs_ || a.pairs() == b.pairs();
+  }
 
  private:
-  std::vector<std::pair<std::string, std::string>> pairs_;
+  std::shared_ptr<Pairs> pairs_;  // null: none. Changed only where no copy shares it
 };
 
 // A NodeSelectorRequirement: {key, operator, values}. An operator that is unknown makes one that

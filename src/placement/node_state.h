@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "placement/affinity.h"
+#include "placement/rare.h"
 #include "placement/resources.h"
 #include "placement/taints.h"
 
@@ -33,10 +34,10 @@ struct PodInfo {
   Labels labels;
   ResourceList requests;
   std::vector<Toleration> tolerations;
-  NodeAffinity node_affinity;
+  Rare<NodeAffinity> node_affinity;
   std::vector<HostPort> host_ports;
   std::vector<SpreadConstraint> spread;
-  PodAffinity affinity, anti_affinity;
+  Rare<PodAffinity> affinity, anti_affinity;
   std::int64_t priority = 0;
   base::WallTime created;
   bool deleting = false;

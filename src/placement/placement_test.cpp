@@ -65,6 +65,32 @@ TEST(Taints, ShortestTolerationCounts) {
             std::nullopt);
 }
 
+TEST(Labels, CopiesDoNotFeelAChange) {
+  const Labels labels = Labels::read(doc(R"({"b":"2","a":"1"})"));
+  Labels copy = labels;
+  copy.set("a", "3");
+  copy.set("c", "4");
+  EXPECT_EQ(labels.get("a"), "1");
+  EXPECT_FALSE(labels.contains("c"));
+  EXPECT_EQ(copy.get("a"), "3");
+  EXPECT_FALSE(copy == labels);
+  copy = Labels();
+  copy.set("a", "1");
+  copy.set("b", "2");
+  EXPECT_EQ(copy, labels);
+  EXPECT_EQ(Labels(), Labels::read(doc("{}")));
+}
+
+TEST(PodInfo, CopiesKeepTheirAffinity) {
+  PodInfo p = pod("p", R"("nodeSelector":{"disk":"fast"})");
+  const PodInfo copy = p;
+  p.node_affinity = {};
+  EXPECT_TRUE(p.node_affinity->empty());
+  EXPECT_EQ(copy.node_affinity->node_selector.get("disk"), "fast");
+  EXPECT_FALSE(fits_quick(copy, node("a", "z")));
+  EXPECT_TRUE(fits_quick(p, node("a", "z")));
+}
+
 TEST(Fit, ReasonsAreUpstreams) {
   const auto reason = [](const PodInfo& p, const NodeState& n) {
     const Misfit misfit = fits(p, n);

@@ -108,7 +108,7 @@ void Topology::count(const NodeState& node, const PodInfo& pod, int step) {
 
 void Topology::count_anti_terms(const NodeState& node, const PodInfo& pod, int step) {
   if (pod.finished) return;
-  for (const PodTerm& term : pod.anti_affinity.required) {
+  for (const PodTerm& term : pod.anti_affinity->required) {
     std::unique_ptr<Group>& group = anti_terms_[term.text()];
     if (!group) {
       group = std::make_unique<Group>();
@@ -147,8 +147,8 @@ Topology::Group& Topology::spread_group(const PodInfo& pod, const SpreadConstrai
   made.keys = hard_keys(pod, constraint.hard);
   for (const std::string& key : made.keys) text += '\n' + key;
   if (constraint.honor_affinity) {
-    made.affinity = pod.node_affinity;
-    text += "\na" + pod.node_affinity.required_text;
+    made.affinity = *pod.node_affinity;
+    text += "\na" + pod.node_affinity->required_text;
   }
   if (constraint.honor_taints) {
     made.honor_taints = true;
@@ -197,7 +197,7 @@ void Topology::Question::add_affinity(Topology& topology, const PodInfo& pod) {
   // that matches its own terms may found the first group.
   std::int64_t matching = 0;
   const std::size_t first = rules_.size();
-  const std::vector<PodTerm>& required = pod.affinity.required;
+  const std::vector<PodTerm>& required = pod.affinity->required;
   for (std::size_t i = 0; i < required.size(); ++i) {
     const Group& group = topology.term_group(pod, required, i);
     matching += group.total;
@@ -209,17 +209,17 @@ void Topology::Question::add_affinity(Topology& topology, const PodInfo& pod) {
     });
     for (std::size_t i = first; i < rules_.size(); ++i) rules_[i].anywhere = itself;
   }
-  for (const PodTerm& term : pod.anti_affinity.required) {
+  for (const PodTerm& term : pod.anti_affinity->required) {
     rules_.push_back({Sort::anti_affinity, &topology.term_group(pod, {term}, 0), 0, 0, 0, false});
   }
   for (const auto& [text, group] : topology.anti_terms_) {
     if (group->total == 0 || !group->terms[0].selects(pod.name_space, pod.labels)) continue;
     rules_.push_back({Sort::existing_anti_affinity, group.get(), 0, 0, 0, false});
   }
-  for (const PodTerm& term : pod.affinity.preferred) {
+  for (const PodTerm& term : pod.affinity->preferred) {
     wishes_.push_back({&topology.term_group(pod, {term}, 0), false, term.weight});
   }
-  for (const PodTerm& term : pod.anti_affinity.preferred) {
+  for (const PodTerm& term : pod.anti_affinity->preferred) {
     wishes_.push_back({&topology.term_group(pod, {term}, 0), false, -term.weight});
   }
 }

@@ -341,7 +341,7 @@ class Disruption {
 
   // Rules between pods need the whole topology; such pods stay where they are.
   static bool has_rules(const placement::PodInfo& pod) {
-    return !pod.spread.empty() || !pod.affinity.empty() || !pod.anti_affinity.empty();
+    return !pod.spread.empty() || !pod.affinity->empty() || !pod.anti_affinity->empty();
   }
   static bool has_rules(const ClaimState& claim) {
     return std::any_of(claim.node.pods.begin(), claim.node.pods.end(),

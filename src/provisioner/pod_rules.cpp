@@ -21,7 +21,7 @@ bool counts_for(const SpreadConstraint& spread, const PodInfo& owner, const PodI
 }
 
 bool is_repelled(const PodInfo& pod, const PodInfo& other) {
-  return std::any_of(pod.anti_affinity.required.begin(), pod.anti_affinity.required.end(),
+  return std::any_of(pod.anti_affinity->required.begin(), pod.anti_affinity->required.end(),
                      [&other](const PodTerm& term) {
                        return term.topology_key == hostname_label &&
                               term.selects(other.name_space, other.labels);
@@ -51,15 +51,15 @@ void append_rules(const PodInfo& pod, std::string& text) {
     append(text, 'S', spread.topology_key, spread.selector.to_string());
     text += std::to_string(spread.max_skew);
   }
-  for (const PodTerm& term : pod.anti_affinity.required) append(text, 'A', "", term.text());
-  for (const PodTerm& term : pod.affinity.required) append(text, 'W', "", term.text());
+  for (const PodTerm& term : pod.anti_affinity->required) append(text, 'A', "", term.text());
+  for (const PodTerm& term : pod.affinity->required) append(text, 'W', "", term.text());
 }
 
 }  // namespace
 
 std::string demand_of(const PodInfo& pod) {
-  std::string text = pod.node_affinity.required_text;
-  for (const auto& [key, label] : pod.node_affinity.node_selector.pairs()) {
+  std::string text = pod.node_affinity->required_text;
+  for (const auto& [key, label] : pod.node_affinity->node_selector.pairs()) {
     append(text, 's', key, label);
   }
   pod.requests.for_each([&text](std::string_view name, placement::Amount amount) {
@@ -73,8 +73,8 @@ std::string demand_of(const PodInfo& pod) {
     append(text, 'p', port.ip, port.protocol);
     text += std::to_string(port.port);
   }
-  if (!pod.spread.empty() || !pod.anti_affinity.required.empty() ||
-      !pod.affinity.required.empty()) {
+  if (!pod.spread.empty() || !pod.anti_affinity->required.empty() ||
+      !pod.affinity->required.empty()) {
     append_rules(pod, text);
   }
   return text;
@@ -133,15 +133,15 @@ std::vector<ZoneCounts::Rule> ZoneCounts::rules_of(const PodInfo& pod) {
            [&term](const PodInfo& other) { return term.selects(other.name_space, other.labels); }});
     }
   };
-  add_terms(pod.anti_affinity.required, Rule::Sort::apart);
-  add_terms(pod.affinity.required, Rule::Sort::together);
+  add_terms(pod.anti_affinity->required, Rule::Sort::apart);
+  add_terms(pod.affinity->required, Rule::Sort::together);
   return rules;
 }
 
 bool ZoneCounts::has_rules(const PodInfo& pod) {
   const auto of_zone = [](const auto& term) { return term.topology_key == zone_label; };
   const auto any = [&](const auto& list) { return std::any_of(list.begin(), list.end(), of_zone); };
-  return any(pod.spread) || any(pod.anti_affinity.required) || any(pod.affinity.required);
+  return any(pod.spread) || any(pod.anti_affinity->required) || any(pod.affinity->required);
 }
 
 ZoneCounts::Counts& ZoneCounts::counts(const Rule& rule) {

@@ -88,7 +88,7 @@ class Solver {
     group(place_on_nodes(sorted(input_.pending)));
     std::size_t terms = 1;
     for (const PodGroup& group : groups_) {
-      terms = std::max(terms, group.sample->node_affinity.required.size());
+      terms = std::max(terms, group.sample->node_affinity->required.size());
     }
     // The terms of a required node affinity are alternatives; the first that can be had is taken.
     for (std::size_t term = 0; term < terms; ++term) {
@@ -190,7 +190,7 @@ class Solver {
   void find_repelled() {
     for (std::size_t a = 0; a < groups_.size(); ++a) {
       const PodInfo& pod = *groups_[a].sample;
-      if (pod.anti_affinity.required.empty() && pod.host_ports.empty()) continue;
+      if (pod.anti_affinity->required.empty() && pod.host_ports.empty()) continue;
       for (std::size_t b = 0; b < groups_.size(); ++b) {
         if (a == b || !repel(pod, *groups_[b].sample)) continue;
         groups_[a].repelled.push_back(b);
@@ -211,7 +211,7 @@ class Solver {
   // Groups that have no such term have had their chance.
   void turn_to_term(std::size_t term) {
     for (PodGroup& group : groups_) {
-      group.open = term < group.sample->node_affinity.required.size() && !group.pods.empty();
+      group.open = term < group.sample->node_affinity->required.size() && !group.pods.empty();
       if (group.open) set_requirements(group, term);
     }
   }

@@ -17,15 +17,15 @@ using placement::PodInfo;
 constexpr std::size_t rules_max = 512;
 // Pods that changed; more are not looked through to find that nobody waits.
 constexpr std::size_t touched_max = 100;
+constexpr std::size_t labels_kept = 256;
 
-void describe_fit(PodDigest& digest) {
-  const PodInfo& pod = *digest.info;
-  if (!pod.spread.empty() || !pod.affinity.empty() || !pod.anti_affinity.empty()) return;
+void describe_fit(const PodInfo& pod, PodDigest::Waiting& waiting) {
+  if (!pod.spread.empty() || !pod.affinity->empty() || !pod.anti_affinity->empty()) return;
   std::string text = pod.name_space + '\n';
   pod.requests.for_each([&](std::string_view name, placement::Amount amount) {
     text += std::string(name) + '=' + std::to_string(amount) + ',';
   });
-  text += '\n' + pod.node_affinity.required_text + '\n';
+  text += '\n' + pod.node_affinity->required_text + '\n';
   for (const placement::Toleration& t : pod.tolerations) {
     text += t.key + (t.exists ? "*" : "=" + t.value);
     text += t.effect ? static_cast<char>('0' + static_cast<int>(*t.effect)) : '-';
@@ -33,33 +33,23 @@ void describe_fit(PodDigest& digest) {
   for (const placement::HostPort& port : pod.host_ports) {
     text += '\n' + port.ip + port.protocol + std::to_string(port.port);
   }
-  digest.fit_class_without_labels = text;
+  waiting.fit_class_without_labels = text;
   // Terms of the pods that run select by labels.
   for (const auto& [key, label] : pod.labels.pairs()) text += '\n' + key + '=' + label;
-  digest.fit_class = std::move(text);
+  waiting.fit_class = std::move(text);
 }
 
 // What is asked only of pods that wait. There may be many thousands that do not.
 void forget_wishes(PodInfo& pod) {
-  pod.scheduler = {};
-  pod.tolerations = {};
+  pod.scheduler = std::string();
+  pod.tolerations = std::vector<placement::Toleration>();  // braces alone keep their room
   pod.node_affinity = {};
-  pod.spread = {};
+  pod.spread = std::vector<placement::SpreadConstraint>();
   pod.affinity = {};
-  pod.anti_affinity.preferred = {};
-}
-
-PodDigest read(const client::ObjectPtr& object) {
-  PodDigest digest;
-  PodInfo info = placement::read_pod(object->value());
-  const bool waits = info.node_name.empty();
-  if (!waits) forget_wishes(info);
-  digest.info = std::make_shared<const PodInfo>(std::move(info));
-  if (waits) {
-    digest.object = object;
-    describe_fit(digest);
-  }
-  return digest;
+  if (pod.anti_affinity->preferred.empty()) return;
+  placement::PodAffinity anti = *pod.anti_affinity;
+  anti.preferred.clear();
+  pod.anti_affinity = std::move(anti);
 }
 
 // Whether `now` is `before` with a node, and nothing else is new in its spec.
@@ -69,8 +59,8 @@ bool is_bound_copy(const client::Object& now, const client::Object& before,
       !(now.owners() == before.owners()) || !(now.labels() == before.labels())) {
     return false;
   }
-  const auto spec = value::find_json_member(now.bytes(), "spec");
-  const auto old = value::find_json_member(before.bytes(), "spec");
+  const auto spec = value::find_json_member(now.outline(), "spec");
+  const auto old = value::find_json_member(before.outline(), "spec");
   if (!spec || !old) return false;
   const std::string piece = "\"nodeName\":\"" + node + "\",";
   const std::size_t at = spec->find(piece);
@@ -213,14 +203,43 @@ void Ledger::open_nodes(const client::View& view) {
   topology_ = std::make_unique<placement::Topology>(std::move(nodes));
 }
 
+PodDigest Ledger::read(const client::ObjectPtr& object) {
+  PodInfo info = placement::read_pod(object->value());
+  info.labels = shared(std::move(info.labels));
+  PodDigest digest;
+  if (info.node_name.empty()) {
+    auto waiting = std::make_unique<PodDigest::Waiting>();
+    waiting->object = object;
+    describe_fit(info, *waiting);
+    digest.waiting = std::move(waiting);
+  } else {
+    forget_wishes(info);
+  }
+  digest.info = std::make_shared<const PodInfo>(std::move(info));
+  return digest;
+}
+
+placement::Labels Ledger::shared(placement::Labels labels) {
+  if (labels.empty()) return labels;
+  std::size_t hash = 0;
+  for (const auto& [key, text] : labels.pairs()) {
+    hash = hash * 31 + std::hash<std::string>()(text);
+  }
+  labels_.resize(labels_kept);
+  placement::Labels& lately = labels_[hash % labels_.size()];
+  if (!(lately == labels)) lately = std::move(labels);
+  return lately;
+}
+
 // The usual change, of a pod that waited and now has its node, need not be read again.
 PodDigest Ledger::after_binding(const std::string& key, const client::Object& now) const {
   PodDigest digest;
   const auto found = pods_.find(key);
-  if (found == pods_.end() || !found->second.digest.object) return digest;
+  if (found == pods_.end() || !found->second.digest.waiting) return digest;
   const PodDigest& waiting = found->second.digest;
   const std::string node = now.field("spec.nodeName");
-  if (node.empty() || waiting.info->finished || !is_bound_copy(now, *waiting.object, node)) {
+  if (node.empty() || waiting.info->finished ||
+      !is_bound_copy(now, *waiting.waiting->object, node)) {
     return digest;
   }
   const std::string phase = now.field("status.phase");

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "client/view.h"
 #include "placement/spread.h"
@@ -16,11 +17,14 @@
 namespace keelway::scheduler {
 
 struct PodDigest {
-  client::ObjectPtr object;  // of pods that wait
+  struct Waiting {
+    client::ObjectPtr object;
+    // Pods of one class fit or fail alike, as long as no rule between pods is involved; empty for
+    // pods that have such rules. Labels matter only where `Ledger::labels_matter`.
+    std::string fit_class, fit_class_without_labels;
+  };
   placement::PodInfoPtr info;
-  // Pods of one class fit or fail alike, as long as no rule between pods is involved; empty for
-  // pods that have such rules. Labels matter only where `Ledger::labels_matter`.
-  std::string fit_class, fit_class_without_labels;
+  std::unique_ptr<const Waiting> waiting;  // null: it has a node
 };
 
 // In the order in which the queue is worked off: priority, age, name.
@@ -61,6 +65,8 @@ class Ledger {
   };
   void open(const client::View& view);
   void open_nodes(const client::View& view);
+  PodDigest read(const client::ObjectPtr& object);
+  placement::Labels shared(placement::Labels labels);
   PodDigest after_binding(const std::string& key, const client::Object& now) const;
   void enter(const std::string& key, const client::ObjectPtr& object);
   void strike(const std::string& key);
@@ -80,6 +86,8 @@ class Ledger {
   std::unordered_map<std::string, Entry> pods_;         // by key
   Bindings assumed_;                                    // those of `bound` that are entered
   PendingPods pending_;
+  // Labels that were read lately, by a hash of them: pods of one owner share theirs.
+  std::vector<placement::Labels> labels_;
 };
 
 }  // namespace keelway::scheduler

@@ -67,7 +67,7 @@ class Round {
   bool schedule(const PodDigest& pod, bool being_noticed) {
     if (is_full()) return false;
     const std::string& alike =
-        ledger_.labels_matter() ? pod.fit_class : pod.fit_class_without_labels;
+        ledger_.labels_matter() ? pod.waiting->fit_class : pod.waiting->fit_class_without_labels;
     if (!alike.empty()) {
       // Placing pods only takes room: whoever is alike fails alike within one plan.
       const auto failed = failed_classes_.find(alike);
@@ -105,7 +105,7 @@ class Round {
   // The best nodes, in index order, so that where the search began does not matter.
   std::vector<std::size_t> find_winners(const PodDigest& pod, const std::string& alike) {
     const PodInfo& info = *pod.info;
-    if (alike.empty() || ledger_.labels_matter() || !info.node_affinity.preferred.empty()) {
+    if (alike.empty() || ledger_.labels_matter() || !info.node_affinity->preferred.empty()) {
       const Topology::Question question = topology_.ask(info);
       return best_of(info, question, find_feasible(info, question));
     }
@@ -177,7 +177,7 @@ class Round {
   // Tells the pod why it waits, once for each why.
   bool notice(const PodDigest& pod, const std::string& message, bool being_noticed) {
     if (being_noticed) return true;
-    const value::Value document = pod.object->value();
+    const value::Value document = pod.waiting->object->value();
     value::Value conditions = document.at("status", "conditions");
     const value::Value& old = reconcile::find_condition(conditions, "PodScheduled");
     if (old["status"].as_string() == "False" && old["reason"].as_string() == "Unschedulable" &&
@@ -199,8 +199,8 @@ class Round {
   }
 
   void say(const PodDigest& pod, reconcile::EventText text) {
-    plan_.actions.push_back(reconcile::event_action(resources::pods, *pod.object, options_.name,
-                                                    std::move(text), now_, seed_));
+    plan_.actions.push_back(reconcile::event_action(resources::pods, *pod.waiting->object,
+                                                    options_.name, std::move(text), now_, seed_));
   }
 
   const Options& options_;

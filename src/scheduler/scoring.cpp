@@ -63,10 +63,10 @@ std::vector<std::int64_t> score(const placement::PodInfo& pod, const placement::
         return placement::count_untolerated_preferences(n.taints, pod.tolerations);
       },
       3, false);
-  if (!pod.node_affinity.preferred.empty()) {
+  if (!pod.node_affinity->preferred.empty()) {
     measure(
         [&](const NodeState& n) -> std::int64_t {
-          return pod.node_affinity.preference(n.labels, n.name);
+          return pod.node_affinity->preference(n.labels, n.name);
         },
         2, true);
   }

@@ -8,7 +8,7 @@
 
 namespace keelway::schema {
 
-// Strings of the header that the bytes hold only escaped. Names of RBAC objects may be such.
+// Strings of the header that the text holds only escaped. Names of RBAC objects may be such.
 struct Object::Decoded {
   std::deque<std::string> strings;  // addresses stay
 };
@@ -52,7 +52,7 @@ void Object::read_owners(std::string_view references) {
 
 void Object::read_metadata(std::string_view metadata) {
   const auto offset = [this](std::string_view token) {
-    return static_cast<std::uint32_t>(token.data() - bytes_->data());
+    return static_cast<std::uint32_t>(token.data() - outline().data());
   };
   constexpr std::string_view kRevision = "resourceVersion";
   const char* place = metadata.data() + metadata.size() - 1;  // of the first greater name
@@ -71,26 +71,36 @@ void Object::read_metadata(std::string_view metadata) {
     if (name == "ownerReferences") read_owners(token);
   });
   if (!present && metadata.starts_with('{') && metadata.ends_with('}')) {
-    splice_at_ = static_cast<std::uint32_t>(place - bytes_->data());
+    splice_at_ = static_cast<std::uint32_t>(place - outline().data());
   }
 }
 
-ObjectPtr Object::parse(std::shared_ptr<const std::string> bytes, std::int64_t revision,
-                        std::shared_ptr<ParsedPool> pool) {
+ObjectPtr Object::make(StoredText text, std::int64_t revision, std::shared_ptr<ParsedPool> pool) {
   auto object = std::make_shared<Object>();
   object->revision_ = revision;
-  object->bytes_ = std::move(bytes);
+  object->text_ = std::move(text);
   object->pool_ = std::move(pool);
-  if (const auto metadata = value::find_json_member(*object->bytes_, "metadata")) {
+  if (const auto metadata = value::find_json_member(object->outline(), "metadata")) {
     object->read_metadata(*metadata);
   }
   return object;
 }
 
+ObjectPtr Object::parse(const std::shared_ptr<const std::string>& bytes, std::int64_t revision,
+                        std::shared_ptr<ParsedPool> pool, FieldSets* sets) {
+  StoredText text(bytes, sets);
+  if (pool && text.outline().data() != bytes->data()) pool->rename(bytes->data(), text);
+  return make(std::move(text), revision, std::move(pool));
+}
+
+ObjectPtr Object::at_revision(std::int64_t revision) const {
+  return make(text_, revision, pool_);
+}
+
 LabelViews Object::labels() const {
   LabelViews labels;
   if (labels_at_ == 0) return labels;
-  const std::string_view from = std::string_view(*bytes_).substr(labels_at_);
+  const std::string_view from = outline().substr(labels_at_);
   value::each_json_member(from, [&](std::string_view name, std::string_view token) {
     // Keys and values of labels have no character that JSON escapes.
     if (is_string(token)) labels.emplace_back(name, unquoted(token));
@@ -101,7 +111,7 @@ LabelViews Object::labels() const {
 std::string_view Object::label(std::string_view key) const {
   std::string_view found;
   if (labels_at_ == 0) return found;
-  const std::string_view from = std::string_view(*bytes_).substr(labels_at_);
+  const std::string_view from = outline().substr(labels_at_);
   value::each_json_member(from, [&](std::string_view name, std::string_view token) {
     if (name == key && is_string(token)) found = unquoted(token);
   });
@@ -116,7 +126,7 @@ const OwnerReference* Object::controller() const {
 }
 
 std::string Object::field(std::string_view dotted_path) const {
-  const auto token = value::find_json_member(*bytes_, dotted_path);
+  const auto token = value::find_json_member(outline(), dotted_path);
   if (!token || token->empty() || *token == "null") return "";
   const char first = token->front();
   if (first == '{' || first == '[') return "";
@@ -126,7 +136,7 @@ std::string Object::field(std::string_view dotted_path) const {
 }
 
 value::Value Object::value() const {
-  return pool_ ? pool_->get(bytes_, revision_) : parse_document(*bytes_, revision_);
+  return pool_ ? pool_->get(text_, revision_) : parse_document(text_, revision_);
 }
 
 void Object::append_json(std::string& out) const {
@@ -134,20 +144,21 @@ void Object::append_json(std::string& out) const {
     value::append_json(out, value());
     return;
   }
-  const std::string_view text = *bytes_;
+  const std::string_view text = outline();
   const bool first = text[splice_at_ - 1] == '{';
   const bool last = text[splice_at_] == '}';
-  out += text.substr(0, splice_at_);
+  text_.append(out, 0, splice_at_);
   if (last && !first) out += ',';
   out += "\"resourceVersion\":\"";
   out += std::to_string(revision_);
   out += '"';
   if (!last) out += ',';
-  out += text.substr(splice_at_);
+  text_.append(out, splice_at_, text.size());
 }
 
 std::string Object::json() const {
   std::string out;
+  out.reserve(text_.size() + 48);  // the revision's member
   append_json(out);
   return out;
 }

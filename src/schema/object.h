@@ -1,6 +1,6 @@
-// A stored object: its bytes (compact JSON, without resourceVersion) and views of its header.
+// A stored object: its text (compact JSON, without resourceVersion) and views of its header.
 // Immutable and shared by the cache, every watcher and every view. What is kept for long is the
-// bytes; the parsed form is made when somebody asks and does not stay.
+// text; the parsed form is made when somebody asks and does not stay.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,14 @@
 #include <utility>
 #include <vector>
 
+#include "schema/stored_text.h"
 #include "value/value.h"
 
 namespace keelway::schema {
 
 class ParsedPool;  // parsed_pool.h
 
-// A string within an object's bytes; lives as long as the object. Becomes a string where one is
+// A string within an object's text; lives as long as the object. Becomes a string where one is
 // wanted.
 class Text : public std::string_view {
  public:
@@ -41,10 +42,14 @@ using LabelViews = std::vector<std::pair<std::string_view, std::string_view>>;
 class Object {
  public:
   // `bytes`: compact JSON as stored. Cannot fail on bytes that this program wrote; of a document
-  // that is no object nothing is read. Without a pool every value() parses.
-  static std::shared_ptr<const Object> parse(std::shared_ptr<const std::string> bytes,
+  // that is no object nothing is read. Without a pool every value() parses. With `sets` the text
+  // shares its long field sets with other objects.
+  static std::shared_ptr<const Object> parse(const std::shared_ptr<const std::string>& bytes,
                                              std::int64_t revision,
-                                             std::shared_ptr<ParsedPool> pool = nullptr);
+                                             std::shared_ptr<ParsedPool> pool = nullptr,
+                                             FieldSets* sets = nullptr);
+  // The same text at another revision.
+  std::shared_ptr<const Object> at_revision(std::int64_t revision) const;
   Object() = default;
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
@@ -58,8 +63,10 @@ class Object {
   std::string_view label(std::string_view key) const;  // empty where absent
   const std::vector<OwnerReference>& owners() const { return owners_; }
   const OwnerReference* controller() const;  // the owner with controller: true, or null
-  const std::string& bytes() const { return *bytes_; }
-  const std::shared_ptr<const std::string>& shared_bytes() const { return bytes_; }
+  // Compact JSON as stored, to look for places in; what it shares with other objects, sets of owned
+  // fields, may read as {}.
+  std::string_view outline() const { return text_.outline(); }
+  const StoredText& text() const { return text_; }
   // The scalar at a path of members ("spec.nodeName") as text, found without parsing; empty where
   // it is absent, null, an object or an array.
   std::string field(std::string_view dotted_path) const;
@@ -73,17 +80,20 @@ class Object {
 
  private:
   struct Decoded;
+  static std::shared_ptr<const Object> make(StoredText text, std::int64_t revision,
+                                            std::shared_ptr<ParsedPool> pool);
   void read_metadata(std::string_view metadata);
   void read_owners(std::string_view references);
   Text text_of(std::string_view token);
 
-  std::shared_ptr<const std::string> bytes_;
+  StoredText text_;
   std::shared_ptr<ParsedPool> pool_;
   std::int64_t revision_ = 0;
-  Text namespace_, name_, uid_;  // into the bytes, or into decoded_
+  Text namespace_, name_, uid_;  // into the outline, or into decoded_
   std::vector<OwnerReference> owners_;
   std::shared_ptr<Decoded> decoded_;
-  // Offset in the bytes where the revision's member goes; 0: unknown, the document is encoded anew.
+  // Offset in the outline where the revision's member goes; 0: unknown, the document is encoded
+  // anew.
   std::uint32_t splice_at_ = 0;
   std::uint32_t labels_at_ = 0;  // 0: none
   bool deleting_ = false;

@@ -20,22 +20,25 @@ void set_revision(value::Value& document, std::int64_t revision) {
 
 }  // namespace
 
-value::Value parse_document(const std::string& bytes, std::int64_t revision) {
+value::Value parse_document(const StoredText& text, std::int64_t revision) {
+  const bool in_pieces = text.size() != text.outline().size();
+  const std::string whole = in_pieces ? text.whole() : std::string();
+  const std::string_view json = in_pieces ? whole : text.outline();
   // Deeper than any body: the names of fields' owners nest as deep as the fields, and some more.
   const value::JsonLimits limits{.depth_max = 1'024};
-  value::Value document = value::parse_json(bytes, limits).value_or(value::Value::object());
+  value::Value document = value::parse_json(json, limits).value_or(value::Value::object());
   set_revision(document, revision);
   return document;
 }
 
 // Under the lock. What is asked for again is young again.
-ParsedPool::Entry* ParsedPool::find(const std::string* bytes) {
+ParsedPool::Entry* ParsedPool::find(const char* outline) {
   for (Shard& shard : shards_) {
-    auto found = shard.young.find(bytes);
+    auto found = shard.young.find(outline);
     if (found != shard.young.end()) return &found->second;
-    const auto older = shard.old.find(bytes);
+    const auto older = shard.old.find(outline);
     if (older == shard.old.end()) continue;
-    shard.young_bytes += bytes->size();
+    shard.young_bytes += older->second.text.size();
     return &shard.young.insert(shard.old.extract(older)).position->second;
   }
   return nullptr;
@@ -59,19 +62,21 @@ void ParsedPool::turn(Shard& shard, Entries& dropped) const {
 void ParsedPool::keep(Entry entry, Entries& dropped, Entries& more) {
   Shard& shard = own_shard();
   if (shard.turn != turn_) turn(shard, dropped);
-  if (!wake_ || shard.young.contains(entry.bytes.get())) return;
-  if (shard.young_bytes + entry.bytes->size() > bytes_max_ / 2) turn(shard, more);
-  shard.young_bytes += entry.bytes->size();
-  shard.young.emplace(entry.bytes.get(), std::move(entry));
+  const char* const outline = entry.text.outline().data();
+  if (!wake_ || shard.young.contains(outline)) return;
+  const std::size_t size = entry.text.size();
+  if (shard.young_bytes + size > bytes_max_ / 2) turn(shard, more);
+  shard.young_bytes += size;
+  shard.young.emplace(outline, std::move(entry));
   if (!std::exchange(awake_, true)) wake_();
 }
 
-value::Value ParsedPool::get(const std::shared_ptr<const std::string>& bytes,
-                             std::int64_t revision) {
+value::Value ParsedPool::get(const StoredText& text, std::int64_t revision) {
+  const char* const outline = text.outline().data();
   value::Value document;
   {
     const std::lock_guard lock(mutex_);
-    if (const Entry* known = find(bytes.get())) {
+    if (const Entry* known = find(outline)) {
       if (known->revision == revision) return known->document;
       if (known->revision == 0) document = known->document;
     }
@@ -79,23 +84,36 @@ value::Value ParsedPool::get(const std::shared_ptr<const std::string>& bytes,
   if (document)
     set_revision(document, revision);
   else
-    document = parse_document(*bytes, revision);
+    document = parse_document(text, revision);
   Entries dropped, more;  // destroyed without the lock, as is
   value::Value replaced;  // what was expected
   const std::lock_guard lock(mutex_);
-  if (Entry* known = find(bytes.get()); known != nullptr && known->revision == 0) {
+  if (Entry* known = find(outline); known != nullptr && known->revision == 0) {
     replaced = std::exchange(known->document, document);
     known->revision = revision;
   } else {
-    keep({bytes, revision, document}, dropped, more);
+    keep({text, revision, document}, dropped, more);
   }
   return document;
 }
 
-void ParsedPool::expect(std::shared_ptr<const std::string> bytes, value::Value document) {
+void ParsedPool::expect(const std::shared_ptr<const std::string>& bytes, value::Value document) {
   Entries dropped, more;
   const std::lock_guard lock(mutex_);
-  keep({std::move(bytes), 0, std::move(document)}, dropped, more);
+  keep({StoredText(bytes), 0, std::move(document)}, dropped, more);
+}
+
+void ParsedPool::rename(const char* was, const StoredText& text) {
+  StoredText freed;  // without the lock
+  const std::lock_guard lock(mutex_);
+  if (find(was) == nullptr) return;
+  for (Shard& shard : shards_) {
+    auto known = shard.young.extract(was);  // find() made it young
+    if (!known) continue;
+    freed = std::exchange(known.mapped().text, text);
+    known.key() = text.outline().data();
+    shard.young.insert(std::move(known));
+  }
 }
 
 bool ParsedPool::sweep() {

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "schema/stored_text.h"
 #include "value/value.h"
 
 namespace keelway::schema {
@@ -23,11 +24,13 @@ class ParsedPool {
   ParsedPool(std::size_t bytes_max, std::function<void()> wake)
       : bytes_max_(bytes_max), wake_(std::move(wake)) {}
 
-  // The document in `bytes` with metadata.resourceVersion set.
-  value::Value get(const std::shared_ptr<const std::string>& bytes, std::int64_t revision);
+  // The document in `text` with metadata.resourceVersion set.
+  value::Value get(const StoredText& text, std::int64_t revision);
   // The document that is about to be stored as `bytes`: who reads these bytes soon need not parse
   // them. Its resourceVersion is not known yet and is set by the first get().
-  void expect(std::shared_ptr<const std::string> bytes, value::Value document);
+  void expect(const std::shared_ptr<const std::string>& bytes, value::Value document);
+  // What is known of the text whose outline stood at `was` will be asked of `text`, its equal.
+  void rename(const char* was, const StoredText& text);
   // Drops what nobody asked for since the last sweep. False: the pool is empty. What other threads
   // have parsed they drop themselves when they next ask, because memory goes back most cheaply
   // where it came from; that of a thread which does not ask is dropped one sweep later.
@@ -37,12 +40,12 @@ class ParsedPool {
 
  private:
   struct Entry {
-    std::shared_ptr<const std::string> bytes;  // keeps the address from being used again
-    std::int64_t revision = 0;                 // 0: expected, resourceVersion is not set
+    StoredText text;            // keeps the address from being used again
+    std::int64_t revision = 0;  // 0: expected, resourceVersion is not set
     value::Value document;
   };
-  // Looked up, never iterated.
-  using Entries = std::unordered_map<const std::string*, Entry>;
+  // By the address of the outline. Looked up, never iterated.
+  using Entries = std::unordered_map<const char*, Entry>;
   // What one thread has parsed.
   struct Shard {
     const void* thread = nullptr;
@@ -50,7 +53,7 @@ class ParsedPool {
     std::size_t young_bytes = 0;
     std::uint64_t turn = 0;  // sweeps that it has seen
   };
-  Entry* find(const std::string* bytes);
+  Entry* find(const char* outline);
   Shard& own_shard();
   void turn(Shard& shard, Entries& dropped) const;
   void keep(Entry entry, Entries& dropped, Entries& more);
@@ -64,7 +67,7 @@ class ParsedPool {
   bool awake_ = false;
 };
 
-// The document in `bytes` with metadata.resourceVersion set.
-value::Value parse_document(const std::string& bytes, std::int64_t revision);
+// The document in `text` with metadata.resourceVersion set.
+value::Value parse_document(const StoredText& text, std::int64_t revision);
 
 }  // namespace keelway::schema

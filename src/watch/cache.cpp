@@ -68,7 +68,6 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
         if (const auto self = weak.lock()) self->sweep_later();
       });
     });
-    window_.use(parsed_);
     started_ = std::move(done);
     read_first();
   }
@@ -123,6 +122,7 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
   std::multimap<Revision, std::shared_ptr<Waiter>> waiters_;
   std::move_only_function<void(base::Result<void>)> started_;
   std::shared_ptr<schema::ParsedPool> parsed_;
+  schema::FieldSets field_sets_;
   runtime::TimerId retry_ = 0;
   runtime::TimerId sweep_ = 0;
   base::Duration retry_wait_ = retry_min;
@@ -241,7 +241,7 @@ void Cache::Impl::finish_reading(const Reading& reading) {
 
 void Cache::Impl::load(const Reading& reading) {
   for (const store::Entry& entry : reading.entries) {
-    window_.load(entry.key, Object::parse(entry.value, entry.modified, parsed_));
+    window_.load(entry.key, Object::parse(entry.value, entry.modified, parsed_, &field_sets_));
   }
   window_.cut(reading.revision);
 }
@@ -321,7 +321,7 @@ void Cache::Impl::apply_differences(const Reading& reading) {
   for (const Change& change : changes) {
     ObjectPtr object;
     if (change.entry != nullptr) {
-      object = Object::parse(change.entry->value, change.revision, parsed_);
+      object = Object::parse(change.entry->value, change.revision, parsed_, &field_sets_);
     }
     if (auto event = window_.apply(change.key, std::move(object), change.revision)) {
       events.push_back(std::move(event));
@@ -366,7 +366,7 @@ void Cache::Impl::apply(const store::EventBatch& batch) {
     if (unreadable_.takes(change)) continue;
     ObjectPtr object;
     if (change.type == store::Event::Type::put) {
-      object = Object::parse(change.entry.value, change.entry.modified, parsed_);
+      object = Object::parse(change.entry.value, change.entry.modified, parsed_, &field_sets_);
     }
     auto event = window_.apply(change.entry.key, std::move(object), change.entry.modified);
     if (event) events.push_back(std::move(event));

@@ -1,3 +1,4 @@
+#include "value/json.h"
 #include "watch/test_cache.h"
 
 namespace keelway::watch {
@@ -90,7 +91,28 @@ TEST_F(CacheTest, ObjectsShareTheBytesOfTheStore) {
   transaction.puts.push_back({a, bytes, {}});
   write(std::move(transaction));
   settle();
-  EXPECT_EQ(cache_->get(a)->shared_bytes(), bytes);
+  EXPECT_EQ(cache_->get(a)->outline().data(), bytes->data());
+}
+
+TEST_F(CacheTest, ObjectsMadeAlikeShareTheirLongFieldSets) {
+  start();
+  const auto with_set = [](const std::string& name) {
+    const std::string set = R"({"f:spec":{"f:)" + std::string(400, 'x') + R"(":{}}})";
+    return std::make_shared<const std::string>(
+        R"({"metadata":{"managedFields":[{"fieldsV1":)" + set + R"(,"manager":"m"}],"name":")" +
+        name + R"("}})");
+  };
+  for (const std::string name : {"a", "b", "c", "c"}) {
+    store::Transaction transaction;
+    transaction.puts.push_back({"/core/pods/default/" + name, with_set(name), {}});
+    write(std::move(transaction));
+  }
+  settle();
+  const ObjectPtr c = cache_->get("/core/pods/default/c");
+  EXPECT_LT(c->outline().size(), 200u);
+  EXPECT_EQ(c->text().whole(), *with_set("c"));
+  EXPECT_EQ(c->value()["metadata"]["managedFields"],
+            value::parse_json(*with_set("c"))->at("metadata", "managedFields"));
 }
 
 TEST_F(CacheTest, ScansThePast) {

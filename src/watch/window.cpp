@@ -32,7 +32,7 @@ CacheEventPtr Window::apply(const std::string& key, ObjectPtr object, Revision d
     if (!event->previous) return nullptr;
     event->type = CacheEvent::Type::deleted;
     event->revision = deleted_at;
-    event->object = Object::parse(event->previous->shared_bytes(), deleted_at, parsed_);
+    event->object = event->previous->at_revision(deleted_at);
     objects.erase(found);
   }
   remember(table->second, event);
@@ -45,7 +45,7 @@ void Window::load(const std::string& key, ObjectPtr object) {
 
 // What history holds beyond the current objects: superseded states and its own words.
 std::size_t Window::cost(const CacheEvent& event) {
-  return 200 + event.key.size() + (event.previous ? 300 + event.previous->bytes().size() : 0);
+  return 200 + event.key.size() + (event.previous ? 300 + event.previous->outline().size() : 0);
 }
 
 void Window::remember(Table& table, const CacheEventPtr& event) {

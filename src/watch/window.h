@@ -20,8 +20,6 @@ class Window {
   // Changes one key; null: deleted. The event's revision is the object's, or `deleted_at`.
   // Returns null where nothing changed (a deletion of what was not there).
   CacheEventPtr apply(const std::string& key, ObjectPtr object, Revision deleted_at);
-  // Where objects that it makes keep their parsed forms.
-  void use(std::shared_ptr<schema::ParsedPool> pool) { parsed_ = std::move(pool); }
   // Puts an object without an event; the initial state.
   void load(const std::string& key, ObjectPtr object);
   // Everything up to `revision` is applied.
@@ -58,7 +56,6 @@ class Window {
   bool scan_then(const Table& table, const Scan& scan, const Visit& visit) const;
 
   const CacheLimits limits_;
-  std::shared_ptr<schema::ParsedPool> parsed_;
   // By resource prefix. No prefix is the start of another, so tables in order hold keys in order.
   Tables tables_;
   std::deque<CacheEventPtr> history_;  // every event in (floor_, revision_], all tables

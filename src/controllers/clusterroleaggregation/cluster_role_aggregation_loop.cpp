@@ -20,7 +20,7 @@ constexpr std::string_view kMember = "aggregationRule";
 
 // Looks no further than the first members: every change of a role asks it of all roles.
 bool is_aggregated(const client::Object& role) {
-  return !value::json_member_place(role.bytes(), kMember);
+  return !value::json_member_place(role.outline(), kMember);
 }
 
 void add_rules(const Value& from, Value& rules) {

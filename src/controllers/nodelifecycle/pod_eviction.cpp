@@ -120,7 +120,7 @@ class TaintEvictionLoop final : public reconcile::KeyedLoop {
  private:
   static bool has_no_execute(const client::Object& node) {
     // Asked for every change of every pod; mostly there is no such word.
-    const auto text = value::find_json_member(node.bytes(), "spec.taints");
+    const auto text = value::find_json_member(node.outline(), "spec.taints");
     if (!text || text->find("NoExecute") == std::string_view::npos) return false;
     const value::Value document = node.value();
     const value::Array& taints = document.at("spec", "taints").items();
