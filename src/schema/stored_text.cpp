@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kEmptySet = "{}";
 constexpr std::size_t kMarks = 1024;
+constexpr int kLevels = 2;  // f:status, f:conditions
 
 }  // namespace
 
@@ -44,11 +45,21 @@ StoredText::StoredText(const std::shared_ptr<const std::string>& text, FieldSets
   const auto managed = value::find_json_member(*text, "metadata.managedFields");
   if (!managed || managed->size() < FieldSets::kLong) return;
   std::vector<Cut> cuts;
+  // A set that is its object's own, by one key perhaps, may have long members that are not.
+  const auto cut_out = [&](const auto& self, std::string_view set, int levels) -> void {
+    if (set.size() < FieldSets::kLong || !set.starts_with('{')) return;
+    if (auto shared = sets->share(set)) {
+      cuts.push_back({set, std::move(shared)});
+    } else if (levels > 0) {
+      value::each_json_member(
+          set, [&](std::string_view, std::string_view member) { self(self, member, levels - 1); });
+    }
+  };
   value::each_json_item(*managed, [&](std::string_view entry) {
     if (entry.size() < FieldSets::kLong) return;
-    const auto set = value::find_json_member(entry, "fieldsV1");
-    if (!set || set->size() < FieldSets::kLong || !set->starts_with('{')) return;
-    if (auto shared = sets->share(*set)) cuts.push_back({*set, std::move(shared)});
+    if (const auto set = value::find_json_member(entry, "fieldsV1")) {
+      cut_out(cut_out, *set, kLevels);
+    }
   });
   if (!cuts.empty()) join(*text, cuts);
 }

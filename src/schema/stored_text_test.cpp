@@ -12,8 +12,8 @@ namespace {
 using Bytes = std::shared_ptr<const std::string>;
 
 std::string long_set(const std::string& member) {
-  return R"({"f:)" + member + R"(":{"k:{\"name\":\")" + std::string(FieldSets::kLong, 'x') +
-         R"(\"}":{".":{},"f:image":{}}}})";
+  return R"({"f:)" + member + R"(":{"k:{\"name\":\")" + member +
+         std::string(FieldSets::kLong, 'x') + R"(\"}":{".":{},"f:image":{}}}})";
 }
 
 std::string entry(const std::string& set, const std::string& time) {
@@ -74,11 +74,33 @@ TEST(StoredText, WhatNoOtherObjectHasIsNotCutOut) {
   EXPECT_EQ(Object::parse(brief, 1, nullptr, &sets)->outline(), *brief);
 }
 
+TEST(StoredText, OfASetThatIsAnObjectsOwnLongMembersAreShared) {
+  FieldSets sets;
+  const auto own = [](const std::string& key) {
+    return document(
+        key, entry(R"({"f:metadata":{"f:annotations":{"f:)" + key + R"(":{}}},"f:spec":)" +
+                       long_set("spec") + R"(,"f:status":{"f:conditions":)" + long_set("status") +
+                       R"(,"f:podIPs":{"f:)" + key + R"(":{}}}})",
+                   "1"));
+  };
+  show(sets, own("a"));
+  const Bytes text = own("b");
+  const auto object = Object::parse(text, 1, nullptr, &sets);
+  EXPECT_LT(object->outline().size() + 2 * FieldSets::kLong, text->size());
+  EXPECT_NE(
+      object->outline().find(R"("f:spec":{},"f:status":{"f:conditions":{},"f:podIPs":{"f:b":{}}})"),
+      std::string_view::npos)
+      << object->outline();
+  EXPECT_EQ(object->text().whole(), *text);
+  EXPECT_EQ(object->json(), Object::parse(text, 1)->json());
+}
+
 TEST(StoredText, OfTextsOfAnotherFormNothingIsCutOut) {
   FieldSets sets;
   const std::string blank(FieldSets::kLong, ' ');
   for (const std::string& json :
-       {std::string(), blank, R"({"metadata":{"managedFields":{"fieldsV1":)" + long_set("a") + "}}}",
+       {std::string(), blank,
+        R"({"metadata":{"managedFields":{"fieldsV1":)" + long_set("a") + "}}}",
         R"({"metadata":{"managedFields":[7,")" + blank + R"(",{"fieldsV1":")" + blank + R"("}]}})",
         R"({"metadata":{"managedFields":[{"fieldsV1":{")" + blank}) {
     const auto text = std::make_shared<const std::string>(json);
