@@ -98,9 +98,9 @@ TEST_F(CacheTest, ObjectsMadeAlikeShareTheirLongFieldSets) {
   start();
   const auto with_set = [](const std::string& name) {
     const std::string set = R"({"f:spec":{"f:)" + std::string(400, 'x') + R"(":{}}})";
-    return std::make_shared<const std::string>(
-        R"({"metadata":{"managedFields":[{"fieldsV1":)" + set + R"(,"manager":"m"}],"name":")" +
-        name + R"("}})");
+    return std::make_shared<const std::string>(R"({"metadata":{"managedFields":[{"fieldsV1":)" +
+                                               set + R"(,"manager":"m"}],"name":")" + name +
+                                               R"("}})");
   };
   for (const std::string name : {"a", "b", "c", "c"}) {
     store::Transaction transaction;
