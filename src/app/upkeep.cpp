@@ -27,6 +27,31 @@ std::unique_ptr<runtime::LinuxRuntime> make_runtime() {
   return runtime::make_linux_runtime({.core_threads = 1, .worker_threads = 1});
 }
 
+base::Result<bool> is_there(const std::string& path) {
+  std::error_code error;
+  const auto status = paths::status(path, error);
+  if (status.type() == paths::file_type::not_found) return false;
+  if (!error) return true;
+  return base::fail(base::ErrorCode::invalid, "cannot look at " + path + ": " + error.message());
+}
+
+// SQLite would only say that it cannot open the file.
+base::Result<void> expect_database(const std::string& folder) {
+  const auto database = is_there(folder + "/" + database_file);
+  if (!database) return std::unexpected(database.error());
+  if (*database) return {};
+  const auto key = is_there(folder + "/" + seal_key_file);
+  if (key && *key) {
+    return base::fail(base::ErrorCode::not_found,
+                      folder +
+                          " has a sealing key and no database: its server keeps its state in etcd "
+                          "(--store etcd://...); save that with `etcdctl snapshot save`, and "
+                          "seal.key with it");
+  }
+  return base::fail(base::ErrorCode::not_found,
+                    "no database in " + folder + "; name the data folder of a server with --data");
+}
+
 // The facts, and what is wrong with the folder around the database.
 struct Report {
   DatabaseFacts database;
@@ -104,6 +129,7 @@ void print_tables(const Report& report, const std::string& folder) {
 
 base::Result<Report> look(runtime::Runtime& runtime, const std::string& folder) {
   Report report;
+  if (const auto there = expect_database(folder); !there) return std::unexpected(there.error());
   std::shared_ptr<const store::Seal> seal;
   auto ring = read_seal_key(runtime.files(), folder);
   if (ring) {
@@ -148,7 +174,8 @@ base::Result<void> put_in_place(runtime::Files& files, const std::string& path) 
   paths::rename(path + partial, path, error);
   if (error)
     return base::fail(base::ErrorCode::internal, "cannot make " + path + ": " + error.message());
-  return files.sync_folder(paths::absolute(path).parent_path());
+  const auto folder = paths::path(path).parent_path();
+  return files.sync_folder(folder.empty() ? "." : folder.string());
 }
 
 }  // namespace
@@ -167,14 +194,18 @@ base::Result<bool> check(const std::string& folder, bool as_json) {
 base::Result<void> backup(const std::string& folder, const std::string& to) {
   const auto runtime = make_runtime();
   runtime::Files& files = runtime->files();
+  if (const auto there = expect_database(folder); !there) return there;
   const auto key = files.read(folder + "/" + seal_key_file);
   if (!key) return std::unexpected(key.error());
   if (auto good = parse_seal_key(*key, folder + "/" + seal_key_file); !good) {
     return std::unexpected(good.error());
   }
   std::string path = to;
-  if (paths::is_directory(to)) path += "/" + dated_name(*runtime);
-  if (paths::exists(path)) {
+  std::error_code error;
+  if (paths::is_directory(to, error)) path += "/" + dated_name(*runtime);
+  const auto taken = is_there(path);
+  if (!taken) return std::unexpected(taken.error());
+  if (*taken) {
     return base::fail(base::ErrorCode::conflict, path + " is already there; name another file");
   }
   if (auto made = make_empty(files, path + partial); !made) return made;
@@ -196,8 +227,12 @@ base::Result<void> restore(const std::string& from, const std::string& folder) {
   const auto lock = files.lock_folder(folder);
   if (!lock) return std::unexpected(lock.error());
   const std::string database = folder + "/" + database_file;
-  for (const std::string& path : {database, folder + "/" + seal_key_file}) {
-    if (!paths::exists(path)) continue;
+  // SQLite would play what an earlier database left in its logs over the restored one.
+  for (const std::string& path : {database, database + "-wal", database + "-shm",
+                                  database + "-journal", folder + "/" + seal_key_file}) {
+    const auto taken = is_there(path);
+    if (!taken) return std::unexpected(taken.error());
+    if (!*taken) continue;
     return base::fail(base::ErrorCode::conflict,
                       path + " is already there; restore into an empty folder");
   }

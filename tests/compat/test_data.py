@@ -79,6 +79,13 @@ def a_backup_while_serving_comes_back_elsewhere():
         expect(refused.code, 1, "a restore over data")
         expect_in("already there", refused.err, "a restore over data")
         running.keelway("check", "--data", elsewhere)
+        for ending in ("-wal", "-shm", "-journal"):
+            littered = running.home / f"littered{ending}"
+            littered.mkdir()
+            (littered / f"keelway.db{ending}").write_bytes(b"of another database")
+            refused = running.keelway("restore", "--from", copy, "--data", littered, check=False)
+            expect(refused.code, 1, f"a restore beside keelway.db{ending}")
+            expect_in(f"keelway.db{ending} is already there", refused.err, "what it says")
         key = running.access_key
         running.data = elsewhere
         running.start()
@@ -91,6 +98,22 @@ def a_backup_while_serving_comes_back_elsewhere():
             raise Failure(f"acknowledged before the backup and lost: {lost[:5]} of {len(before)}")
         client.call("POST", MAPS, config_map("written-after"))
         print(f"      {len(before)} before the backup, {len(found)} in it, {after} at its end")
+
+
+def what_cannot_be_copied_or_checked_is_said():
+    with server("--pools", "none") as running:
+        refused = running.keelway("backup", "--to", running.home / ("n" * 300), check=False)
+        expect(refused.code, 1, "a backup to a name that is too long")
+        expect_in("cannot look at", refused.err, "what it says")
+        for files, words in ((["seal.key"], "keeps its state in etcd"), ([], "no database in")):
+            folder = running.home / f"with-{len(files)}"
+            folder.mkdir()
+            for name in files:
+                shutil.copy(running.data / name, folder)
+            for verb, code in ((["check"], 2), (["backup", "--to", running.home / "copy"], 1)):
+                refused = running.keelway(*verb, "--data", folder, check=False)
+                expect(refused.code, code, f"{verb[0]} of a folder with {files}")
+                expect_in(words, refused.err, f"what {verb[0]} of a folder with {files} says")
 
 
 def flip(data, key):
@@ -258,6 +281,6 @@ def kubeconfig_of(running, name):
 
 
 if __name__ == "__main__":
-    main([a_backup_while_serving_comes_back_elsewhere, a_flipped_bit_stays_where_it_is,
-          the_wrong_key_is_refused, data_of_earlier_releases_opens,
+    main([a_backup_while_serving_comes_back_elsewhere, what_cannot_be_copied_or_checked_is_said,
+          a_flipped_bit_stays_where_it_is, the_wrong_key_is_refused, data_of_earlier_releases_opens,
           a_full_disk_refuses_writes_until_there_is_space])
