@@ -136,6 +136,7 @@ std::string server_name_of(const std::string& door) {
   std::string name;
   for (const char c : door) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.';
+    if (!plain && name.empty() && (c == '[' || c == ':')) continue;  // of an IPv6 address
     name += plain ? c : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : '-';
   }
   return name;

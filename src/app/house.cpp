@@ -1,7 +1,5 @@
 #include "app/house.h"
 
-#include <fmt/core.h>
-
 #include <atomic>
 
 #include "apiserver/server.h"
@@ -12,6 +10,7 @@
 #include "app/gate.h"
 #include "app/hub_keys.h"
 #include "aws/door.h"
+#include "base/host.h"
 #include "client/resources.h"
 #include "http/server.h"
 #include "kinds/catalog.h"
@@ -184,12 +183,12 @@ base::Result<void> HouseImpl::open_door(const access::KeyedCertificate& authorit
   facts_.authority_pem = authority.certificate_pem;
   aws::DoorOptions options;
   options.version = config_.product_version;
-  options.endpoint_host = fmt::format("{}:{}", config_.advertised_host, facts_.port);
+  options.endpoint_host = base::host_and_port(config_.advertised_host, facts_.port);
   options.operator_account = config_.default_account;
   options.metrics = metrics;
   options.cluster_endpoint = [this](std::string_view cluster, int port) {
     return connections_.port_is_open(cluster)
-               ? fmt::format("https://{}:{}", config_.advertised_host, port)
+               ? "https://" + base::host_and_port(config_.advertised_host, port)
                : std::string();
   };
   door_ = aws::make_door({.runtime = seams_.runtime,
@@ -208,7 +207,7 @@ void HouseImpl::start_fleet() {
                             .executor = *fleet_executor_,
                             .connections = connections_,
                             .keys = keys_,
-                            .door = fmt::format("{}:{}", config_.advertised_host, facts_.port)});
+                            .door = base::host_and_port(config_.advertised_host, facts_.port)});
   fleet_->start();
   stage(*node_executor_, &HouseImpl::start_nodes);
 }

@@ -9,6 +9,7 @@
 #include "app/limits.h"
 #include "app/up.h"
 #include "app/upkeep.h"
+#include "base/host.h"
 #include "cli/verbs.h"
 #include "runtime/linux/linux_runtime.h"
 
@@ -82,7 +83,7 @@ int env(const std::string& data) {
   return 0;
 }
 
-// "127.0.0.1:4566", ":4566", "4566".
+// "127.0.0.1:4566", "[::1]:4566", ":4566", "4566".
 base::Result<void> take_listen(const std::string& text, Config& config) {
   const auto colon = text.rfind(':');
   const std::string host = colon == std::string::npos ? "" : text.substr(0, colon);
@@ -94,7 +95,9 @@ base::Result<void> take_listen(const std::string& text, Config& config) {
                       "--listen wants HOST:PORT, such as 127.0.0.1:4566; it got " + text);
   }
   config.listen_port = static_cast<std::uint16_t>(number);
-  if (!host.empty()) config.listen_host = host;
+  if (!host.empty()) config.listen_host = base::without_brackets(host);
+  // A name may have two addresses, and one is listened on.
+  if (host == "localhost") config.listen_host = "127.0.0.1";
   return {};
 }
 
@@ -138,7 +141,7 @@ class CommandLine {
         ->capture_default_str();
     advertise_ = command->add_option("--advertise", config.advertised_host,
                                      "host name or address that clusters tell their clients "
-                                     "(default: 127.0.0.1, or the 127... address of --listen)");
+                                     "(default: 127.0.0.1, or the loopback address of --listen)");
     command->add_option("--nodes", nodes_, "what nodes are: hollow (played, no containers)")
         ->check(CLI::IsMember({"hollow"}))
         ->capture_default_str();
@@ -198,7 +201,9 @@ class CommandLine {
 
   base::Result<void> run_up() {
     if (const auto taken = take_listen(listen_, up_.config); !taken) return taken;
-    if (advertise_->count() == 0 && up_.config.listen_host.starts_with("127.")) {
+    if (advertise_->count() > 0) {
+      up_.config.advertised_host = base::without_brackets(up_.config.advertised_host);
+    } else if (up_.config.on_loopback()) {
       up_.config.advertised_host = up_.config.listen_host;
     }
     up_.config.default_pools = pools_ == "default";

@@ -10,6 +10,7 @@
 
 #include "app/house.h"
 #include "app/seal_key.h"
+#include "base/host.h"
 #include "cli/context.h"
 #include "runtime/linux/linux_runtime.h"
 #include "store/sealed/sealed.h"
@@ -72,9 +73,10 @@ void greet(const UpOptions& options, const HouseFacts& facts) {
   if (options.config.test_credentials) {
     fmt::print("WARNING: anyone on this machine may use the test key (test / test)\n");
   }
-  fmt::print("Keelway is ready on {}://{}:{}{}, data in {}\n",
-             options.config.on_loopback() ? "http" : "https", options.config.listen_host,
-             facts.port, options.config.on_loopback() ? " (and https)" : "", options.data_folder);
+  const bool loopback = options.config.on_loopback();
+  fmt::print("Keelway is ready on {}://{}{}, data in {}\n", loopback ? "http" : "https",
+             base::host_and_port(options.config.listen_host, facts.port),
+             loopback ? " (and https)" : "", options.data_folder);
   if (options.store.shared()) fmt::print("  state in {}\n", options.store.url);
   fmt::print("  eval \"$(keelway env --data {})\"   points AWS tools here\n", options.data_folder);
   std::fflush(stdout);

@@ -4,6 +4,7 @@
 #include <future>
 
 #include "base/encoding.h"
+#include "base/host.h"
 #include "cli/http_call.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -53,7 +54,7 @@ base::Result<Endpoint> endpoint_of(const Value& cluster) {
                                   cluster["name"].as_string(), cluster["status"].as_string()));
   }
   Endpoint endpoint;
-  endpoint.address = {url.substr(8, colon - 8),
+  endpoint.address = {std::string(base::without_brackets(url.substr(8, colon - 8))),
                       static_cast<std::uint16_t>(std::atoi(url.c_str() + colon + 1))};
   endpoint.tls.server_name = endpoint.address.host;
   endpoint.tls.ca_pem = *pem;
@@ -111,6 +112,11 @@ base::Result<void> create_cluster(const Session& session, const NewCluster& want
                             {{cluster["name"].as_string(), cluster["version"].as_string(),
                               cluster["status"].as_string(), cluster["endpoint"].as_string()}}));
   }
+  const std::string& status = cluster["status"].as_string();
+  if (wanted.wait && status != "ACTIVE") {
+    return base::fail(base::ErrorCode::unavailable,
+                      fmt::format("cluster {} is {}, not ACTIVE", wanted.name, status));
+  }
   return {};
 }
 
@@ -143,7 +149,12 @@ base::Result<void> list_clusters(const Session& session) {
 base::Result<void> delete_cluster(const Session& session, const std::string& name, bool wait) {
   auto answer = call_signed(session.runtime, session.context, "DELETE", path_of(name), "");
   if (!answer) return std::unexpected(answer.error());
-  while (wait && describe(session, name)) pause(session.runtime, poll_interval);
+  while (wait) {
+    const auto left = describe(session, name);
+    if (!left && left.error().code == base::ErrorCode::not_found) break;
+    if (!left) return std::unexpected(left.error());
+    pause(session.runtime, poll_interval);
+  }
   if (session.json)
     print_json((*answer)["cluster"]);
   else

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "base/host.h"
 #include "value/json.h"
 
 namespace keelway::cli {
@@ -29,14 +30,14 @@ base::Result<void> take_endpoint(std::string_view url, Context& context) {
       std::from_chars(digits.data(), digits.data() + digits.size(), context.port);
   const bool whole = error == std::errc() && end == digits.data() + digits.size();
   if (!whole || context.port == 0) return refuse();
-  context.host = rest.substr(0, colon);
-  return {};
+  context.host = base::without_brackets(rest.substr(0, colon));
+  return context.host.empty() ? refuse() : base::Result<void>();
 }
 
 }  // namespace
 
 std::string Context::endpoint() const {
-  return fmt::format("{}://{}:{}", tls ? "https" : "http", host, port);
+  return (tls ? "https://" : "http://") + base::host_and_port(host, port);
 }
 
 std::string default_data_folder(const Environment& environment) {

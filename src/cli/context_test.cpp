@@ -68,6 +68,14 @@ TEST_F(ContextTest, AKeyOfTheRealCloudIsNotSentToALocalServer) {
   EXPECT_FALSE(find(true).from_environment);
 }
 
+TEST_F(ContextTest, AnIPv6AddressStandsInBrackets) {
+  const auto context = at("http://[::1]:4566/");
+  ASSERT_TRUE(context) << context.error().message;
+  EXPECT_EQ(context->host, "::1");
+  EXPECT_EQ(context->port, 4566);
+  EXPECT_EQ(context->endpoint(), "http://[::1]:4566");
+}
+
 TEST_F(ContextTest, PortsThatAreNoneAreRefused) {
   for (const char* port : {"0", "-1", "65536", "70000", "9223372036854775807"}) {
     const auto refused = read(R"({"port":)" + std::string(port) + "}");
@@ -75,8 +83,8 @@ TEST_F(ContextTest, PortsThatAreNoneAreRefused) {
     EXPECT_NE(refused.error().message.find("data/credentials.json"), std::string::npos);
   }
   EXPECT_EQ(at("http://127.0.0.1:80")->port, 80);
-  for (const char* url : {"http://127.0.0.1:0", "http://127.0.0.1:65536",
-                          "http://127.0.0.1:", "http://127.0.0.1", "127.0.0.1:80", "http://:80"}) {
+  for (const char* url : {"http://127.0.0.1:0", "http://127.0.0.1:65536", "http://127.0.0.1:",
+                          "http://127.0.0.1", "127.0.0.1:80", "http://:80", "http://[]:80"}) {
     EXPECT_FALSE(at(url)) << url;
   }
 }

@@ -5,6 +5,7 @@
 #include <future>
 
 #include "base/encoding.h"
+#include "base/host.h"
 #include "value/json.h"
 #include "wire/sigv4.h"
 
@@ -68,7 +69,7 @@ base::Result<value::Value> call_signed(runtime::Runtime& runtime, const Context&
                                        std::string method, std::string target, std::string body,
                                        std::string_view service) {
   http::ClientRequest request;
-  request.headers = {{"host", fmt::format("{}:{}", context.host, context.port)}};
+  request.headers = {{"host", base::host_and_port(context.host, context.port)}};
   if (!body.empty()) request.headers.emplace_back("content-type", "application/json");
   wire::sigv4::sign_headers(method, target, request.headers, body,
                             {context.access_key, context.secret_key, context.session_token},
@@ -86,7 +87,9 @@ base::Result<value::Value> call_signed(runtime::Runtime& runtime, const Context&
                                   context.endpoint(), response.error().message));
   }
   if (response->status / 100 != 2) {
-    return base::fail(base::ErrorCode::invalid, message_of(*response));
+    const bool missing = response->status == 404;
+    return base::fail(missing ? base::ErrorCode::not_found : base::ErrorCode::invalid,
+                      message_of(*response));
   }
   if (response->body.empty()) return value::Value::object();
   return value::parse_json(response->body);

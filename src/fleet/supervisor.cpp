@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/encoding.h"
+#include "base/host.h"
 #include "client/resources.h"
 
 namespace keelway::fleet {
@@ -331,7 +332,7 @@ void Supervisor::report(StartPtr start) {
   }
   if (start->own) {
     status.set("status", "ACTIVE");
-    status.set("endpoint", fmt::format("https://{}:{}", parts_.advertised_host, port));
+    status.set("endpoint", "https://" + base::host_and_port(parts_.advertised_host, port));
     status.set("port", static_cast<int>(port));
     status.set("keyspace", start->spec.keyspace);
     status.set("platformVersion", "eks.1");

@@ -1,9 +1,11 @@
 """The program's own verbs: help, output for people and for programs, refusals, and a stop that does
 not wait for those who watch."""
+import http.server
 import json
 import os
 import re
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -132,6 +134,80 @@ def watch(cluster, token, opened, ended):
     ended.set()
 
 
+class Playing(http.server.BaseHTTPRequestHandler):
+    """An endpoint whose clusters fail: they are made FAILED and cannot be looked at as they go."""
+    protocol_version = "HTTP/1.1"
+
+    def reply(self, code, document):
+        body = json.dumps(document).encode()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.reply(201, {"cluster": {"name": "made", "status": "CREATING"}})
+
+    def do_DELETE(self):
+        self.reply(200, {"cluster": {"name": "gone", "status": "DELETING"}})
+
+    def do_GET(self):
+        if self.path.endswith("/made"):
+            self.reply(200, {"cluster": {"name": "made", "status": "FAILED"}})
+        else:
+            self.reply(503, {"message": "the store is away"})
+
+    def log_message(self, *_):
+        pass
+
+
+def test_waits_that_do_not_end_well():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Playing) as playing:
+        threading.Thread(target=playing.serve_forever, daemon=True).start()
+        env = {"HOME": "/nonexistent", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s",
+               "AWS_ENDPOINT_URL": f"http://127.0.0.1:{playing.server_port}"}
+        for words, code, part in ((("delete", "gone"), 1, "the store is away"),
+                                  (("delete", "gone", "--no-wait"), 0, ""),
+                                  (("create", "made"), 1, "made is FAILED"),
+                                  (("create", "made", "--no-wait"), 0, "")):
+            done = run([BINARY, "cluster", *words], env, check=False, seconds=20)
+            expect(done.code, code, f"cluster {' '.join(words)}: {done.err}")
+            expect_in(part, done.err, f"cluster {' '.join(words)}")
+        playing.shutdown()
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+            return True
+    except OSError:
+        return False
+
+
+def test_loopback_has_three_names():
+    for host, url in (("localhost", "127.0.0.1"), ("[::1]", "[::1]"), ("::1", "[::1]")):
+        if "::1" in host and not has_ipv6():
+            print("      not run: this machine has no IPv6")
+            continue
+        running = Server(host=host)
+        try:
+            running.start()
+            found = ["--data", running.data]
+            made = json.loads(running.keelway("cluster", "create", "one", "-o", "json", *found).out)
+            expect(made["endpoint"].rpartition(":")[0], f"https://{url}", f"--listen {host}:0")
+            running.keelway("cluster", "nodes", "one", *found)
+            text = run([BINARY, "env", *found], running.env).out
+            expect_in(f"AWS_ENDPOINT_URL=http://{url}:{running.port}\n", text, "keelway env")
+            running.env["AWS_ENDPOINT_URL"] = f"http://{url}:{running.port}"
+            listed_by_url = json.loads(running.keelway("cluster", "list", "-o", "json").out)
+            expect([one["name"] for one in listed_by_url], ["one"], "cluster list by the address")
+            running.stop()
+        finally:
+            running.remove()
+
+
 def test_stops_while_somebody_watches():
     for number in (signal.SIGTERM, signal.SIGINT):
         # A drain that waited for the watch would take a minute.
@@ -166,4 +242,5 @@ def test_comes_back():
 
 if __name__ == "__main__":
     main([test_help_and_version, test_env, test_clusters, test_keys,
-          test_data_folder_has_one_owner, test_stops_while_somebody_watches, test_comes_back])
+          test_data_folder_has_one_owner, test_waits_that_do_not_end_well,
+          test_loopback_has_three_names, test_stops_while_somebody_watches, test_comes_back])

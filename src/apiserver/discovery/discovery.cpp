@@ -1,11 +1,10 @@
 #include "apiserver/discovery/discovery.h"
 
-#include <fmt/core.h>
-
 #include "apiserver/discovery/cache.h"
 #include "apiserver/discovery/documents.h"
 #include "apiserver/encode.h"
 #include "apiserver/metrics.h"
+#include "base/host.h"
 #include "value/json.h"
 
 namespace keelway::apiserver {
@@ -100,7 +99,7 @@ Value path_list(const schema::KindSet& kinds) {
 bool answer_groups(Core& core, const HttpCallPtr& call, const std::vector<std::string>& parts) {
   const schema::KindSet& kinds = *core.kinds();
   const std::string address =
-      fmt::format("{}:{}", core.config.endpoint_host, core.config.endpoint_port);
+      base::host_and_port(core.config.endpoint_host, core.config.endpoint_port);
   const bool is_core = parts[0] == "api";
   if (parts.size() == 1) {
     if (answer_aggregated(core, call, is_core)) return true;
@@ -133,8 +132,8 @@ bool answer_open_id(Core& core, const HttpCallPtr& call, const std::string& path
   if (path != "/.well-known/openid-configuration") return false;
   std::string uri = core.config.openid_jwks_uri;
   if (uri.empty()) {
-    uri = fmt::format("https://{}:{}/openid/v1/jwks", core.config.endpoint_host,
-                      core.config.endpoint_port);
+    uri = "https://" + base::host_and_port(core.config.endpoint_host, core.config.endpoint_port) +
+          "/openid/v1/jwks";
   }
   reply_raw(
       core, call,

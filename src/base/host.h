@@ -1,0 +1,22 @@
+// Hosts in text: an IPv6 address stands in brackets where a port may follow.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace keelway::base {
+
+// "[::1]:80" of "::1", "host:80" of "host".
+inline std::string host_and_port(std::string_view host, int port) {
+  std::string text(host);
+  if (host.find(':') != std::string_view::npos) text = '[' + text + ']';
+  return text + ':' + std::to_string(port);
+}
+
+// "::1" of "[::1]"; everything else is as it was.
+inline std::string_view without_brackets(std::string_view host) {
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  return bracketed ? host.substr(1, host.size() - 2) : host;
+}
+
+}  // namespace keelway::base
