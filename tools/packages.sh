@@ -3,8 +3,7 @@
 
 KEELWAY_BUILD_PACKAGES="g++ cmake ninja-build pkg-config mold ccache python3 python3-yaml \
 libssl-dev libnghttp2-dev libsimdjson-dev libyaml-cpp-dev libre2-dev libsqlite3-dev zlib1g-dev \
-libcli11-dev libfmt-dev libspdlog-dev libboost-dev libmimalloc-dev libgtest-dev libgmock-dev \
-libbenchmark-dev"
+libcli11-dev libfmt-dev libspdlog-dev libboost-dev libmimalloc-dev libgtest-dev libgmock-dev"
 KEELWAY_TEST_PACKAGES="python3-venv curl etcd-server etcd-client iproute2"
 
 # need_packages PACKAGE...: installs those that are missing; without root says what to install.
@@ -25,6 +24,18 @@ need_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
       "${missing[@]}" >/dev/null
 }
+
+# need_tool COMMAND PACKAGE ELSEWHERE: installs the package unless the command is in the path. Not
+# every system has these packages (Ubuntu 24.04 has neither kubernetes-client nor awscli).
+need_tool() {
+  command -v "$1" >/dev/null && return 0
+  if ! has_package "$2" && [ "$(id -u)" -eq 0 ]; then apt-get update -qq >&2; fi
+  if has_package "$2"; then need_packages "$2"; return; fi
+  echo "Keelway's demo needs $1, of which this system has no package. Put it in the path:" >&2
+  echo "  $3" >&2
+  return 1
+}
+has_package() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep '^  Candidate: [^(]' >/dev/null; }
 
 # build_preset PRESET [TARGET...]
 build_preset() {
