@@ -99,4 +99,11 @@ std::optional<client::Call> EventCorrelator::correlate(client::Call create, base
   return create;
 }
 
+void EventCorrelator::forget(const client::Call& create, const std::string& name) {
+  const auto found = by_key_.find(object_key(create.body));
+  if (found == by_key_.end()) return;
+  std::erase_if(found->second->said,
+                [&name](const auto& entry) { return entry.second.name == name; });
+}
+
 }  // namespace keelway::reconcile

@@ -29,6 +29,8 @@ class EventCorrelator {
   explicit EventCorrelator(CorrelatorLimits limits = {}) : limits_(limits) {}
   // The call to make in place of `create`, the creation of an event; nothing: say nothing.
   std::optional<client::Call> correlate(client::Call create, base::Instant now);
+  // The event of that name is not there any more: the next that says the same is created.
+  void forget(const client::Call& create, const std::string& name);
   std::size_t size() const { return objects_.size(); }
 
  private:

@@ -41,6 +41,17 @@ TEST(EventCorrelator, CountsUpWhatIsSaidAgain) {
   EXPECT_EQ(again->body["count"].as_int(), 2);
 }
 
+TEST(EventCorrelator, WhatIsThereNoMoreIsSaidAnew) {
+  Source source;
+  const auto first = source.say("pod a");
+  const auto again = source.say("pod a");
+  ASSERT_TRUE(first && again);
+  source.correlator.forget(*first, again->name);
+  const auto anew = source.say("pod a");
+  ASSERT_TRUE(anew);
+  EXPECT_EQ(anew->verb, client::Verb::create);
+}
+
 TEST(EventCorrelator, CombinesTheTenthAlike) {
   Source source;
   for (int i = 0; i < 9; ++i) {

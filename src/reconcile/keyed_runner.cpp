@@ -28,8 +28,20 @@ struct KeyedRunner::Round {
   bool halted = false;  // failed, lost or guarded
   bool failed = false;
   std::string message;
-  const Action* refused = nullptr;          // the first
-  std::map<int, client::Revision> visible;  // by feed
+  const Action* refused = nullptr;  // the first
+  struct Written {
+    client::Revision revision = 0;
+    Address where;
+  };
+  std::map<int, Written> visible;  // the last write, by feed
+
+  void note(const Visible& at, const Action& action) {
+    if (at.feed < 0) return;
+    Written& last = visible[at.feed];
+    if (at.revision < last.revision) return;
+    last.revision = at.revision;
+    if (const auto* call = std::get_if<client::Call>(&action.what)) last.where = address_of(*call);
+  }
 };
 
 KeyedRunner::KeyedRunner(Context context, std::unique_ptr<KeyedLoop> loop, EffectExecutor effects)
@@ -147,10 +159,7 @@ void KeyedRunner::issue(const std::shared_ptr<Round>& round) {
 void KeyedRunner::took(const std::shared_ptr<Round>& round, const Action& action,
                        ActionResult result) {
   --round->in_flight;
-  if (result.visible.feed >= 0) {
-    client::Revision& highest = round->visible[result.visible.feed];
-    highest = std::max(highest, result.visible.revision);
-  }
+  round->note(result.visible, action);
   if (result.kind == ActionResult::Kind::done) {
     // Slow start: each success makes room for two.
     round->window = std::min(round->window + 1, kActionsInFlightMax);
@@ -171,12 +180,9 @@ void KeyedRunner::took(const std::shared_ptr<Round>& round, const Action& action
       context_.feeds.feed_of(call->resource) >= 0) {
     context_.executor.reached("reconcile.call_lost");
     ++round->in_flight;
-    read_back(context_, *call, [this, round](ActionResult head) {
+    read_back(context_, *call, [this, round, &action](ActionResult head) {
       --round->in_flight;
-      if (head.visible.feed >= 0) {
-        client::Revision& highest = round->visible[head.visible.feed];
-        highest = std::max(highest, head.visible.revision);
-      }
+      round->note(head.visible, action);
       issue(round);
       finish_if_over(round);
     });
@@ -226,15 +232,17 @@ void KeyedRunner::finish(Round& round) {
     }
   }
   entry.rest = round.plan.actions.empty() ? base::Duration(0) : round.plan.rest;
-  for (const auto& [feed, revision] : round.visible) wait_for(round.key, {feed, revision});
+  for (auto& [feed, written] : round.visible) {
+    wait_for(round.key, {feed, written.revision}, std::move(written.where));
+  }
   settle(round.key);
   if (!queue_.empty()) pump_soon();
 }
 
-void KeyedRunner::wait_for(const Key& key, Visible visible) {
+void KeyedRunner::wait_for(const Key& key, Visible visible, Address where) {
   if (context_.feeds.reached(visible.feed, visible.revision)) return;
   const Wait wait(visible.feed, visible.revision, key);
-  if (!waits_.emplace(wait, context_.executor.now()).second) return;
+  if (!waits_.emplace(wait, Waiting{context_.executor.now(), std::move(where)}).second) return;
   ++entries_[key].waits;
   arm_overdue();
 }
@@ -273,33 +281,37 @@ void KeyedRunner::arm_overdue() {
   if (overdue_timer_ != 0) return;
   overdue_timer_ = context_.executor.after(kOverdue, [this] {
     overdue_timer_ = 0;
-    release_overdue();
+    look_at_overdue();
   });
 }
 
-void KeyedRunner::release_overdue() {
+// A key whose last write the store holds and the view does not show waits on, however late the view
+// is: planned over the old state, it would do the same again.
+void KeyedRunner::look_at_overdue() {
   const base::Instant now = context_.executor.now();
-  std::vector<Key> released;
-  for (auto at = waits_.begin(); at != waits_.end();) {
-    if (now - at->second < kOverdue) {
-      ++at;
-      continue;
-    }
-    released.push_back(std::get<Key>(at->first));
-    at = waits_.erase(at);
+  std::size_t late = 0;
+  for (auto& [wait, waiting] : waits_) {
+    if (now - waiting.since < kOverdue) continue;
+    waiting.since = now;
+    ++late;
+    look_behind(context_, waiting.where, [this, wait = wait](bool is_behind) {
+      if (!is_behind) release(wait);
+    });
   }
-  if (!released.empty()) {
-    context_.log.warning(
-        "the view does not show what was written",
-        {{"loop", std::string(loop_->name())}, {"keys", std::to_string(released.size())}});
-  }
-  for (const Key& key : released) {
-    Entry& entry = entries_[key];
-    --entry.waits;
-    entry.dirty = true;
-    settle(key);
+  if (late > 0) {
+    context_.log.warning("the view does not show what was written",
+                         {{"loop", std::string(loop_->name())}, {"keys", std::to_string(late)}});
   }
   if (!waits_.empty()) arm_overdue();
+}
+
+void KeyedRunner::release(const Wait& wait) {
+  if (waits_.erase(wait) == 0) return;
+  const Key& key = std::get<Key>(wait);
+  Entry& entry = entries_[key];
+  --entry.waits;
+  entry.dirty = true;
+  settle(key);
 }
 
 }  // namespace keelway::reconcile

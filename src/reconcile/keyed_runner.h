@@ -46,17 +46,22 @@ class KeyedRunner final : public Runner {
   void finish_if_over(const std::shared_ptr<Round>& round);
   void tell_refusal(const Round& round);
   void finish(Round& round);
-  void wait_for(const Key& key, Visible visible);
+  void wait_for(const Key& key, Visible visible, Address where);
   void settle(const Key& key);
   void arm_overdue();
-  void release_overdue();
+  void look_at_overdue();
+  void release(const Wait& wait);
 
   const Context context_;
   const std::unique_ptr<KeyedLoop> loop_;
   const EffectExecutor effects_;
   std::map<Key, Entry> entries_;  // only keys with something to remember
   std::deque<Key> queue_;
-  std::map<Wait, base::Instant> waits_;  // since when
+  struct Waiting {
+    base::Instant since;
+    Address where;  // what was written last
+  };
+  std::map<Wait, Waiting> waits_;
   int running_ = 0;
   bool pump_posted_ = false;
   bool was_synced_ = false;

@@ -81,6 +81,23 @@ TEST(KeyedRunner, DoesNotPlanBeforeItsOwnWriteIsVisible) {
   EXPECT_EQ(world.executor.pending(), 0u) << "idle managers own no timer";
 }
 
+TEST(KeyedRunner, WaitsForAViewThatIsVeryLate) {
+  World world;
+  int plans = 0;
+  world.manager->add(std::make_unique<Copier>(plans));
+  world.manager->start();
+  world.executor.run_for(1s);
+  world.api.put(resources::config_maps, config_map("a"));
+  world.api.watch_delay = 60s;
+  world.executor.run_for(1s);
+  ASSERT_EQ(world.creates(), 1);
+  world.executor.run_for(40s);
+  EXPECT_EQ(plans, 1) << "the store holds what the view does not show";
+  world.executor.run_for(40s);
+  EXPECT_EQ(world.creates(), 1);
+  EXPECT_EQ(world.executor.pending(), 0u);
+}
+
 TEST(KeyedRunner, ALostAnswerIsCaughtUpWithBeforeTheNextPlan) {
   World world;
   world.api.watch_delay = 200ms;

@@ -108,6 +108,7 @@ void run_action(const Context& context, const EffectExecutor& effects, std::stri
     return;
   }
   client::Call call = std::get<client::Call>(action.what);
+  bool counts_up = false;
   if (call.field_manager.empty()) call.field_manager = loop;
   call.brief = true;
   if (call.verb == Verb::create && call.resource == client::resources::events) {
@@ -115,14 +116,21 @@ void run_action(const Context& context, const EffectExecutor& effects, std::stri
         context.events.correlate(std::move(call), context.executor.now());
     if (!said) return say_nothing(context, std::move(done));
     call = std::move(*said);
+    counts_up = call.verb == Verb::patch;
   }
   client::Call sent = call;
   sent.body = {};  // only its address and verb are looked at afterwards
-  context.client.call(std::move(call),
-                      [alive = context.alive, &feeds = context.feeds, sent = std::move(sent),
-                       action, done = std::move(done)](Answer<Reply> answer) {
-                        if (!alive.expired()) done(judge(feeds, sent, action, answer));
-                      });
+  context.client.call(std::move(call), [&context, &effects, loop, alive = context.alive, counts_up,
+                                        sent = std::move(sent), action,
+                                        done = std::move(done)](Answer<Reply> answer) mutable {
+    if (alive.expired()) return;
+    if (counts_up && !answer && answer.error().is("NotFound")) {
+      // Somebody deleted it; it is said anew.
+      context.events.forget(std::get<client::Call>(action.what), sent.name);
+      return run_action(context, effects, loop, action, std::move(done));
+    }
+    done(judge(context.feeds, sent, action, answer));
+  });
 }
 
 namespace {
@@ -167,6 +175,34 @@ void read_back(const Context& context, const client::Call& lost, ActionDone done
   call->verb = call->name.empty() ? Verb::list : Verb::get;
   if (call->name.empty()) call->limit = 1;
   read_until_answered(context, std::move(call), std::make_shared<ActionDone>(std::move(done)), 1);
+}
+
+Address address_of(const client::Call& call) {
+  return {call.resource, call.name_space,
+          call.name.empty() ? call.body.at("metadata", "name").as_string() : call.name};
+}
+
+void look_behind(const Context& context, const Address& address,
+                 std::move_only_function<void(bool is_behind)> done) {
+  client::Call call;
+  call.resource = address.resource;
+  call.name_space = address.name_space;
+  call.name = address.name;
+  // The runner owns the context and is gone once the manager is, which read_back looks at.
+  auto told = std::make_shared<decltype(done)>(std::move(done));
+  if (address.name.empty() || context.feeds.feed_of(address.resource) < 0) {
+    context.executor.post([alive = context.alive, told] {
+      if (!alive.expired()) (*told)(false);
+    });
+    return;
+  }
+  read_back(context, call, [&context, address, told](const ActionResult& stored) {
+    const client::ObjectPtr seen =
+        context.feeds.view().get(address.resource, address.name_space, address.name);
+    const bool is_there = stored.visible.feed >= 0;
+    (*told)(stored.kind == ActionResult::Kind::done &&
+            (is_there ? !seen || seen->revision() < stored.visible.revision : seen != nullptr));
+  });
 }
 
 base::Duration backoff(int failures, base::Random& random) {

@@ -71,6 +71,18 @@ void run_action(const Context& context, const EffectExecutor& effects, std::stri
 // again while reads are lost, too. kind failed: it may not be read.
 void read_back(const Context& context, const client::Call& lost, ActionDone done);
 
+// Where the object of a call stands; empty name: it is not known.
+struct Address {
+  client::Resource resource;
+  std::string name_space, name;
+};
+Address address_of(const client::Call& call);
+
+// Whether the view shows less of the object than the store holds: what was written there is still
+// on its way. No, where the object may not be read or has no name.
+void look_behind(const Context& context, const Address& address,
+                 std::move_only_function<void(bool is_behind)> done);
+
 // 5 ms, doubled with each failure, at most 30 s; jittered down to its half.
 base::Duration backoff(int failures, base::Random& random);
 
