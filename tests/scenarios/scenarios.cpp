@@ -115,10 +115,13 @@ reconcile::Plan plan_case(const Value& scenario, const client::View& view, base:
   const auto loop = keyed_loop(name);
   EXPECT_NE(loop, nullptr) << "no loop " << name;
   if (!loop) return {};
-  const Value& key = scenario["key"];
-  return loop->plan(
-      view, {key["namespace"].as_string(), key["name"].as_string(), key["kind"].as_string()}, now,
-      kSeed);
+  const Value& names = scenario["key"];
+  const reconcile::Key key{names["namespace"].as_string(), names["name"].as_string(),
+                           names["kind"].as_string()};
+  if (const auto first = base::parse_rfc3339(scenario["first"].as_string())) {
+    loop->plan(view, key, *first, kSeed);
+  }
+  return loop->plan(view, key, now, kSeed);
 }
 
 // Empty, or where and how `actual` differs from what `expected` names.
