@@ -42,6 +42,7 @@ struct Shape {
 
   // One line, and one for each fault.
   std::string describe() const;
+  bool sizes_change_all_the_time() const { return resize_gap_max < std::chrono::seconds(40); }
   bool has(Fault::Kind kind) const;
 };
 
