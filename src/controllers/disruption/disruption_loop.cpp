@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "client/resources.h"
 #include "controllers/pod_state.h"
@@ -18,7 +19,8 @@ using reconcile::Key;
 using reconcile::Plan;
 
 const client::Resource kStatefulSets{"apps", "v1", "statefulsets", "StatefulSet", true};
-// An eviction that was granted counts until the pod is seen to go, at most this long.
+// An eviction that was granted counts until the pod is seen to go, at most this long after it was
+// first seen here: the time in it is that of the server that granted it, whose clock may differ.
 constexpr base::Duration kDisruptionTimeout = std::chrono::minutes(2);
 
 struct Scale {
@@ -82,15 +84,22 @@ struct Granted {
   std::optional<base::Duration> until_next;
 };
 
+// When each of a budget's entries was first seen, by pod and the time that it names.
+using FirstSeen = std::map<std::pair<std::string, std::string>, base::WallTime>;
+
 Granted still_granted(const value::Value& before, const std::vector<ObjectPtr>& pods,
-                      base::WallTime now) {
+                      base::WallTime now, FirstSeen& first_seen) {
+  const FirstSeen known = std::exchange(first_seen, {});
   Granted granted;
   for (const auto& [name, at] : before.members()) {
     const auto pod = std::find_if(pods.begin(), pods.end(),
                                   [&](const ObjectPtr& p) { return p->name() == name; });
-    const auto time = base::parse_rfc3339(at.as_string());
-    if (pod == pods.end() || (*pod)->deleting() || !time) continue;
-    const base::Duration left = *time + kDisruptionTimeout - now;
+    if (pod == pods.end() || (*pod)->deleting()) continue;
+    const std::pair entry(name, at.as_string());
+    const auto seen = known.find(entry);
+    const base::WallTime since = seen == known.end() ? now : seen->second;
+    first_seen.emplace(entry, since);
+    const base::Duration left = since + kDisruptionTimeout - now;
     if (left <= base::Duration(0)) continue;
     granted.pods.set(name, at);
     granted.until_next = std::min(granted.until_next.value_or(left), left);
@@ -124,7 +133,10 @@ class DisruptionLoop final : public reconcile::KeyedLoop {
 
   Plan plan(const View& view, const Key& key, base::WallTime now, reconcile::Seed) const override {
     const ObjectPtr budget = view.get(resources::disruption_budgets, key.name_space, key.name);
-    if (!budget || budget->deleting()) return {};
+    if (!budget || budget->deleting()) {
+      first_seen_.erase(key);
+      return {};
+    }
     const value::Value document = budget->value();
     const auto selector = value::LabelSelector::from_value(document.at("spec", "selector"));
     if (!selector) return {{}, reconcile::Stop{selector.error().message}};
@@ -132,7 +144,10 @@ class DisruptionLoop final : public reconcile::KeyedLoop {
     for (const ObjectPtr& pod : view.list(resources::pods, key.name_space)) {
       if (selector->matches(pod->labels())) pods.push_back(pod);
     }
-    const Granted granted = still_granted(document.at("status", "disruptedPods"), pods, now);
+    FirstSeen& first_seen = first_seen_[key];
+    const Granted granted =
+        still_granted(document.at("status", "disruptedPods"), pods, now, first_seen);
+    if (first_seen.empty()) first_seen_.erase(key);
     std::int64_t healthy = 0;
     for (const ObjectPtr& pod : pods) {
       if (pod->deleting() || granted.pods.contains(pod->name())) continue;
@@ -189,6 +204,8 @@ class DisruptionLoop final : public reconcile::KeyedLoop {
     return (change.object && selector->matches(change.object->labels())) ||
            (change.previous && selector->matches(change.previous->labels()));
   }
+
+  mutable std::map<Key, FirstSeen> first_seen_;  // of budgets with granted evictions
 };
 
 }  // namespace
