@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "client/resources.h"
+#include "reconcile/conditions.h"
 
 namespace keelway::sim {
 
@@ -22,7 +23,15 @@ void BudgetOracle::look(const client::View& cluster) {
   int well = 0;
   for (const auto& pod : cluster.list(resources::pods, "default")) {
     if (pod->label("app") != app_ || pod->deleting()) continue;
-    if (pod->value().at("status", "phase").as_string() == "Running") ++well;
+    const value::Value status = pod->value()["status"];
+    if (status["phase"].as_string() != "Running") continue;
+    if (!reconcile::is_condition_true(status["conditions"], "Ready")) {
+      // Its node was silent for too long: the budget no longer guards it, and what the budget says
+      // may be older than that. It begins anew once all are well again.
+      was_well_ = false;
+      return;
+    }
+    ++well;
   }
   was_well_ = was_well_ || well >= replicas_;
   if (was_well_ && well < available_min_) {

@@ -1,6 +1,8 @@
 // Voluntary acts keep a disruption budget: from the moment when the budget is there and every pod
 // of its workload is well, no fewer are well than it demands. Holds for runs in which nothing else
-// takes pods away.
+// takes pods away, and begins anew after a node was silent for so long that its pods count as
+// unready: those may be evicted as long as the budget, of a moment ago, says that enough others are
+// well.
 #pragma once
 
 #include <functional>

@@ -201,6 +201,7 @@ void follow(const ServerLinkPtr& link, std::shared_ptr<const Prefixes> prefixes,
   // Whole revisions over several resources come in one batch only from one subscription.
   if (prefixes->size() == 1) request.prefix = prefixes->begin()->first;
   request.after = core->cache.revision();
+  request.takes_differences = true;
   request.on_batch = [prefixes, receiver](const watch::CacheBatch& batch) {
     forward(batch, *prefixes, receiver);
   };

@@ -106,7 +106,8 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
   void tell(const std::vector<CacheEventPtr>& events, bool initial);
   void run_waiters();
   void catch_up(const Fanout::SubscriberPtr& subscriber);
-  void end_those_ahead();
+  void end_who_cannot_go_on(Revision revision);
+  void keep_for_the_end(const Fanout::SubscriberPtr& subscriber);
   void sweep_later();
 
   runtime::Executor& executor_;
@@ -115,9 +116,9 @@ class Cache::Impl : public std::enable_shared_from_this<Impl> {
   Window window_;
   Unreadable unreadable_;
   const std::shared_ptr<Fanout> fanout_;
-  // Subscribers who came from another server with more than this one had heard; no longer than
-  // the window is behind them.
-  std::vector<std::weak_ptr<Fanout::Subscriber>> ahead_;
+  // Subscribers that a loss ends, in the order of their coming; some have gone.
+  std::vector<std::weak_ptr<Fanout::Subscriber>> resuming_;
+  std::size_t resuming_max_ = 64;  // those that have gone are forgotten then
   std::unique_ptr<store::Watch> watch_;
   std::multimap<Revision, std::shared_ptr<Waiter>> waiters_;
   std::move_only_function<void(base::Result<void>)> started_;
@@ -276,7 +277,7 @@ void Cache::Impl::apply_differences(const Reading& reading) {
     std::string key;
     const store::Entry* entry;  // null: deleted
   };
-  end_those_ahead();
+  end_who_cannot_go_on(reading.revision);
   if (stopped_) return;
   std::vector<Change> changes;
   FreeRevisions free(window_.revision(), reading.revision);
@@ -331,16 +332,27 @@ void Cache::Impl::apply_differences(const Reading& reading) {
   tell(events, false);
 }
 
-// Differences lead from what this cache had to what there is. Who had more would miss the end of
-// what came and went in between.
-void Cache::Impl::end_those_ahead() {
-  for (const auto& weak : std::exchange(ahead_, {})) {
+// Who came from another server with what is lost here goes on.
+void Cache::Impl::end_who_cannot_go_on(Revision revision) {
+  for (const auto& weak : std::exchange(resuming_, {})) {
     const Fanout::SubscriberPtr subscriber = weak.lock();
-    if (!subscriber || subscriber->ended || subscriber->position <= window_.revision()) continue;
+    if (!subscriber || subscriber->ended) continue;
+    if (subscriber->position >= revision) {
+      keep_for_the_end(subscriber);
+      continue;
+    }
     fanout_->end(subscriber, {base::ErrorCode::expired, "what happened after revision " +
                                                             std::to_string(subscriber->position) +
                                                             " is lost; list again"});
   }
+}
+
+void Cache::Impl::keep_for_the_end(const Fanout::SubscriberPtr& subscriber) {
+  if (resuming_.size() >= resuming_max_) {
+    std::erase_if(resuming_, [](const auto& weak) { return weak.expired(); });
+    resuming_max_ = std::max<std::size_t>(64, 2 * resuming_.size());
+  }
+  resuming_.push_back(subscriber);
 }
 
 void Cache::Impl::follow() {
@@ -372,10 +384,6 @@ void Cache::Impl::apply(const store::EventBatch& batch) {
     if (event) events.push_back(std::move(event));
   }
   window_.advance(batch.revision);
-  std::erase_if(ahead_, [this](const std::weak_ptr<Fanout::Subscriber>& weak) {
-    const Fanout::SubscriberPtr subscriber = weak.lock();
-    return !subscriber || subscriber->position <= window_.revision();
-  });
   if (!ready_) {
     if (window_.revision() >= ready_at_) become_ready();
     return;
@@ -424,7 +432,7 @@ base::Result<std::unique_ptr<CacheSubscription>> Cache::Impl::subscribe(Subscrib
   subscriber->position = request.after;
   subscriber->on_batch = std::move(request.on_batch);
   subscriber->on_end = std::move(request.on_end);
-  if (request.after > window_.revision()) ahead_.push_back(subscriber);
+  if (!request.takes_differences) keep_for_the_end(subscriber);
   if (request.after < window_.revision()) {
     subscriber->behind = true;
     executor_.post([weak = weak_from_this(), subscriber] {

@@ -76,6 +76,10 @@ struct SubscribeRequest {
   std::string field = {}, text = {};
   // Events with a greater revision. May lie in the future.
   Revision after = 0;
+  // A feed that was lost is made good by the differences between what was told and what is there.
+  // For subscribers of this process: the revisions of those deletions are made up, so who resumes
+  // at another server from one of them would hear of things twice or not at all.
+  bool takes_differences = false;
   // Only batches with matching events come; progress beyond is Cache::revision(). What the window
   // already holds comes first, in a task of its own, never inside subscribe().
   std::move_only_function<void(const CacheBatch&)> on_batch;
@@ -97,9 +101,10 @@ class Cache {
       std::move_only_function<void(const CacheBatch&)> sink);
 
   // Reads everything, then follows. The window reaches back CacheLimits::replayed_max revisions.
-  // `done` comes once: ready, or why the first read failed (then the cache is not ready). A feed
-  // lost later is made good without a word: the differences are delivered, and resuming from
-  // before them answers expired.
+  // `done` comes once: ready, or why the first read failed (then the cache is not ready). Where the
+  // store's history does not reach back to the loss of a feed, observers and those who take them
+  // hear the differences, other subscriptions end with expired, and resuming from before answers
+  // that, too.
   void start(std::move_only_function<void(base::Result<void>)> done);
   bool ready() const;
   // Every write up to here is visible. Never goes back.

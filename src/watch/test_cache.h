@@ -136,12 +136,14 @@ class CacheTest : public testing::Test {
     }
     sink.revisions.push_back(batch.revision);
   }
-  std::unique_ptr<Sink> subscribe(const std::string& prefix, Revision after) {
+  std::unique_ptr<Sink> subscribe(const std::string& prefix, Revision after,
+                                  bool takes_differences = false) {
     auto sink = std::make_unique<Sink>();
     run([&, to = sink.get()] {
       SubscribeRequest request;
       request.prefix = prefix;
       request.after = after;
+      request.takes_differences = takes_differences;
       request.on_batch = [to](const CacheBatch& batch) { note(*to, batch); };
       request.on_end = [to](base::Error error) { to->ends.push_back(std::move(error)); };
       auto handle = cache_->subscribe(std::move(request));
