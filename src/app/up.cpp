@@ -110,8 +110,8 @@ base::Result<void> up(UpOptions options) {
       });
   if (!engine) return std::unexpected(engine.error());
 
-  auto audit = telemetry::make_buffered_file_sink(options.data_folder + "/audit.log",
-                                                  telemetry::Level::info);
+  auto audit =
+      telemetry::make_file_sink(options.data_folder + "/audit.log", telemetry::Level::info);
   if (!audit) return std::unexpected(audit.error());
   Seams seams{.runtime = *runtime,
               .engine = **engine,

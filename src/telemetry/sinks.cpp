@@ -95,12 +95,6 @@ Log::Sink sink_of(LoggerPtr logger) {
   };
 }
 
-Log::Sink to_sink(std::shared_ptr<spdlog::sinks::sink> target, Level minimum) {
-  LoggerPtr logger = make_logger(std::move(target), minimum);
-  logger->flush_on(spdlog::level::info);
-  return sink_of(std::move(logger));
-}
-
 base::Result<std::shared_ptr<spdlog::sinks::sink>> open_file(const std::string& path) {
   try {
     return std::make_shared<spdlog::sinks::rotating_file_sink_mt>(path, kFileBytesMax, kOldFiles);
@@ -113,21 +107,17 @@ base::Result<std::shared_ptr<spdlog::sinks::sink>> open_file(const std::string& 
 }  // namespace
 
 Log::Sink make_stderr_sink(Level minimum) {
-  return to_sink(std::make_shared<spdlog::sinks::stderr_sink_mt>(), minimum);
+  LoggerPtr logger = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), minimum);
+  logger->flush_on(spdlog::level::info);
+  return sink_of(std::move(logger));
 }
 
-base::Result<Log::Sink> make_file_sink(const std::string& path, Level minimum) {
-  auto file = open_file(path);
-  if (!file) return std::unexpected(file.error());
-  return to_sink(std::move(*file), minimum);
-}
-
-base::Result<BufferedSink> make_buffered_file_sink(const std::string& path, Level minimum) {
+base::Result<FileSink> make_file_sink(const std::string& path, Level minimum) {
   auto file = open_file(path);
   if (!file) return std::unexpected(file.error());
   LoggerPtr logger = make_logger(std::move(*file), minimum);
   logger->flush_on(spdlog::level::warn);
-  return BufferedSink{sink_of(logger), [logger] { logger->flush(); }};
+  return FileSink{sink_of(logger), [logger] { logger->flush(); }};
 }
 
 }  // namespace keelway::telemetry

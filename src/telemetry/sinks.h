@@ -10,15 +10,14 @@
 namespace keelway::telemetry {
 
 Log::Sink make_stderr_sink(Level minimum);
-// Appends; rotates at 64 MiB and keeps three old files.
-base::Result<Log::Sink> make_file_sink(const std::string& path, Level minimum);
 
-// The same for many lines a second, which a write each would slow down: some are kept until
+// Many lines a second, which a write each would slow down: those below warn are kept until
 // `flush` is called, which any thread may.
-struct BufferedSink {
+struct FileSink {
   Log::Sink sink;
   std::function<void()> flush;
 };
-base::Result<BufferedSink> make_buffered_file_sink(const std::string& path, Level minimum);
+// Appends; rotates at 64 MiB and keeps three old files.
+base::Result<FileSink> make_file_sink(const std::string& path, Level minimum);
 
 }  // namespace keelway::telemetry
