@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "access/pki.h"
+#include "base/by_text.h"
 
 namespace keelway::access {
 namespace {
@@ -78,13 +79,7 @@ class KnownTokens {
   }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view token) const {
-      return std::hash<std::string_view>()(token);
-    }
-  };
-  using Map = std::unordered_map<std::string, Known, Hash, std::equal_to<>>;  // never iterated
+  using Map = base::ByText<Known>;
 
   // Who was not seen for a whole generation is forgotten.
   void make_room() {

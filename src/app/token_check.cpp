@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <unordered_map>
+#include "base/by_text.h"
 
 namespace keelway::app {
 namespace {
@@ -53,17 +53,11 @@ class TokenCheck {
     access::IdentityPtr who;
     base::WallTime from, until;
   };
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>()(text);
-    }
-  };
 
   const KeyDirectory& keys_;
   const std::string cluster_, creator_arn_;
   std::uint64_t revision_ = 0;
-  std::unordered_map<std::string, Known, Hash, std::equal_to<>> known_;  // never iterated
+  base::ByText<Known> known_;
 };
 
 }  // namespace

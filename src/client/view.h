@@ -6,9 +6,9 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "base/by_text.h"
 #include "client/client.h"
 
 namespace keelway::client {
@@ -75,14 +75,6 @@ class LocalView final : public View {
     const ObjectPtr* object;  // in the table
     bool operator<(const Owned& other) const;
   };
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>()(text);
-    }
-  };
-  template <class Set>
-  using ByText = std::unordered_map<std::string, Set, Hash, std::equal_to<>>;
   using Slots = std::set<const ObjectPtr*, ByName>;
   void index(const Table& table, const ObjectPtr& slot, bool add);
   static bool indexed_alike(const Table& table, const Object& a, const Object& b);
@@ -90,9 +82,9 @@ class LocalView final : public View {
   const Table* table_of(const Resource& r) const;
 
   std::map<std::string, Table, std::less<>> tables_;  // by "resource.group"
-  ByText<std::set<Owned>> owned_;                     // by the owner's uid
-  ByText<Slots> pods_on_;                             // by node
-  ByText<Slots> uncontrolled_;                        // by namespace
+  base::ByText<std::set<Owned>> owned_;               // by the owner's uid
+  base::ByText<Slots> pods_on_;                       // by node
+  base::ByText<Slots> uncontrolled_;                  // by namespace
   Revision revision_ = 0;
   bool synced_ = false;
 };

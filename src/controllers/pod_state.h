@@ -3,8 +3,8 @@
 
 #include <optional>
 #include <string>
-#include <unordered_map>
 
+#include "base/by_text.h"
 #include "base/time.h"
 #include "client/client.h"
 
@@ -44,13 +44,7 @@ class PodStates {
   }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>()(text);
-    }
-  };
-  std::unordered_map<std::string, PodState, Hash, std::equal_to<>> states_;  // by uid
+  base::ByText<PodState> states_;  // by uid
 };
 
 // "25%" of `total`, or the number itself; never below 0.

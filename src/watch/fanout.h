@@ -4,9 +4,9 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "base/by_text.h"
 #include "watch/cache.h"
 
 namespace keelway::watch {
@@ -41,19 +41,10 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
   using Subscribers = std::vector<SubscriberPtr>;
   void remove(const SubscriberPtr& subscriber);
 
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>()(text);
-    }
-  };
-  // Looked up, never iterated.
-  template <class T>
-  using ByText = std::unordered_map<std::string, T, Hash, std::equal_to<>>;
   struct Scope {
     Subscribers all;
     // By field, then by its text: an event is read once for a field, whoever listens.
-    std::map<std::string, ByText<Subscribers>> by_field;
+    std::map<std::string, base::ByText<Subscribers>> by_field;
     bool empty() const { return all.empty() && by_field.empty(); }
   };
   // Those who hear the same events of one batch.
@@ -62,7 +53,7 @@ class Fanout : public std::enable_shared_from_this<Fanout> {
     std::vector<CacheEventPtr> events;
   };
   class Shares;
-  ByText<Scope> by_scope_;
+  base::ByText<Scope> by_scope_;
   Subscribers observers_;
 };
 
