@@ -80,7 +80,7 @@ class Disruption {
         seed_(seed),
         budgets_(view),
         claims_(read_claims(view, catalogue, pods, claims)) {
-    purchases.add_others(Buyer::disruption, catalogue, claims_);
+    purchases.add_to(claims_, catalogue);
     for (const auto& object : view.list(resources::node_pools)) {
       NodePool pool = read_node_pool(*object);
       pools_[pool.name] = std::move(pool);
@@ -399,11 +399,9 @@ class DisruptionLoop final : public reconcile::BatchLoop {
 
   Plan plan(const View& view, const Assumed& assumed, base::WallTime now,
             reconcile::Seed seed) const override {
+    purchases_->say(Buyer::disruption, assumed, {});
     // What was decided before must be seen before more is decided.
-    if (!assumed.actions.empty()) {
-      purchases_->say(Buyer::disruption, assumed, {});
-      return {{}, reconcile::After{window}};
-    }
+    if (!assumed.actions.empty()) return {{}, reconcile::After{window}};
     Plan plan = Disruption(view, *catalogue_, pods_, claims_, *purchases_, now, seed).plan();
     pods_.sweep();
     purchases_->say(Buyer::disruption, assumed, plan.actions);

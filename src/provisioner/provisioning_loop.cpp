@@ -44,14 +44,14 @@ class ProvisioningLoop final : public reconcile::BatchLoop {
 
   Plan plan(const client::View& view, const Assumed& assumed, base::WallTime now,
             reconcile::Seed seed) const override {
-    Plan plan = decide(view, assumed, now, seed);
+    purchases_->say(Buyer::provisioning, assumed, {});
+    Plan plan = decide(view, now, seed);
     purchases_->say(Buyer::provisioning, assumed, plan.actions);
     return plan;
   }
 
  private:
-  Plan decide(const client::View& view, const Assumed& assumed, base::WallTime now,
-              reconcile::Seed seed) const {
+  Plan decide(const client::View& view, base::WallTime now, reconcile::Seed seed) const {
     SolverInput input;
     for (const client::ObjectPtr& pod : view.list(resources::pods)) {
       if (pod->deleting() || !waits_for_room(pod->value())) continue;
@@ -60,23 +60,17 @@ class ProvisioningLoop final : public reconcile::BatchLoop {
     }
     pods_.sweep();
     if (input.pending.empty()) return {};
-    collect(view, assumed, input);
+    collect(view, input);
     const Solution solution = solve(input);
     return act(view, input, solution, now, seed);
   }
 
-  void collect(const client::View& view, const Assumed& assumed, SolverInput& input) const {
+  void collect(const client::View& view, SolverInput& input) const {
     input.catalogue = catalogue_.get();
     input.pools = read_ready_pools(view);
     auto claims = read_claims(view, *catalogue_, node_pods_, claims_);
     node_pods_.sweep();
-    for (const Action* action : assumed.actions) {
-      const auto* call = std::get_if<client::Call>(&action->what);
-      if (call == nullptr || !(call->resource == resources::node_claims)) continue;
-      ClaimState state = read_assumed_claim(call->body, *catalogue_);
-      claims.try_emplace(state.name, std::move(state));
-    }
-    purchases_->add_others(Buyer::provisioning, *catalogue_, claims);
+    purchases_->add_to(claims, *catalogue_);
     count_use(claims, input);
     for (auto& [name, claim] : claims) {
       if (!claim.deleting) input.nodes.push_back(std::move(claim.node));

@@ -21,12 +21,13 @@ void Purchases::say(Buyer buyer, const reconcile::BatchLoop::Assumed& assumed,
   for (const reconcile::Action& action : planned) keep_if_claim(action, bodies);
 }
 
-void Purchases::add_others(Buyer asking, const cloud::Catalogue& catalogue,
-                           std::map<std::string, ClaimState>& claims) const {
-  const Buyer other = asking == Buyer::provisioning ? Buyer::disruption : Buyer::provisioning;
-  for (const value::Value& body : under_way_.at(static_cast<std::size_t>(other))) {
-    ClaimState state = read_assumed_claim(body, catalogue);
-    claims.try_emplace(state.name, std::move(state));
+void Purchases::add_to(std::map<std::string, ClaimState>& claims,
+                       const cloud::Catalogue& catalogue) const {
+  for (const auto& bodies : under_way_) {
+    for (const value::Value& body : bodies) {
+      ClaimState state = read_assumed_claim(body, catalogue);
+      claims.try_emplace(state.name, std::move(state));
+    }
   }
 }
 
