@@ -43,45 +43,44 @@ void HubKeys::settle_test_key(const KeyDirectory& known, Settled next) {
 }
 
 void HubKeys::yield_to_first(aws::AccessKey own, Done done) {
-  client::Call list;
-  list.verb = client::Verb::list;
-  list.resource = resources::access_keys;
-  hub_.call(list, [this, own = std::move(own), done = std::move(done),
-                   alive = alive_](schema::Answer<client::Reply> answer) mutable {
-    if (!*alive) return;
-    if (!answer && !Patience::passes(answer.error())) {
-      return done(base::fail(
-          base::ErrorCode::unavailable,
-          "the access keys (accesskeys of the hub) cannot be listed: " + answer.error().message));
-    }
-    if (!answer) {
-      return patience_.again(
-          subject, answer.error(),
-          [this, own = std::move(own), done = std::move(done), alive = std::move(alive)]() mutable {
-            if (*alive) yield_to_first(std::move(own), std::move(done));
-          });
-    }
-    // Revisions say who was first, the same to everyone.
-    aws::AccessKey first = own;
-    std::int64_t first_revision = 0;
-    for (const value::Value& object : answer->object["items"].items()) {
-      const auto key = aws::read_access_key(object);
-      if (!key || !key->root || key->account_id != own.account_id ||
-          key->access_key_id == well_known_test_key) {
-        continue;
-      }
-      const std::int64_t revision =
-          std::atoll(object.at("metadata", "resourceVersion").as_string().c_str());
-      if (first_revision != 0 && revision > first_revision) continue;
-      first_revision = revision;
-      first = *key;
-    }
-    if (first.access_key_id == own.access_key_id) return done(own);
-    insist(client::remove_call(resources::access_keys, "",
-                               aws::access_key_object_name(own.access_key_id)),
-           "NotFound",
-           [first, done = std::move(done)](base::Result<void>) mutable { done(first); });
-  });
+  hub_.call(
+      client::list_call(resources::access_keys),
+      [this, own = std::move(own), done = std::move(done),
+       alive = alive_](schema::Answer<client::Reply> answer) mutable {
+        if (!*alive) return;
+        if (!answer && !Patience::passes(answer.error())) {
+          return done(base::fail(base::ErrorCode::unavailable,
+                                 "the access keys (accesskeys of the hub) cannot be listed: " +
+                                     answer.error().message));
+        }
+        if (!answer) {
+          return patience_.again(subject, answer.error(),
+                                 [this, own = std::move(own), done = std::move(done),
+                                  alive = std::move(alive)]() mutable {
+                                   if (*alive) yield_to_first(std::move(own), std::move(done));
+                                 });
+        }
+        // Revisions say who was first, the same to everyone.
+        aws::AccessKey first = own;
+        std::int64_t first_revision = 0;
+        for (const value::Value& object : answer->object["items"].items()) {
+          const auto key = aws::read_access_key(object);
+          if (!key || !key->root || key->account_id != own.account_id ||
+              key->access_key_id == well_known_test_key) {
+            continue;
+          }
+          const std::int64_t revision =
+              std::atoll(object.at("metadata", "resourceVersion").as_string().c_str());
+          if (first_revision != 0 && revision > first_revision) continue;
+          first_revision = revision;
+          first = *key;
+        }
+        if (first.access_key_id == own.access_key_id) return done(own);
+        insist(client::remove_call(resources::access_keys, "",
+                                   aws::access_key_object_name(own.access_key_id)),
+               "NotFound",
+               [first, done = std::move(done)](base::Result<void>) mutable { done(first); });
+      });
 }
 
 void HubKeys::ensure(const KeyDirectory& known,

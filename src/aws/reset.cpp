@@ -28,16 +28,14 @@ struct Reset : std::enable_shared_from_this<Reset> {
 
   // Only what was there at the first look counts; clusters made meanwhile are not waited for.
   void look(bool first) {
-    client::Call list;
-    list.verb = client::Verb::list;
-    list.resource = resources::clusters;
-    service->hub.call(
-        std::move(list), [self = shared_from_this(), first](schema::Answer<client::Reply> found) {
-          if (!found) {
-            return self->answer(503, Value::object({{"message", found.error().message}}));
-          }
-          self->judge(found->object["items"], first);
-        });
+    service->hub.call(client::list_call(resources::clusters),
+                      [self = shared_from_this(), first](schema::Answer<client::Reply> found) {
+                        if (!found) {
+                          return self->answer(503,
+                                              Value::object({{"message", found.error().message}}));
+                        }
+                        self->judge(found->object["items"], first);
+                      });
   }
 
   void judge(const Value& clusters, bool first) {

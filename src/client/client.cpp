@@ -20,6 +20,21 @@ Call create_call(const Resource& r, std::string name_space, value::Value body) {
   return call;
 }
 
+Call list_call(const Resource& r, std::string name_space, std::string label_selector) {
+  Call call;
+  call.verb = Verb::list;
+  call.resource = r;
+  call.name_space = std::move(name_space);
+  call.label_selector = std::move(label_selector);
+  return call;
+}
+
+Call list_one_call(const Resource& r, std::string name_space, std::string label_selector) {
+  Call call = list_call(r, std::move(name_space), std::move(label_selector));
+  call.limit = 1;
+  return call;
+}
+
 Call update_call(const Resource& r, value::Value body, std::string subresource) {
   Call call;
   call.verb = Verb::update;

@@ -88,6 +88,9 @@ class Client {
 
 // Builders for the calls that loops make.
 Call get_call(const Resource& r, std::string name_space, std::string name);
+Call list_call(const Resource& r, std::string name_space = "", std::string label_selector = "");
+// Whether there is one at all.
+Call list_one_call(const Resource& r, std::string name_space = "", std::string label_selector = "");
 Call create_call(const Resource& r, std::string name_space, value::Value body);
 // The body carries metadata.name, namespace and resourceVersion.
 Call update_call(const Resource& r, value::Value body, std::string subresource = "");

@@ -43,4 +43,9 @@ inline const Resource machines{"hub.keelway.dev", "v1", "machines", "Machine", t
 inline const Resource cluster_keys{"hub.keelway.dev", "v1", "clusterkeys", "ClusterKey", true};
 inline const Resource access_keys{"hub.keelway.dev", "v1", "accesskeys", "AccessKey", false};
 
+// On the hub: names the Cluster object that a Machine or an Update belongs to.
+inline constexpr std::string_view cluster_label = "hub.keelway.dev/cluster";
+// On a Cluster from its creation until its control plane and its data are gone.
+inline constexpr std::string_view control_plane_finalizer = "hub.keelway.dev/control-plane";
+
 }  // namespace keelway::client::resources

@@ -1,6 +1,7 @@
 #include "fleet/cluster_loop.h"
 
 #include "client/resources.h"
+#include "reconcile/finalizers.h"
 
 namespace keelway::fleet {
 namespace {
@@ -22,27 +23,10 @@ Effect effect_on(std::string name, const client::Object& cluster) {
                 Value::object({{"namespace", cluster.name_space()}, {"name", cluster.name()}})};
 }
 
-bool has_finalizer(const Value& document) {
-  for (const Value& item : document.at("metadata", "finalizers").items()) {
-    if (item.as_string() == control_plane_finalizer) return true;
-  }
-  return false;
-}
-
 Action add_finalizer(const client::Object& cluster) {
   Value document = cluster.value();
-  document.mutate("metadata", "finalizers").push(control_plane_finalizer);
+  document.mutate("metadata", "finalizers").push(resources::control_plane_finalizer);
   return {client::update_call(resources::clusters, std::move(document)), {}};
-}
-
-Action drop_finalizer(const client::Object& cluster) {
-  Value document = cluster.value();
-  Value kept = Value::array();
-  for (const Value& item : document.at("metadata", "finalizers").items()) {
-    if (item.as_string() != control_plane_finalizer) kept.push(item);
-  }
-  document.mutate("metadata").set("finalizers", std::move(kept));
-  return {client::update_call(resources::clusters, std::move(document)), {"NotFound"}};
 }
 
 // A cluster that nobody runs names this server from now on, unless another was faster.
@@ -99,7 +83,8 @@ class ClusterLoop final : public reconcile::KeyedLoop {
       }
     } else if (!change.object) {
       // A machine that has gone may be the last that a deletion waits for.
-      keys.push_back({object->name_space(), std::string(object->label(cluster_label)), ""});
+      keys.push_back(
+          {object->name_space(), std::string(object->label(resources::cluster_label)), ""});
     }
   }
 
@@ -117,7 +102,8 @@ class ClusterLoop final : public reconcile::KeyedLoop {
         break;
     }
     if (cluster->deleting()) return plan_removal(view, *cluster, document);
-    if (!has_finalizer(document)) return {{add_finalizer(*cluster)}, reconcile::Done{}};
+    if (!reconcile::has_finalizer(document, resources::control_plane_finalizer))
+      return {{add_finalizer(*cluster)}, reconcile::Done{}};
     if (const auto wait = time_left(document, now); wait > base::Duration(0)) {
       return {{}, reconcile::After{wait}};
     }
@@ -166,7 +152,7 @@ class ClusterLoop final : public reconcile::KeyedLoop {
 
   // Machines first, so that nothing runs (and costs) without a control plane over it.
   Plan plan_removal(const View& view, const client::Object& cluster, const Value& document) const {
-    if (!has_finalizer(document)) return {};
+    if (!reconcile::has_finalizer(document, resources::control_plane_finalizer)) return {};
     Plan plan;
     if (document.at("status", "status").as_string() != "DELETING") {
       plan.actions.push_back(set_phase(cluster, "DELETING"));
@@ -175,7 +161,7 @@ class ClusterLoop final : public reconcile::KeyedLoop {
     plan.actions.push_back({effect_on("halt", cluster), {}});
     bool machines_left = false;
     for (const ObjectPtr& machine : view.list(resources::machines, cluster.name_space())) {
-      if (machine->label(cluster_label) != cluster.name()) continue;
+      if (machine->label(resources::cluster_label) != cluster.name()) continue;
       machines_left = true;
       plan.actions.push_back(
           {client::remove_call(resources::machines, machine->name_space(), machine->name(),
@@ -184,22 +170,16 @@ class ClusterLoop final : public reconcile::KeyedLoop {
     }
     if (!machines_left) {
       // One may have been launched between this view and the halt: the store has the last word.
-      plan.actions.push_back({list_one_machine(cluster), {}, "*"});
+      const std::string of_it =
+          std::string(resources::cluster_label) + "=" + std::string(cluster.name());
+      plan.actions.push_back(
+          {client::list_one_call(resources::machines, cluster.name_space(), of_it), {}, "*"});
       plan.next = reconcile::After{removal_again};
       plan.actions.push_back({effect_on("discard", cluster), {}});
-      plan.actions.push_back(drop_finalizer(cluster));
+      plan.actions.push_back(reconcile::drop_finalizer(resources::clusters, cluster.value(),
+                                                       resources::control_plane_finalizer));
     }
     return plan;
-  }
-
-  static client::Call list_one_machine(const client::Object& cluster) {
-    client::Call call;
-    call.verb = client::Verb::list;
-    call.resource = resources::machines;
-    call.name_space = cluster.name_space();
-    call.label_selector = std::string(cluster_label) + "=" + std::string(cluster.name());
-    call.limit = 1;
-    return call;
   }
 
   const ClusterLoopOptions options_;

@@ -11,10 +11,6 @@
 
 namespace keelway::fleet {
 
-inline constexpr std::string_view control_plane_finalizer = "hub.keelway.dev/control-plane";
-// Names the Cluster object that a Machine belongs to.
-inline constexpr std::string_view cluster_label = "hub.keelway.dev/cluster";
-
 struct ClusterLoopOptions {
   // How long a cluster stays CREATING after its creation.
   base::Duration create_delay{0};

@@ -195,9 +195,10 @@ TEST(Fleet, DeletionTakesMachinesPlaneDataAndKeys) {
       resources::machines,
       Value::object(
           {{"metadata",
-            Value::object({{"namespace", "acct"},
-                           {"name", "m"},
-                           {"labels", Value::object({{std::string(cluster_label), "c"}})}})}}));
+            Value::object(
+                {{"namespace", "acct"},
+                 {"name", "m"},
+                 {"labels", Value::object({{std::string(resources::cluster_label), "c"}})}})}}));
   world.executor.run_for(1s);
   world.delete_cluster();
   world.executor.run_for(500ms);
@@ -226,7 +227,8 @@ TEST(Fleet, DeletionFindsAMachineThatCameLast) {
               {{"metadata",
                 Value::object({{"namespace", "acct"},
                                {"name", "m"},
-                               {"labels", Value::object({{std::string(cluster_label), "c"}})}})}}));
+                               {"labels", Value::object({{std::string(resources::cluster_label),
+                                                          "c"}})}})}}));
     }
     return std::nullopt;
   };

@@ -41,7 +41,7 @@ Update read_update(const ObjectPtr& object) {
 std::vector<Update> updates_of(const View& view, const Key& cluster) {
   std::vector<Update> updates;
   for (const ObjectPtr& object : view.list(resources::updates, cluster.name_space)) {
-    if (object->label(cluster_label) == cluster.name && !object->deleting()) {
+    if (object->label(resources::cluster_label) == cluster.name && !object->deleting()) {
       updates.push_back(read_update(object));
     }
   }
@@ -132,7 +132,7 @@ class UpdateLoop final : public reconcile::KeyedLoop {
     }
     if (change.resource == resources::clusters) {
       keys.push_back({object->name_space(), object->name(), ""});
-    } else if (const auto cluster = object->label(cluster_label); !cluster.empty()) {
+    } else if (const auto cluster = object->label(resources::cluster_label); !cluster.empty()) {
       keys.push_back({object->name_space(), std::string(cluster), ""});
     }
   }

@@ -36,7 +36,7 @@ struct Hub {
     Value metadata = Value::object(
         {{"namespace", "acct"},
          {"name", name},
-         {"labels", Value::object({{std::string(cluster_label), "c"}})},
+         {"labels", Value::object({{std::string(resources::cluster_label), "c"}})},
          {"ownerReferences",
           Value::array({Value::object(
               {{"kind", "Cluster"}, {"name", "c"}, {"uid", "uid-c"}, {"apiVersion", "x"}})})}});

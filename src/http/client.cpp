@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 
+#include "base/host.h"
 #include "http/client_connection.h"
 
 namespace keelway::http {
@@ -82,10 +83,8 @@ class ClientCore : public ClientHost, public std::enable_shared_from_this<Client
   bool secure() const override { return tls_.has_value(); }
   std::string authority() const override {
     const std::string& name = tls_ && !tls_->server_name.empty() ? tls_->server_name : origin_.host;
-    const bool is_v6 = name.find(':') != std::string::npos;
-    std::string text = is_v6 ? '[' + name + ']' : name;
-    if (origin_.port != (tls_ ? 443 : 80)) text += ':' + std::to_string(origin_.port);
-    return text;
+    return origin_.port == (tls_ ? 443 : 80) ? base::with_brackets(name)
+                                             : base::host_and_port(name, origin_.port);
   }
 
   void on_head(const JobPtr& job, int status, std::vector<Header> headers) override {

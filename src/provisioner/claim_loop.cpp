@@ -10,6 +10,7 @@
 #include "provisioner/solver.h"
 #include "provisioner/termination.h"
 #include "reconcile/conditions.h"
+#include "reconcile/finalizers.h"
 
 namespace keelway::provisioner {
 namespace {
@@ -132,10 +133,12 @@ class ClaimLoop final : public reconcile::KeyedLoop {
                .as_string() == "Unknown";
   }
   static Action inspect(const Value& claim, const client::Object& node) {
-    return {reconcile::Effect{"inspect", claim.at("metadata", "uid").as_string(),
-                              Value::object({{"node", node.name()},
-                                             {"uid", node.uid()},
-                                             {"finalizers", finalizers_kept(node.value())}})},
+    return {reconcile::Effect{
+                "inspect", claim.at("metadata", "uid").as_string(),
+                Value::object({{"node", node.name()},
+                               {"uid", node.uid()},
+                               {"finalizers", reconcile::finalizers_without(
+                                                  node.value(), termination_finalizer)}})},
             {}};
   }
   static Action terminate(const std::string& token) {
@@ -164,8 +167,9 @@ class ClaimLoop final : public reconcile::KeyedLoop {
     if (const std::string claim = owner_of(document); !claim.empty()) {
       plan.actions.push_back(terminate(claim));
     }
-    if (has_termination_finalizer(document)) {
-      plan.actions.push_back(drop_termination_finalizer(resources::nodes, document));
+    if (reconcile::has_finalizer(document, termination_finalizer)) {
+      plan.actions.push_back(
+          reconcile::drop_finalizer(resources::nodes, document, termination_finalizer));
     }
     plan.actions.push_back(
         {client::remove_call(resources::nodes, "", name, client::delete_options(node->uid())),
@@ -274,7 +278,7 @@ class ClaimLoop final : public reconcile::KeyedLoop {
                                {"uid", claim.at("metadata", "uid")},
                                {"blockOwnerDeletion", true}}));
     }
-    if (!has_termination_finalizer(node)) {
+    if (!reconcile::has_finalizer(node, termination_finalizer)) {
       node.mutate("metadata", "finalizers").push(termination_finalizer);
     }
     Value taints = Value::array();

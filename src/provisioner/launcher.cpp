@@ -214,11 +214,9 @@ void Launcher::sweep(reconcile::EffectDone done) {
     if (!tokens) return sweep->done(std::unexpected(tokens.error()));
     if (tokens->empty()) return sweep->done(Value());
     sweep->tokens = std::move(*tokens);
-    client::Call claims;
-    claims.verb = client::Verb::list;
-    claims.resource = resources::node_claims;
     parts_.client.call(
-        std::move(claims), [this, sweep, alive](schema::Answer<client::Reply> reply) {
+        client::list_call(resources::node_claims),
+        [this, sweep, alive](schema::Answer<client::Reply> reply) {
           if (!*alive) return;
           if (!reply) {
             return sweep->done(base::fail(base::ErrorCode::unavailable, reply.error().message));

@@ -2,14 +2,6 @@
 
 namespace keelway::provisioner {
 
-value::Value finalizers_kept(const value::Value& object) {
-  value::Value kept = value::Value::array();
-  for (const value::Value& item : object.at("metadata", "finalizers").items()) {
-    if (item.as_string() != termination_finalizer) kept.push(item);
-  }
-  return kept;
-}
-
 const std::set<std::string, std::less<>>& well_known_labels() {
   static const std::set<std::string, std::less<>> labels = {
       "karpenter.sh/capacity-type",

@@ -28,9 +28,6 @@ inline bool asks_not_to_be_disrupted(const value::Value& object) {
   return object.at("metadata", "annotations", do_not_disrupt).as_string() == "true";
 }
 
-// An object's finalizers but for the one that keeps it until its claim has ended.
-value::Value finalizers_kept(const value::Value& object);
-
 // Keys that a node has although its pool does not name them: a pod may ask for them.
 const std::set<std::string, std::less<>>& well_known_labels();
 

@@ -5,6 +5,7 @@
 #include "client/resources.h"
 #include "placement/node_state.h"
 #include "provisioner/names.h"
+#include "reconcile/finalizers.h"
 
 namespace keelway::provisioner {
 namespace {
@@ -120,17 +121,6 @@ bool drain(const client::View& view, const std::string& node, std::optional<base
 
 }  // namespace
 
-bool has_termination_finalizer(const Value& object) {
-  const value::Array& finalizers = object.at("metadata", "finalizers").items();
-  return std::any_of(finalizers.begin(), finalizers.end(),
-                     [](const Value& item) { return item.as_string() == termination_finalizer; });
-}
-
-Action drop_termination_finalizer(const client::Resource& resource, Value document) {
-  document.mutate("metadata").set("finalizers", finalizers_kept(document));
-  return {client::update_call(resource, std::move(document)), {"NotFound"}};
-}
-
 reconcile::Plan plan_termination(const client::View& view, const value::Value& claim,
                                  const client::ObjectPtr& node, base::WallTime now) {
   Plan plan;
@@ -145,14 +135,17 @@ reconcile::Plan plan_termination(const client::View& view, const value::Value& c
                          Value::object({{"name", claim.at("metadata", "name")}})},
        {}});
   if (node) {
-    if (const Value document = node->value(); has_termination_finalizer(document)) {
-      plan.actions.push_back(drop_termination_finalizer(resources::nodes, document));
+    if (const Value document = node->value();
+        reconcile::has_finalizer(document, termination_finalizer)) {
+      plan.actions.push_back(
+          reconcile::drop_finalizer(resources::nodes, document, termination_finalizer));
     }
     plan.actions.push_back({client::remove_call(resources::nodes, "", node->name(),
                                                 client::delete_options(node->uid())),
                             {"NotFound", "Conflict"}});
   }
-  plan.actions.push_back(drop_termination_finalizer(resources::node_claims, claim));
+  plan.actions.push_back(
+      reconcile::drop_finalizer(resources::node_claims, claim, termination_finalizer));
   return plan;
 }
 

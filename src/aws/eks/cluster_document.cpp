@@ -4,6 +4,7 @@
 
 #include "aws/eks/hub.h"
 #include "base/encoding.h"
+#include "client/resources.h"
 #include "value/json.h"
 
 namespace keelway::aws::eks {
@@ -108,8 +109,9 @@ Value new_cluster_object(const Caller& caller, const Value& body, base::WallTime
         "computeConfig", "storageConfig", "controlPlaneScalingConfig"}) {
     if (!body[member].is_null()) spec.set(member, body[member]);
   }
-  Value metadata = Value::object({{"name", cluster_object_name(arn)},
-                                  {"finalizers", Value::array({control_plane_finalizer})}});
+  Value metadata =
+      Value::object({{"name", cluster_object_name(arn)},
+                     {"finalizers", Value::array({client::resources::control_plane_finalizer})}});
   if (const std::string& token = body["clientRequestToken"].as_string(); !token.empty()) {
     metadata.set("labels", Value::object({{std::string(token_label_key), token_label(token)}}));
   }

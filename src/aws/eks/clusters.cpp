@@ -111,10 +111,7 @@ void describe_cluster(ServicePtr service, Invocation invocation, Done done) {
 }
 
 void list_clusters(ServicePtr service, Invocation invocation, Done done) {
-  client::Call list;
-  list.verb = client::Verb::list;
-  list.resource = resources::clusters;
-  list.name_space = hub_namespace(invocation.caller);
+  client::Call list = client::list_call(resources::clusters, hub_namespace(invocation.caller));
   service->hub.call(std::move(list), [query = invocation.query, done = std::move(done)](
                                          schema::Answer<client::Reply> answer) mutable {
     if (!answer) return done(refuse(from_status(answer.error())));

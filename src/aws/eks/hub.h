@@ -19,10 +19,6 @@ std::string cluster_object_name(std::string_view arn);
 std::string token_label(std::string_view client_request_token);
 
 inline constexpr std::string_view token_label_key = "hub.keelway.dev/request-token";
-inline constexpr std::string_view cluster_label_key = "hub.keelway.dev/cluster";
-// Put on at creation, so that a cluster never stands without it. The fleet removes it once the
-// control plane and its data are gone.
-inline constexpr std::string_view control_plane_finalizer = "hub.keelway.dev/control-plane";
 
 using Found = std::move_only_function<void(Outcome<value::Value>)>;
 // The caller's Cluster object, read from the hub's current state; ResourceNotFoundException.

@@ -34,7 +34,7 @@ void prune(const ServicePtr& service, const std::string& name_space,
            const std::string& cluster_object) {
   std::vector<std::pair<double, std::string>> known;
   for (const client::ObjectPtr& one : service->view.list(resources::updates, name_space)) {
-    if (one->label(cluster_label_key) != cluster_object) continue;
+    if (one->label(resources::cluster_label) != cluster_object) continue;
     known.emplace_back(one->value().at("spec", "createdAt").as_double(), one->name());
   }
   if (known.size() <= updates_per_cluster_max) return;
@@ -68,12 +68,9 @@ std::optional<ServiceError> check_filters(const Query& query) {
 }
 
 void list_of_cluster(const ServicePtr& service, const Query& query, Value cluster, Done done) {
-  client::Call list;
-  list.verb = client::Verb::list;
-  list.resource = resources::updates;
-  list.name_space = cluster.at("metadata", "namespace").as_string();
-  list.label_selector =
-      fmt::format("{}={}", cluster_label_key, cluster.at("metadata", "name").as_string());
+  client::Call list = client::list_call(
+      resources::updates, cluster.at("metadata", "namespace").as_string(),
+      fmt::format("{}={}", resources::cluster_label, cluster.at("metadata", "name").as_string()));
   service->hub.call(std::move(list), [query, cluster = std::move(cluster), done = std::move(done)](
                                          schema::Answer<client::Reply> answer) mutable {
     if (!answer) return done(refuse(from_status(answer.error())));
@@ -108,7 +105,8 @@ Outcome<Value> find_repeated(const Service& service, const Caller& caller,
   const std::string label = token_label(record.client_request_token);
   for (const client::ObjectPtr& one :
        service.view.list(resources::updates, hub_namespace(caller))) {
-    if (one->label(token_label_key) != label || one->label(cluster_label_key) != cluster_object) {
+    if (one->label(token_label_key) != label ||
+        one->label(resources::cluster_label) != cluster_object) {
       continue;
     }
     const Value object = one->value();
@@ -125,7 +123,7 @@ Value update_object(const Service& service, const Value& cluster, const UpdateRe
   const base::WallTime now = service.executor.wall_now();
   const std::string id = base::make_uuid(service.executor.random());
   const std::string cluster_object = cluster.at("metadata", "name").as_string();
-  Value labels = Value::object({{std::string(cluster_label_key), cluster_object}});
+  Value labels = Value::object({{std::string(resources::cluster_label), cluster_object}});
   if (!record.client_request_token.empty()) {
     labels.set(token_label_key, token_label(record.client_request_token));
   }
@@ -146,7 +144,8 @@ Value update_object(const Service& service, const Value& cluster, const UpdateRe
 }
 
 void keep_update(const ServicePtr& service, const Caller& caller, Value object, Done done) {
-  const std::string cluster_object = object.at("metadata", "labels", cluster_label_key).as_string();
+  const std::string cluster_object =
+      object.at("metadata", "labels", resources::cluster_label).as_string();
   create_on_hub(service, caller, resources::updates, object,
                 [service, cluster_object, object, name_space = hub_namespace(caller),
                  done = std::move(done)](schema::Answer<client::Reply> answer) mutable {

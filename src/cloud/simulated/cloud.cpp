@@ -11,8 +11,6 @@ namespace {
 namespace resources = client::resources;
 using value::Value;
 
-constexpr std::string_view cluster_label = "hub.keelway.dev/cluster";
-
 // As EC2 names instances: "i-" and 17 hexadecimal digits, here drawn from the token, so that the
 // same token names the same machine.
 std::string instance_id(const std::string& cluster, const std::string& token) {
@@ -79,11 +77,9 @@ class SimulatedCloud final : public Cloud {
   }
 
   void list(std::move_only_function<void(base::Result<std::vector<std::string>>)> done) override {
-    client::Call call;
-    call.verb = client::Verb::list;
-    call.resource = resources::machines;
-    call.name_space = options_.name_space;
-    call.label_selector = fmt::format("{}={}", cluster_label, options_.cluster);
+    client::Call call =
+        client::list_call(resources::machines, options_.name_space,
+                          fmt::format("{}={}", resources::cluster_label, options_.cluster));
     hub_.call(std::move(call), [cluster = options_.cluster, done = std::move(done)](
                                    schema::Answer<client::Reply> answer) mutable {
       if (!answer) return done(base::fail(base::ErrorCode::unavailable, answer.error().message));
@@ -129,9 +125,10 @@ class SimulatedCloud final : public Cloud {
     return Value::object(
         {{"apiVersion", "hub.keelway.dev/v1"},
          {"kind", "Machine"},
-         {"metadata", Value::object({{"name", id},
-                                     {"labels", Value::object({{std::string(cluster_label),
-                                                                options_.cluster}})}})},
+         {"metadata",
+          Value::object({{"name", id},
+                         {"labels", Value::object({{std::string(resources::cluster_label),
+                                                    options_.cluster}})}})},
          {"spec", Value::object({{"cluster", options_.cluster},
                                  {"token", request.token},
                                  {"claimName", request.claim_name},

@@ -7,6 +7,7 @@
 #include "controllers/known_resources.h"
 #include "controllers/ownership.h"
 #include "reconcile/conditions.h"
+#include "reconcile/finalizers.h"
 
 namespace keelway::controllers {
 namespace {
@@ -183,18 +184,8 @@ class CrdLoop final : public reconcile::KeyedLoop {
     return plan;
   }
 
-  static client::Call list_one(const client::Resource& resource) {
-    client::Call call;
-    call.verb = client::Verb::list;
-    call.resource = resource;
-    call.limit = 1;
-    return call;
-  }
-
   static Plan clean_up(const View& view, const value::Value& document, base::WallTime now) {
-    const value::Array& finalizers = document.at("metadata", "finalizers").items();
-    const auto is_ours = [](const value::Value& f) { return f.as_string() == kFinalizer; };
-    if (std::none_of(finalizers.begin(), finalizers.end(), is_ours)) return {};
+    if (!reconcile::has_finalizer(document, kFinalizer)) return {};
     value::Value status = document["status"];
     value::Value conditions = status["conditions"];
     const std::string& reason =
@@ -218,18 +209,11 @@ class CrdLoop final : public reconcile::KeyedLoop {
       if (!object->deleting()) plan.actions.push_back(remove_exactly(*resource, *object));
     }
     if (!objects.empty()) return plan;
-    value::Array kept;
-    for (const value::Value& finalizer : finalizers) {
-      if (!is_ours(finalizer)) kept.push_back(finalizer);
-    }
     // Instances are watched only after their CRD is known, so a view that has just been opened
     // shows none; what is not seen must not be left behind in the store.
-    if (resource) plan.actions.push_back({list_one(*resource), {}, "*"});
-    value::Value changed = document;
-    changed.mutate("metadata").set("finalizers", std::move(kept));
+    if (resource) plan.actions.push_back({client::list_one_call(*resource), {}, "*"});
     plan.independent = false;
-    plan.actions.push_back(
-        {client::update_call(resources::crds, std::move(changed)), {"NotFound"}, ""});
+    plan.actions.push_back(reconcile::drop_finalizer(resources::crds, document, kFinalizer));
     return plan;
   }
 };

@@ -5,6 +5,7 @@
 #include "client/resources.h"
 #include "controllers/known_resources.h"
 #include "controllers/ownership.h"
+#include "reconcile/finalizers.h"
 
 namespace keelway::controllers {
 namespace {
@@ -21,10 +22,7 @@ constexpr std::string_view kOrphan = "orphan";
 constexpr std::size_t kActionsMax = 500;  // of one round
 
 bool has_finalizer(const client::Object& object, std::string_view wanted) {
-  const value::Value document = object.value();
-  const value::Array& finalizers = document.at("metadata", "finalizers").items();
-  return std::any_of(finalizers.begin(), finalizers.end(),
-                     [&](const value::Value& f) { return f.as_string() == wanted; });
+  return reconcile::has_finalizer(object.value(), wanted);
 }
 
 bool same_owners(const client::Object& a, const client::Object& b) {
@@ -36,15 +34,10 @@ bool same_owners(const client::Object& a, const client::Object& b) {
 
 Action drop_finalizer(const client::Resource& resource, const client::Object& object,
                       std::string_view finalizer) {
-  value::Array kept;
-  const value::Value document = object.value();
-  for (const value::Value& item : document.at("metadata", "finalizers").items()) {
-    if (item.as_string() != finalizer) kept.push_back(item);
-  }
-  value::Value metadata =
-      value::Value::object({{"uid", object.uid()},
-                            {"resourceVersion", std::to_string(object.revision())},
-                            {"finalizers", value::Value(std::move(kept))}});
+  value::Value metadata = value::Value::object(
+      {{"uid", object.uid()},
+       {"resourceVersion", std::to_string(object.revision())},
+       {"finalizers", reconcile::finalizers_without(object.value(), finalizer)}});
   return {client::merge_patch_call(resource, object.name_space(), object.name(),
                                    value::Value::object({{"metadata", std::move(metadata)}})),
           {"NotFound"},

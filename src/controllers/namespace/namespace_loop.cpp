@@ -159,7 +159,7 @@ class NamespaceLoop final : public reconcile::KeyedLoop {
       // Resources of CRDs are watched only after their CRD is known: a view that has just been
       // opened shows none of them, and what is not seen must not be left behind in the store.
       for (const client::Resource& resource : custom_resources(view)) {
-        plan.actions.push_back({list_one(resource, key.name), {"NotFound"}, "*"});
+        plan.actions.push_back({client::list_one_call(resource, key.name), {"NotFound"}, "*"});
       }
       finalize(plan, document);
       plan.next = reconcile::After{content_again};
@@ -175,15 +175,6 @@ class NamespaceLoop final : public reconcile::KeyedLoop {
       if (resource && resource->namespaced) found.push_back(*resource);
     }
     return found;
-  }
-
-  static client::Call list_one(const client::Resource& resource, const std::string& name_space) {
-    client::Call call;
-    call.verb = client::Verb::list;
-    call.resource = resource;
-    call.name_space = name_space;
-    call.limit = 1;
-    return call;
   }
 
   static void finalize(Plan& plan, const value::Value& document) {

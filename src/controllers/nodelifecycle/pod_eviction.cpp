@@ -19,11 +19,11 @@ using client::View;
 using reconcile::Key;
 using reconcile::Plan;
 
-// A node that is missing may be about to register, or to register anew.
 constexpr std::size_t kFinishedDeletesMax = 500;  // of one round
 // Each round looks at all pods.
 constexpr base::Duration kFinishedRest = std::chrono::seconds(20);
 constexpr std::string_view kFinished = "finished";
+// A node that is missing may be about to register, or to register anew.
 constexpr base::Duration kQuarantine = std::chrono::seconds(40);
 
 std::string node_of(const client::Object& pod) {

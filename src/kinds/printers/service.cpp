@@ -1,5 +1,6 @@
 #include <set>
 
+#include "base/host.h"
 #include "kinds/printers/cells.h"
 #include "kinds/printers/printers.h"
 
@@ -36,11 +37,6 @@ std::string ports(const Value& service) {
   return out.empty() ? "<none>" : cells::join(out, ",");
 }
 
-std::string host_and_port(const std::string& ip, std::int64_t port) {
-  const bool v6 = ip.find(':') != std::string::npos;
-  return (v6 ? "[" + ip + "]" : ip) + ":" + std::to_string(port);
-}
-
 }  // namespace
 
 value::Array print_service(const schema::Kind&, const Value& service, base::WallTime now) {
@@ -68,7 +64,7 @@ value::Array print_endpoints(const schema::Kind&, const Value& endpoints, base::
     }
     for (const Value& port : subset["ports"].items()) {
       for (const Value& address : subset["addresses"].items()) {
-        add(host_and_port(address["ip"].as_string(), port["port"].as_int()));
+        add(base::host_and_port(address["ip"].as_string(), port["port"].as_int()));
       }
     }
   }
