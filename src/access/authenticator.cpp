@@ -4,15 +4,14 @@
 #include <unordered_map>
 #include <utility>
 
+#include "access/known_tokens.h"
 #include "access/pki.h"
-#include "base/by_text.h"
 
 namespace keelway::access {
 namespace {
 
 constexpr std::size_t kCertificatesMax = 256;  // remembered; then all are forgotten
 constexpr std::size_t kTokensMax = 2048;       // in each of two generations
-constexpr std::size_t kTokenBytesMax = 2048;   // longer ones are verified each time
 
 std::unexpected<schema::Status> refused() {
   return std::unexpected(schema::unauthorized());
@@ -54,40 +53,9 @@ std::string_view bearer_token(std::string_view authorization) {
   return token;
 }
 
-// Tokens whose signature has been verified, so that a caller pays for it once and not with each
-// request. What else a token stands on is looked at each time.
-class KnownTokens {
- public:
-  struct Known {
-    TokenClaims claims;
-    IdentityPtr who;
-  };
-
-  const Known* find(std::string_view token) {
-    if (const auto found = recent_.find(token); found != recent_.end()) return &found->second;
-    const auto older = older_.find(token);
-    if (older == older_.end()) return nullptr;
-    auto node = older_.extract(older);
-    make_room();
-    return &recent_.insert(std::move(node)).position->second;
-  }
-
-  void add(std::string_view token, Known known) {
-    if (token.size() > kTokenBytesMax) return;
-    make_room();
-    recent_.insert_or_assign(std::string(token), std::move(known));
-  }
-
- private:
-  using Map = base::ByText<Known>;
-
-  // Who was not seen for a whole generation is forgotten.
-  void make_room() {
-    if (recent_.size() < kTokensMax) return;
-    older_ = std::exchange(recent_, {});
-  }
-
-  Map recent_, older_;
+struct KnownToken {
+  TokenClaims claims;
+  IdentityPtr who;
 };
 
 class Composite final : public Authenticator {
@@ -147,7 +115,7 @@ class Composite final : public Authenticator {
   const AuthenticatorParts parts_;
   const IdentityPtr nobody_ = std::make_shared<const Identity>(anonymous());
   mutable std::unordered_map<std::string, Known> certificates_;  // by leaf; never iterated
-  mutable KnownTokens known_tokens_;
+  mutable KnownTokens<KnownToken> known_tokens_{kTokensMax};
 };
 
 }  // namespace

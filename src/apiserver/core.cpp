@@ -54,8 +54,8 @@ Core::~Core() {
   in_flight->close();
 }
 
-std::string storage_group(const schema::Kind& kind) {
-  return std::string(kind.storage_version.empty() ? kind.group : kind.storage_group);
+std::string_view storage_group(const schema::Kind& kind) {
+  return kind.storage_version.empty() ? kind.group : kind.storage_group;
 }
 
 std::string object_key(const schema::Kind& kind, std::string_view name_space,

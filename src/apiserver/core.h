@@ -67,7 +67,7 @@ class Core {
 };
 
 // Where an object of `kind` is kept.
-std::string storage_group(const schema::Kind& kind);
+std::string_view storage_group(const schema::Kind& kind);
 std::string object_key(const schema::Kind& kind, std::string_view name_space,
                        std::string_view name);
 // Every object of the kind, or those of a namespace where one is given.

@@ -26,7 +26,7 @@ schema::TableOptions table_options(base::WallTime now, const Operation& op, cons
 // Body and content type of an outcome.
 struct Encoded {
   std::string body;
-  std::string content_type;
+  std::string_view content_type;  // lives as long as what was encoded
 };
 Encoded encode_outcome(base::WallTime now, const Operation& op, const Media& media,
                        const Outcome& outcome);

@@ -114,10 +114,11 @@ void record(Core& core, const Operation& op, base::WallTime received, int code) 
                          std::chrono::duration<double>(core.now() - received).count());
   const std::string& verb = op.info.verb;
   if (!core.config.audit || verb == "get" || verb == "list") return;
+  const std::string id = base::make_uuid(core.executor.random()), uri = path_of(op.info);
   AuditRecord entry = audit_record(op, received);
-  entry.id = base::make_uuid(core.executor.random());
+  entry.id = id;
   entry.source = "in-process";
-  entry.uri = path_of(op.info);
+  entry.uri = uri;
   entry.code = code;
   entry.answered = core.now();
   core.config.audit(entry);

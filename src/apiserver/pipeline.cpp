@@ -15,7 +15,7 @@
 #include "apiserver/verbs/watch_stream.h"
 #include "base/encoding.h"
 #include "value/json.h"
-#include "value/yaml_scalar.h"
+#include "value/utf8.h"
 
 namespace keelway::apiserver {
 namespace {
@@ -38,8 +38,11 @@ Step refuse(Core& core, const HttpCallPtr& call, const schema::Status& status) {
 // What JSON cannot hold stays outside: it would be answered, or kept as somebody's name. A query
 // that does not decode is no query without what it says.
 bool is_text(const http::Request& request) {
-  const auto target = base::percent_decode(request.target);
-  if (!target || !value::is_utf8(*target) || !value::is_utf8(request.method)) return false;
+  if (!value::is_utf8(request.target) || !value::is_utf8(request.method)) return false;
+  if (request.target.find('%') != std::string::npos) {
+    const auto target = base::percent_decode(request.target);
+    if (!target || !value::is_utf8(*target)) return false;
+  }
   return std::all_of(request.headers.begin(), request.headers.end(), [](const auto& header) {
     return header.first == "user-agent" || value::is_utf8(header.second);
   });
@@ -285,7 +288,7 @@ http::Response encoded_response(base::WallTime now, const HttpCall& call, const 
   response.status = outcome.code;
   response.headers.reserve(8);
   Encoded encoded = encode_outcome(now, *call.op, call.media, outcome);
-  response.headers.emplace_back("content-type", std::move(encoded.content_type));
+  response.headers.emplace_back("content-type", encoded.content_type);
   response.body = std::move(encoded.body);
   return response;
 }
@@ -315,6 +318,38 @@ std::string quoted_warning(const std::string& text) {
     out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   }
   return out + "\"";
+}
+
+// What every answer says, and what says whose turn it was: texts that are known before any request.
+using ConstantHeaders = std::array<http::Header, 3>;
+const ConstantHeaders& constant_headers(access::FlowSchema schema) {
+  using All = std::array<ConstantHeaders, access::flow_schema_count>;
+  static const All all = [] {
+    All made;
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      const auto one = static_cast<access::FlowSchema>(i);
+      made[i] = {
+          http::Header("x-kubernetes-pf-flowschema-uid", access::flow_schema_uid(one)),
+          http::Header("x-kubernetes-pf-prioritylevel-uid",
+                       access::level_uid(access::level_of(one))),
+          http::Header("cache-control", "no-cache, private"),
+      };
+    }
+    return made;
+  }();
+  return all[static_cast<std::size_t>(schema)];
+}
+std::span<const http::Header> constant_headers(const HttpCall& call) {
+  const std::span<const http::Header> all =
+      constant_headers(call.flow.value_or(access::FlowSchema::exempt));
+  return call.flow ? all : all.last(1);
+}
+
+void add_own_headers(const HttpCall& call, std::vector<http::Header>& headers) {
+  headers.emplace_back("audit-id", call.audit_id);
+  for (const std::string& warning : call.op->warnings) {
+    headers.emplace_back("warning", quoted_warning(warning));
+  }
 }
 
 }  // namespace
@@ -372,31 +407,20 @@ void HttpCall::time_out() {
 }
 
 std::vector<http::Header> common_headers(const HttpCall& call) {
-  std::vector<http::Header> headers;
-  headers.emplace_back("audit-id", call.audit_id);
-  headers.emplace_back("cache-control", "no-cache, private");
-  if (call.flow) {
-    headers.emplace_back("x-kubernetes-pf-flowschema-uid", access::flow_schema_uid(*call.flow));
-    headers.emplace_back("x-kubernetes-pf-prioritylevel-uid",
-                         access::level_uid(access::level_of(*call.flow)));
-  }
-  for (const std::string& warning : call.op->warnings) {
-    headers.emplace_back("warning", quoted_warning(warning));
-  }
+  const std::span<const http::Header> constant = constant_headers(call);
+  std::vector<http::Header> headers(constant.begin(), constant.end());
+  add_own_headers(call, headers);
   return headers;
 }
 
 void reply_raw(Core& core, const HttpCallPtr& call, http::Response response) {
   if (call->answered) return;
   call->answered = true;
-  bool has_cache_control = false;
-  for (const http::Header& header : response.headers) {
-    has_cache_control = has_cache_control || header.first == "cache-control";
-  }
-  for (http::Header& header : common_headers(*call)) {
-    if (has_cache_control && header.first == "cache-control") continue;
-    response.headers.push_back(std::move(header));
-  }
+  const bool cached = std::any_of(response.headers.begin(), response.headers.end(),
+                                  [](const auto& h) { return h.first == "cache-control"; });
+  response.constant = constant_headers(*call);
+  if (cached) response.constant = response.constant.first(response.constant.size() - 1);
+  add_own_headers(*call, response.headers);
   compress_if_wanted(call->request.header("accept-encoding"), response);
   record(core, *call, response.status);
   call->exchange->respond(std::move(response));
@@ -409,7 +433,7 @@ void reply_status(Core& core, const HttpCallPtr& call, const schema::Status& sta
   Media media = call->media;
   media.form = Form::whole;
   Encoded encoded = encode_outcome(core.now(), *call->op, media, outcome);
-  response.headers.emplace_back("content-type", std::move(encoded.content_type));
+  response.headers.emplace_back("content-type", encoded.content_type);
   if (status.retry_after_seconds > 0) {
     response.headers.emplace_back("retry-after", std::to_string(status.retry_after_seconds));
   }

@@ -1,12 +1,16 @@
 #include "apiserver/request_info.h"
 
+#include <list>
+
 #include "base/encoding.h"
 
 namespace keelway::apiserver {
 namespace {
 
-std::vector<std::string> split_path(std::string_view path) {
-  std::vector<std::string> parts;
+using Parts = std::vector<std::string_view>;
+
+Parts split_path(std::string_view path) {
+  Parts parts;
   parts.reserve(8);
   while (!path.empty()) {
     const std::size_t slash = path.find('/');
@@ -36,7 +40,7 @@ std::string resource_verb(std::string_view method) {
 }
 
 // Reads resource, name and subresource from what follows the version.
-void read_resource(const std::vector<std::string>& parts, std::size_t at, RequestInfo& info) {
+void read_resource(const Parts& parts, std::size_t at, RequestInfo& info) {
   if (parts[at] == "namespaces" && parts.size() > at + 1) {
     info.name_space = parts[at + 1];
     const bool of_namespace =
@@ -132,19 +136,20 @@ std::optional<RequestInfo> read_request_info(std::string_view method, std::strin
   auto decoded = base::percent_decode(path);
   if (!decoded) return std::nullopt;
   info.path = std::move(*decoded);
-  std::vector<std::string> parts = split_path(path);
-  for (std::string& part : parts) {
-    if (part.find('%') == std::string::npos) continue;
+  Parts parts = split_path(path);
+  std::list<std::string> unescaped;  // what parts of it are views of
+  for (std::string_view& part : parts) {
+    if (part.find('%') == std::string_view::npos) continue;
     auto text = base::percent_decode(part);
     if (!text) return std::nullopt;
-    part = std::move(*text);
+    part = unescaped.emplace_back(std::move(*text));
   }
   if (parts.empty() || (parts[0] != "api" && parts[0] != "apis")) return info;
   const bool core = parts[0] == "api";
   std::size_t at = core ? 2 : 3;  // first part after the version
   if (parts.size() <= at) return info;
   info.resource_request = true;
-  info.group = core ? "" : parts[1];
+  if (!core) info.group = parts[1];
   info.version = parts[at - 1];
   info.verb = resource_verb(method);
   if (parts[at] == "watch" && parts.size() > at + 1) {

@@ -51,8 +51,10 @@ access::Attributes attributes_of(const RequestInfo& info, const Query& query) {
   access::Attributes what;
   what.verb = info.verb;
   what.resource_request = info.resource_request;
-  what.path = info.path;
-  if (!info.resource_request) return what;
+  if (!info.resource_request) {
+    what.path = info.path;
+    return what;
+  }
   what.name_space = info.name_space;
   what.group = info.group;
   what.version = info.version;

@@ -7,7 +7,9 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "access/authenticator.h"
@@ -28,14 +30,15 @@
 
 namespace keelway::apiserver {
 
-// One line of the audit trail: a request, answered.
+// One line of the audit trail: a request, answered. Its texts live as long as the call that tells
+// it.
 struct AuditRecord {
-  std::string id, verb, uri, user;
-  std::vector<std::string> groups;
-  std::string impersonator;  // who really asked, where `user` was taken on
-  std::string group, version, resource, subresource, name_space, name;
-  std::string source;  // the peer's address; "in-process" for our own loops
-  std::string user_agent;
+  std::string_view id, verb, uri, user;
+  std::span<const std::string> groups;
+  std::string_view impersonator;  // who really asked, where `user` was taken on
+  std::string_view group, version, resource, subresource, name_space, name;
+  std::string_view source;  // the peer's address; "in-process" for our own loops
+  std::string_view user_agent;
   int code = 0;
   base::WallTime received, answered;
 };

@@ -2,12 +2,12 @@
 
 #include <fmt/core.h>
 
-#include "base/by_text.h"
+#include "access/known_tokens.h"
 
 namespace keelway::app {
 namespace {
 
-constexpr std::size_t kTokensMax = 1024;  // remembered; then all are forgotten
+constexpr std::size_t kTokensMax = 1024;  // in each of two generations
 
 access::IdentityPtr identity_of(const aws::TokenCaller& caller, const std::string& creator_arn) {
   auto who = std::make_shared<access::Identity>();
@@ -34,17 +34,13 @@ class TokenCheck {
     const std::uint64_t revision = keys_.revision();
     if (revision != revision_) known_.clear();
     revision_ = revision;
-    const auto found = known_.find(token);
-    if (found != known_.end() && !(now < found->second.from) && !(found->second.until < now)) {
-      return found->second.who;
-    }
+    const Known* known = known_.find(token);
+    if (known != nullptr && !(now < known->from) && !(known->until < now)) return known->who;
     const auto caller = aws::verify_token(
         token, cluster_, [this](std::string_view id) { return keys_.find(id); }, now);
     if (!caller) return std::unexpected(schema::unauthorized());
-    if (known_.size() >= kTokensMax) known_.clear();
     access::IdentityPtr who = identity_of(*caller, creator_arn_);
-    known_.insert_or_assign(std::string(token),
-                            Known{who, caller->valid_from, caller->valid_until});
+    known_.add(token, {who, caller->valid_from, caller->valid_until});
     return who;
   }
 
@@ -57,7 +53,7 @@ class TokenCheck {
   const KeyDirectory& keys_;
   const std::string cluster_, creator_arn_;
   std::uint64_t revision_ = 0;
-  base::ByText<Known> known_;
+  access::KnownTokens<Known> known_{kTokensMax};
 };
 
 }  // namespace

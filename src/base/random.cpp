@@ -1,6 +1,7 @@
 #include "base/random.h"
 
 #include <bit>
+#include <iterator>
 
 #include "base/error.h"
 
@@ -51,18 +52,15 @@ bool Random::chance(double probability) {
 }
 
 std::string make_uuid(Random& random) {
+  static constexpr std::uint8_t places[] = {0,  1,  2,  3,  4,  5,  6,  7,  9,  10, 11,
+                                            12, 14, 15, 16, 17, 19, 20, 21, 22, 24, 25,
+                                            26, 27, 28, 29, 30, 31, 32, 33, 34, 35};
   std::string text(36, '-');
   std::uint64_t bits = 0;
-  int left = 0;  // digits in `bits`
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (i == 8 || i == 13 || i == 18 || i == 23) continue;
-    if (left == 0) {
-      bits = random.next();
-      left = 16;
-    }
-    text[i] = "0123456789abcdef"[bits & 15];
+  for (std::size_t i = 0; i < std::size(places); ++i) {
+    if (i % 16 == 0) bits = random.next();
+    text[places[i]] = "0123456789abcdef"[bits & 15];
     bits >>= 4;
-    --left;
   }
   text[14] = '4';
   text[19] = "89ab"[random.below(4)];

@@ -4,10 +4,12 @@
 #include <memory>
 
 #include "http/server.h"
+#include "wire/http2.h"
 
 namespace keelway::http {
 
 class ServerExchange;
+using AnswerHead = wire::http2::AnswerHead;
 
 enum class Ending { stalled, misused };
 
@@ -34,13 +36,11 @@ class ConnectionHost {
 class Connection {
  public:
   virtual ~Connection() = default;
-  virtual void send_head(std::int32_t stream, int status, std::vector<Header> headers,
-                         bool end) = 0;
+  virtual void send_head(std::int32_t stream, AnswerHead head, bool end) = 0;
   virtual void send_body(std::int32_t stream, std::string bytes) = 0;
   virtual void send_end(std::int32_t stream) = 0;
   // Head, body (not empty) and end at once.
-  virtual void send_whole(std::int32_t stream, int status, std::vector<Header> headers,
-                          std::string body) = 0;
+  virtual void send_whole(std::int32_t stream, AnswerHead head, std::string body) = 0;
   virtual void send_abort(std::int32_t stream) = 0;
   virtual std::size_t pending_bytes(std::int32_t stream) const = 0;
   // Answers that the stream has not been given yet.
@@ -79,7 +79,7 @@ class ServerExchange : public Exchange, public std::enable_shared_from_this<Serv
 
  private:
   enum class State { open, streaming, done };
-  bool begin(int status, std::vector<Header>& headers);
+  bool begin(AnswerHead& head);
   void complete();
 
   ConnectionHost& host_;

@@ -63,35 +63,33 @@ ServerExchange::~ServerExchange() {
   }
 }
 
-bool ServerExchange::begin(int status, std::vector<Header>& headers) {
+bool ServerExchange::begin(AnswerHead& head) {
   if (connection_ == nullptr || state_ != State::open) return false;
   state_ = State::streaming;
-  body_allowed_ = !is_head_ && wire::http1::status_has_body(status);
-  if (!has_header(headers, "date")) {
-    headers.emplace_back("date", host_.date());
-  }
+  body_allowed_ = !is_head_ && wire::http1::status_has_body(head.status);
+  if (!has_header(head.headers, "date")) head.headers.emplace_back("date", host_.date());
   return true;
 }
 
 void ServerExchange::respond(Response response) {
-  if (!begin(response.status, response.headers)) return;
-  if (wire::http1::status_has_body(response.status) &&
-      !has_header(response.headers, "content-length")) {
-    response.headers.emplace_back("content-length", std::to_string(response.body.size()));
+  AnswerHead head{response.status, std::move(response.headers), response.constant};
+  if (!begin(head)) return;
+  if (wire::http1::status_has_body(head.status) && !has_header(head.headers, "content-length")) {
+    head.headers.emplace_back("content-length", std::to_string(response.body.size()));
   }
   const bool has_body = body_allowed_ && !response.body.empty();
   if (has_body) {
-    connection_->send_whole(stream_, response.status, std::move(response.headers),
-                            std::move(response.body));
+    connection_->send_whole(stream_, std::move(head), std::move(response.body));
   } else {
-    connection_->send_head(stream_, response.status, std::move(response.headers), true);
+    connection_->send_head(stream_, std::move(head), true);
   }
   complete();
 }
 
 void ServerExchange::start(int status, std::vector<Header> headers) {
-  if (!begin(status, headers)) return;
-  connection_->send_head(stream_, status, std::move(headers), !body_allowed_);
+  AnswerHead head{status, std::move(headers)};
+  if (!begin(head)) return;
+  connection_->send_head(stream_, std::move(head), !body_allowed_);
 }
 
 void ServerExchange::write(std::string chunk) {

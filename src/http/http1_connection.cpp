@@ -27,8 +27,11 @@ class Http1Connection : public Connection {
     detach(true);
   }
 
-  void send_head(std::int32_t, int status, std::vector<Header> headers, bool end) override {
-    chunked_ = !end && http1::status_has_body(status) && !has_header(headers, "content-length");
+  void send_head(std::int32_t, AnswerHead head, bool end) override {
+    std::vector<Header>& headers = head.headers;
+    headers.insert(headers.end(), head.constant.begin(), head.constant.end());
+    chunked_ =
+        !end && http1::status_has_body(head.status) && !has_header(headers, "content-length");
     if (chunked_ && http_1_0_) {
       chunked_ = keep_alive_ = false;  // the end of the connection is the end of the body
     } else if (chunked_) {
@@ -38,7 +41,7 @@ class Http1Connection : public Connection {
     if (!keep_alive_ && !has_header(headers, "connection")) {
       headers.emplace_back("connection", "close");
     }
-    write(http1::write_response_head(status, headers));
+    write(http1::write_response_head(head.status, headers));
     if (end) answered();
   }
   void send_body(std::int32_t, std::string bytes) override {
@@ -48,9 +51,8 @@ class Http1Connection : public Connection {
     if (chunked_) write(std::string(http1::last_chunk));
     answered();
   }
-  void send_whole(std::int32_t stream, int status, std::vector<Header> headers,
-                  std::string body) override {
-    send_head(stream, status, std::move(headers), false);
+  void send_whole(std::int32_t stream, AnswerHead head, std::string body) override {
+    send_head(stream, std::move(head), false);
     send_body(stream, std::move(body));
     send_end(stream);
   }

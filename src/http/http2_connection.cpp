@@ -39,14 +39,13 @@ class Http2Connection : public Connection {
     detach_all();
   }
 
-  void send_head(std::int32_t stream, int status, std::vector<Header> headers, bool end) override {
-    write_head(stream, status, std::move(headers), end);
+  void send_head(std::int32_t stream, AnswerHead head, bool end) override {
+    write_head(stream, head, end);
     if (end) answered(stream);
     flush_soon();
   }
-  void send_whole(std::int32_t stream, int status, std::vector<Header> headers,
-                  std::string body) override {
-    write_head(stream, status, std::move(headers), false);
+  void send_whole(std::int32_t stream, AnswerHead head, std::string body) override {
+    write_head(stream, head, false);
     session_->write(stream, std::move(body));
     session_->end(stream);
     answered(stream);
@@ -54,14 +53,13 @@ class Http2Connection : public Connection {
   }
   // An answer may wait for the client's window.
   bool has_unsent() const override { return flush_queued_ || session_->pending_bytes() > 0; }
-  void write_head(std::int32_t stream, int status, std::vector<Header> headers, bool end) {
+  void write_head(std::int32_t stream, AnswerHead& head, bool end) {
     // These belong to HTTP/1.1's connections and are malformed here.
-    std::erase_if(headers, [](const Header& header) {
+    std::erase_if(head.headers, [](const Header& header) {
       return header.first == "connection" || header.first == "transfer-encoding" ||
              header.first == "keep-alive" || header.first == "upgrade";
     });
-    headers.insert(headers.begin(), {":status", std::to_string(status)});
-    session_->respond(stream, headers, end);
+    session_->respond(stream, head, end);
   }
   void send_body(std::int32_t stream, std::string bytes) override {
     session_->write(stream, std::move(bytes));
@@ -299,8 +297,8 @@ class Http2Connection : public Connection {
     incoming.refused = true;
     Response response = refusal_of(host_, incoming.request, status, why);
     incoming.request = {};
-    response.headers.insert(response.headers.begin(), {":status", std::to_string(response.status)});
-    session_->respond(stream, response.headers, false);
+    session_->respond(stream, {response.status, std::move(response.headers), response.constant},
+                      false);
     session_->write(stream, std::move(response.body));
     session_->end(stream);
   }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,6 +36,7 @@ struct Response {
   int status = 200;
   std::vector<Header> headers = {};
   std::string body = {};
+  std::span<const Header> constant = {};  // headers that live as long as the program
 };
 
 // The answer to one request; belongs to the server's executor. Exactly one of respond() or

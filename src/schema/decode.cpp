@@ -9,8 +9,8 @@
 #include "schema/typed_walk.h"
 #include "schema/validate.h"
 #include "value/json.h"
+#include "value/utf8.h"
 #include "value/yaml.h"
-#include "value/yaml_scalar.h"
 
 namespace keelway::schema {
 namespace {

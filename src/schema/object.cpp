@@ -20,6 +20,10 @@ std::string_view unquoted(std::string_view token) {
   return token.size() >= 2 ? token.substr(1, token.size() - 2) : std::string_view();
 }
 
+std::string_view metadata_of(std::string_view document) {
+  return value::find_json_member(document, "metadata").value_or(std::string_view());
+}
+
 bool is_string(std::string_view token) {
   return !token.empty() && token.front() == '"';
 }
@@ -75,26 +79,33 @@ void Object::read_metadata(std::string_view metadata) {
   }
 }
 
-ObjectPtr Object::make(StoredText text, std::int64_t revision, std::shared_ptr<ParsedPool> pool) {
+ObjectPtr Object::make(StoredText text, std::string_view metadata, std::int64_t revision,
+                       std::shared_ptr<ParsedPool> pool) {
   auto object = std::make_shared<Object>();
   object->revision_ = revision;
   object->text_ = std::move(text);
   object->pool_ = std::move(pool);
-  if (const auto metadata = value::find_json_member(object->outline(), "metadata")) {
-    object->read_metadata(*metadata);
-  }
+  if (!metadata.empty()) object->read_metadata(metadata);
   return object;
 }
 
 ObjectPtr Object::parse(const std::shared_ptr<const std::string>& bytes, std::int64_t revision,
                         std::shared_ptr<ParsedPool> pool, FieldSets* sets) {
-  StoredText text(bytes, sets);
-  if (pool && text.outline().data() != bytes->data()) pool->rename(bytes->data(), text);
-  return make(std::move(text), revision, std::move(pool));
+  const std::string_view metadata = metadata_of(*bytes);
+  StoredText text(bytes, metadata, sets);
+  const std::string_view outline = text.outline();
+  if (outline.data() == bytes->data()) {
+    return make(std::move(text), metadata, revision, std::move(pool));
+  }
+  // Only metadata has parts that are shared: it begins where it began, and is so much shorter.
+  const auto begin = static_cast<std::size_t>(metadata.data() - bytes->data());
+  const std::size_t size = metadata.size() - (bytes->size() - outline.size());
+  if (pool) pool->rename(bytes->data(), text);
+  return make(std::move(text), outline.substr(begin, size), revision, std::move(pool));
 }
 
 ObjectPtr Object::at_revision(std::int64_t revision) const {
-  return make(text_, revision, pool_);
+  return make(text_, metadata_of(outline()), revision, pool_);
 }
 
 LabelViews Object::labels() const {

@@ -80,7 +80,8 @@ class Object {
 
  private:
   struct Decoded;
-  static std::shared_ptr<const Object> make(StoredText text, std::int64_t revision,
+  static std::shared_ptr<const Object> make(StoredText text, std::string_view metadata,
+                                            std::int64_t revision,
                                             std::shared_ptr<ParsedPool> pool);
   void read_metadata(std::string_view metadata);
   void read_owners(std::string_view references);

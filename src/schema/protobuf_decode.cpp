@@ -5,6 +5,7 @@
 #include "schema/protobuf.h"
 #include "schema/protobuf_wire.h"
 #include "value/json.h"
+#include "value/utf8.h"
 
 namespace keelway::schema {
 namespace {
@@ -17,28 +18,6 @@ using value::Value;
 constexpr int depth_max = 100;  // of nested messages; JSON schemas are the deepest
 
 Answer<Value> decode(const KindSet& kinds, std::string_view bytes, int depth);
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80                         ? 1
-                               : lead >> 5 == 0x06 && lead >= 0xc2 ? 2
-                               : lead >> 4 == 0x0e                 ? 3
-                               : lead >> 3 == 0x1e && lead <= 0xf4 ? 4
-                                                                   : 0;
-    if (length == 0 || i + length > text.size()) return false;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
-    }
-    const auto second = length > 1 ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if (lead == 0xe0 && second < 0xa0) return false;   // overlong
-    if (lead == 0xed && second >= 0xa0) return false;  // surrogates
-    if (lead == 0xf0 && second < 0x90) return false;
-    if (lead == 0xf4 && second >= 0x90) return false;
-    i += length;
-  }
-  return true;
-}
 
 bool is_zero(const Value& v) {
   switch (v.type()) {
@@ -152,7 +131,7 @@ class Decoder {
   }
 
   std::string read_text(std::string_view bytes) {
-    if (!is_utf8(bytes)) fail("a string is not UTF-8");
+    if (!value::is_utf8(bytes)) fail("a string is not UTF-8");
     return std::string(bytes);
   }
 
@@ -298,7 +277,8 @@ std::optional<Envelope> read_envelope(std::string_view bytes) {
     }
     if (type.broken()) return std::nullopt;
   }
-  if (reader.broken() || !is_utf8(out.api_version) || !is_utf8(out.kind)) return std::nullopt;
+  if (reader.broken() || !value::is_utf8(out.api_version) || !value::is_utf8(out.kind))
+    return std::nullopt;
   return out;
 }
 

@@ -39,10 +39,11 @@ FieldSets::Shared FieldSets::share(std::string_view set) {
   return shared;
 }
 
-StoredText::StoredText(const std::shared_ptr<const std::string>& text, FieldSets* sets)
+StoredText::StoredText(const std::shared_ptr<const std::string>& text, std::string_view metadata,
+                       FieldSets* sets)
     : own_(text, text->data()), size_(static_cast<std::uint32_t>(text->size())) {
-  if (sets == nullptr || text->size() < FieldSets::kLong) return;
-  const auto managed = value::find_json_member(*text, "metadata.managedFields");
+  if (sets == nullptr || metadata.size() < FieldSets::kLong) return;
+  const auto managed = value::find_json_member(metadata, "managedFields");
   if (!managed || managed->size() < FieldSets::kLong) return;
   std::vector<Cut> cuts;
   // A set that is its object's own, by one key perhaps, may have long members that are not.

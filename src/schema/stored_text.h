@@ -46,8 +46,10 @@ class FieldSets {
 class StoredText {
  public:
   StoredText() = default;
-  // Compact JSON; never copied but where it shares a part.
-  explicit StoredText(const std::shared_ptr<const std::string>& text, FieldSets* sets = nullptr);
+  // Compact JSON; never copied but where it shares a part. `metadata` is the document's, in `text`;
+  // in the outline it begins where it began.
+  explicit StoredText(const std::shared_ptr<const std::string>& text,
+                      std::string_view metadata = {}, FieldSets* sets = nullptr);
 
   // Compact JSON as well: the same document, but shared field sets read as {}. Lives as long as any
   // copy of this; its address tells texts apart.

@@ -10,7 +10,7 @@
 namespace keelway::telemetry {
 
 enum class Level { debug, info, warning, error };
-using Pair = std::pair<std::string_view, std::string>;
+using Pair = std::pair<std::string_view, std::string_view>;  // key and value
 
 // Cheap to copy; handed down, never global. The sink is thread-safe.
 class Log {

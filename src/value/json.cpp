@@ -127,22 +127,33 @@ constexpr std::array<bool, 256> kMayNeedEscape = [] {
   return table;
 }();
 
+#ifdef __SSE2__
+// All ones where a byte of the sixteen at `text` may need an escape.
+inline __m128i may_need_escape(const char* text) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
+  const auto is = [](__m128i these, char c) { return _mm_cmpeq_epi8(these, _mm_set1_epi8(c)); };
+  // Unsigned "at most 0x1f" is "the minimum with 0x1f is the byte itself".
+  const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+  const __m128i single = _mm_or_si128(is(bytes, '\\'), is(bytes, '\xe2'));
+  // Pairs that differ in one bit: '"' and '&', '<' and '>'.
+  const __m128i pairs = _mm_or_si128(is(_mm_or_si128(bytes, _mm_set1_epi8('"' ^ '&')), '&'),
+                                     is(_mm_or_si128(bytes, _mm_set1_epi8('<' ^ '>')), '>'));
+  return _mm_or_si128(control, _mm_or_si128(single, pairs));
+}
+#endif
+
 // From `i` on, the first byte that may need an escape, or the end.
 std::size_t skip_plain(std::string_view text, std::size_t i) {
 #ifdef __SSE2__
+  const char* const data = text.data();
+  for (; i + 64 <= text.size(); i += 64) {
+    const __m128i any =
+        _mm_or_si128(_mm_or_si128(may_need_escape(data + i), may_need_escape(data + i + 16)),
+                     _mm_or_si128(may_need_escape(data + i + 32), may_need_escape(data + i + 48)));
+    if (_mm_movemask_epi8(any) != 0) break;
+  }
   for (; i + 16 <= text.size(); i += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
-    // Unsigned "at most 0x1f" is "the minimum with 0x1f is the byte itself".
-    __m128i special = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-    const auto or_is = [&special](__m128i these, char c) {
-      special = _mm_or_si128(special, _mm_cmpeq_epi8(these, _mm_set1_epi8(c)));
-    };
-    or_is(bytes, '\\');
-    or_is(bytes, '\xe2');
-    // Pairs that differ in one bit: '"' and '&', '<' and '>'.
-    or_is(_mm_or_si128(bytes, _mm_set1_epi8('"' ^ '&')), '&');
-    or_is(_mm_or_si128(bytes, _mm_set1_epi8('<' ^ '>')), '>');
-    const int mask = _mm_movemask_epi8(special);
+    const int mask = _mm_movemask_epi8(may_need_escape(data + i));
     if (mask != 0) return i + static_cast<std::size_t>(std::countr_zero(unsigned(mask)));
   }
 #endif

@@ -15,6 +15,7 @@
 
 #include "base/encoding.h"
 #include "value/json.h"
+#include "value/utf8.h"
 #include "value/yaml_scalar.h"
 
 namespace keelway::value {

@@ -97,36 +97,4 @@ Value resolve_yaml_scalar(std::string_view text) {
   return Value(text);
 }
 
-bool is_utf8(std::string_view text) {
-  static constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-  for (std::size_t i = 0; i < text.size();) {
-    // Eight at a time where they are ASCII, as nearly all is.
-    std::uint64_t eight = 0;
-    if (i + sizeof eight <= text.size()) {
-      std::memcpy(&eight, text.data() + i, sizeof eight);
-      if ((eight & 0x8080808080808080) == 0) {
-        i += sizeof eight;
-        continue;
-      }
-    }
-    const auto first = static_cast<unsigned char>(text[i]);
-    const std::size_t length = first < 0x80           ? 1
-                               : (first >> 5) == 0x06 ? 2
-                               : (first >> 4) == 0x0e ? 3
-                               : (first >> 3) == 0x1e ? 4
-                                                      : 0;
-    if (length == 0 || i + length > text.size()) return false;
-    std::uint32_t point = length == 1 ? first : first & (0x7f >> length);
-    for (std::size_t k = 1; k < length; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      if ((next & 0xc0) != 0x80) return false;
-      point = point << 6 | (next & 0x3f);
-    }
-    const bool surrogate = point >= 0xd800 && point <= 0xdfff;
-    if (point < least[length] || point > 0x10ffff || surrogate) return false;
-    i += length;
-  }
-  return true;
-}
-
 }  // namespace keelway::value

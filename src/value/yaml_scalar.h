@@ -10,7 +10,4 @@ namespace keelway::value {
 // "yes" is true, "0x1f" and "017" are integers, "~" is null; what is nothing else is a string.
 Value resolve_yaml_scalar(std::string_view text);
 
-// Well-formed as RFC 3629 has it: no overlong forms, no surrogates.
-bool is_utf8(std::string_view text);
-
 }  // namespace keelway::value

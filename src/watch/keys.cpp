@@ -1,5 +1,7 @@
 #include "watch/keys.h"
 
+#include <initializer_list>
+
 namespace keelway::watch {
 namespace {
 
@@ -14,23 +16,34 @@ std::size_t after_slash(std::string_view key, int n) {
   return at;
 }
 
+std::string_view group_part(std::string_view group) {
+  return group.empty() ? "core" : group;
+}
+
+// A slash before each part.
+std::string joined(std::initializer_list<std::string_view> parts) {
+  std::size_t size = parts.size();
+  for (const std::string_view part : parts) size += part.size();
+  std::string key;
+  key.reserve(size);
+  for (const std::string_view part : parts) key.append(1, '/').append(part);
+  return key;
+}
+
 }  // namespace
 
 std::string resource_prefix(std::string_view group, std::string_view resource) {
-  if (group.empty()) group = "core";
-  std::string prefix;
-  prefix.reserve(group.size() + resource.size() + 3);
-  return prefix.append("/").append(group).append("/").append(resource).append("/");
+  return joined({group_part(group), resource, ""});
 }
 
 std::string namespace_prefix(std::string_view group, std::string_view resource,
                              std::string_view name_space) {
-  return resource_prefix(group, resource).append(name_space).append("/");
+  return joined({group_part(group), resource, name_space, ""});
 }
 
 std::string store_key(std::string_view group, std::string_view resource,
                       std::string_view name_space, std::string_view name) {
-  return namespace_prefix(group, resource, name_space).append(name);
+  return joined({group_part(group), resource, name_space, name});
 }
 
 KeyParts split_key(std::string_view key) {

@@ -16,24 +16,25 @@ CacheEventPtr Window::apply(const std::string& key, ObjectPtr object, Revision d
     table = tables_.emplace(std::string(prefix), Table{}).first;
   }
   Objects& objects = table->second.objects;
-  const auto found = objects.find(key);
+  const auto place = objects.lower_bound(key);
+  const bool found = place != objects.end() && place->first == key;
   auto event = std::make_shared<CacheEvent>();
   event->key = key;
-  if (found != objects.end()) event->previous = found->second;
+  if (found) event->previous = place->second;
   if (object) {
     event->type = event->previous ? CacheEvent::Type::modified : CacheEvent::Type::added;
     event->revision = object->revision();
     event->object = object;
-    if (found != objects.end())
-      found->second = std::move(object);
+    if (found)
+      place->second = std::move(object);
     else
-      objects.emplace(key, std::move(object));
+      objects.emplace_hint(place, key, std::move(object));
   } else {
     if (!event->previous) return nullptr;
     event->type = CacheEvent::Type::deleted;
     event->revision = deleted_at;
     event->object = event->previous->at_revision(deleted_at);
-    objects.erase(found);
+    objects.erase(place);
   }
   remember(table->second, event);
   return event;

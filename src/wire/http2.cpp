@@ -3,7 +3,6 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 
 namespace keelway::wire::http2 {
@@ -16,9 +15,12 @@ constexpr double kWorkPerSecond = 50;
 constexpr double kUpdatesPerData = 8;
 constexpr double kUpdateCredit = 2'000;
 constexpr int kExtensionFirst = 0x0a;  // frame types that RFC 9113 does not define
+constexpr std::size_t kFrameHeadBytes = 9;
 constexpr std::size_t kHeadersMax = 500;
 constexpr std::size_t kHeadersUsual = 12;
-constexpr std::size_t kHeadBytesUsual = 512;  // of what leaves in one piece
+constexpr std::size_t kEventsUsual = 64;        // between two calls of take_events
+constexpr std::size_t kHeadBytesUsual = 512;    // of what leaves in one piece
+constexpr std::size_t kAnswerBytesUsual = 192;  // of an answer beside its body
 
 std::uint8_t* raw(const std::string& text) {
   return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
@@ -29,15 +31,16 @@ bool never_repeats(std::string_view name) {
   return name == "audit-id" || name == "x-amzn-requestid";
 }
 
-std::vector<nghttp2_nv> to_native(const std::vector<Header>& headers) {
-  std::vector<nghttp2_nv> native;
-  native.reserve(headers.size());
+constexpr std::uint8_t kConstant = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+
+void add_native(std::span<const Header> headers, std::uint8_t flags,
+                std::vector<nghttp2_nv>& native) {
   for (const auto& [name, value] : headers) {
-    const std::uint8_t flags =
+    const std::uint8_t index =
         never_repeats(name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
-    native.push_back({raw(name), raw(value), name.size(), value.size(), flags});
+    native.push_back({raw(name), raw(value), name.size(), value.size(),
+                      static_cast<std::uint8_t>(flags | index)});
   }
-  return native;
 }
 
 // Chunks that wait to be framed. Most streams have one.
@@ -45,18 +48,16 @@ class Chunks {
  public:
   bool empty() const { return first_ == chunks_.size(); }
   void push(std::string bytes) { chunks_.push_back(std::move(bytes)); }
-  // Moves up to `size` bytes out.
-  std::size_t take(std::uint8_t* to, std::size_t size) {
-    std::size_t given = 0;
-    while (given < size && !empty()) {
+  // Moves `size` bytes, which there are, to the end of `to`.
+  void move_to(std::string& to, std::size_t size) {
+    while (size > 0) {
       const std::string& front = chunks_[first_];
-      const std::size_t part = std::min(size - given, front.size() - offset_);
-      std::memcpy(to + given, front.data() + offset_, part);
-      given += part;
+      const std::size_t part = std::min(size, front.size() - offset_);
+      to.append(front, offset_, part);
+      size -= part;
       offset_ += part;
       if (offset_ == front.size()) drop_front();
     }
-    return given;
   }
 
  private:
@@ -99,6 +100,7 @@ class NativeSession : public Session {
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, &begin_frame);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, &refuse_frame);
     nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, &pass_over);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, &send_data);
     nghttp2_option* options = nullptr;
     nghttp2_option_new(&options);
     nghttp2_option_set_no_closed_streams(options, 1);
@@ -136,19 +138,24 @@ class NativeSession : public Session {
     return !over_;
   }
 
-  std::vector<Event> take_events() override { return std::exchange(events_, {}); }
+  std::vector<Event> take_events() override {
+    std::vector<Event> next;
+    next.reserve(std::min(events_.size(), kEventsUsual));
+    return std::exchange(events_, std::move(next));
+  }
 
   std::string take_output(std::size_t bytes) override {
     std::string out;
+    out_ = &out;
+    out_bytes_max_ = bytes;
     while (out.size() < bytes) {
       const std::uint8_t* data = nullptr;
       const auto size = nghttp2_session_mem_send(session_, &data);
       if (size < 0) over_ = true;
       if (size <= 0) break;
-      const auto part = static_cast<std::size_t>(size);
-      if (out.empty()) out.reserve(std::min(bytes, part + pending_bytes_) + kHeadBytesUsual);
-      out.append(reinterpret_cast<const char*>(data), part);
+      put_out(data, static_cast<std::size_t>(size));
     }
+    out_ = nullptr;
     return out;
   }
 
@@ -156,21 +163,26 @@ class NativeSession : public Session {
     return nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0;
   }
 
-  void respond(StreamId stream, const std::vector<Header>& headers, bool end) override {
+  void respond(StreamId stream, const AnswerHead& head, bool end) override {
     const auto found = streams_.find(stream);
     if (found == streams_.end()) return;
     found->second.ended = end;
-    const auto native = to_native(headers);
+    const Header status(":status", std::to_string(head.status));
+    native_.clear();
+    add_native({&status, 1}, NGHTTP2_NV_FLAG_NONE, native_);
+    add_native(head.headers, NGHTTP2_NV_FLAG_NONE, native_);
+    add_native(head.constant, kConstant, native_);
     auto provider = data_provider();
-    nghttp2_submit_response(session_, stream, native.data(), native.size(),
+    nghttp2_submit_response(session_, stream, native_.data(), native_.size(),
                             end ? nullptr : &provider);
   }
 
   StreamId request(const std::vector<Header>& headers, bool end) override {
     if (over_ || streams_left() == 0) return 0;
-    const auto native = to_native(headers);
+    native_.clear();
+    add_native(headers, NGHTTP2_NV_FLAG_NONE, native_);
     auto provider = data_provider();
-    const auto stream = nghttp2_submit_request(session_, nullptr, native.data(), native.size(),
+    const auto stream = nghttp2_submit_request(session_, nullptr, native_.data(), native_.size(),
                                                end ? nullptr : &provider, nullptr);
     if (stream <= 0) return 0;
     streams_[stream].ended = end;
@@ -263,6 +275,15 @@ class NativeSession : public Session {
     return provider;
   }
 
+  void put_out(const std::uint8_t* bytes, std::size_t size) {
+    if (out_->empty()) {
+      // Answers that wait for a window are counted as if they did not.
+      const std::size_t waiting = pending_bytes_ + streams_.size() * kAnswerBytesUsual;
+      out_->reserve(std::min(out_bytes_max_, size + waiting) + kHeadBytesUsual);
+    }
+    out_->append(reinterpret_cast<const char*>(bytes), size);
+  }
+
   static NativeSession& self(void* user) { return *static_cast<NativeSession*>(user); }
 
   // Also of frames that the library passes over in silence.
@@ -295,18 +316,18 @@ class NativeSession : public Session {
     return 0;
   }
 
+  // Nothing else of the connection comes between a head's first frame and its last header.
   static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-    self(user).streams_.try_emplace(frame->hd.stream_id);
+    self(user).head_of_ = &self(user).streams_.try_emplace(frame->hd.stream_id).first->second;
     return 0;
   }
 
-  static int take_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+  static int take_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name,
                          std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
                          std::uint8_t, void* user) {
-    const auto found = self(user).streams_.find(frame->hd.stream_id);
-    if (found == self(user).streams_.end()) return 0;
-    if (found->second.head_told && self(user).is_server_) return 0;  // nobody reads them there
-    auto& state = found->second;
+    if (self(user).head_of_ == nullptr) return 0;
+    StreamState& state = *self(user).head_of_;
+    if (state.head_told && self(user).is_server_) return 0;  // nobody reads them there
     state.header_bytes += name_size + value_size + 32;
     state.too_large |= state.header_bytes > self(user).limits_.header_bytes_max ||
                        state.headers.size() >= kHeadersMax;
@@ -366,6 +387,7 @@ class NativeSession : public Session {
   static int close_stream(nghttp2_session*, std::int32_t stream, std::uint32_t code, void* user) {
     const auto found = self(user).streams_.find(stream);
     if (found != self(user).streams_.end()) {
+      if (self(user).head_of_ == &found->second) self(user).head_of_ = nullptr;
       self(user).pending_bytes_ -= found->second.pending_bytes;
       self(user).streams_.erase(found);
     }
@@ -373,22 +395,36 @@ class NativeSession : public Session {
     return 0;
   }
 
-  static ssize_t give_data(nghttp2_session*, std::int32_t stream, std::uint8_t* buffer,
-                           std::size_t size, std::uint32_t* flags, nghttp2_data_source*,
-                           void* user) {
+  // Says how much of a stream's bytes the next frame takes; send_data() moves them, so that they
+  // are copied once on their way out.
+  static ssize_t give_data(nghttp2_session*, std::int32_t stream, std::uint8_t*, std::size_t size,
+                           std::uint32_t* flags, nghttp2_data_source*, void* user) {
     const auto found = self(user).streams_.find(stream);
     if (found == self(user).streams_.end()) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    auto& state = found->second;
-    const std::size_t given = state.out.take(buffer, size);
-    state.pending_bytes -= given;
-    state.moved = true;
-    auto& me = self(user);
-    me.pending_bytes_ -= given;
-    me.update_credit_ = std::min(kUpdateCredit, me.update_credit_ + kUpdatesPerData);
-    if (state.out.empty() && state.ended) *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (given == 0 && !state.ended) return NGHTTP2_ERR_DEFERRED;
-    if (state.out.empty() && given > 0) self(user).events_.push_back(StreamDrained{stream});
+    const StreamState& state = found->second;
+    const std::size_t given = std::min(size, state.pending_bytes);
+    if (given == state.pending_bytes && state.ended) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (given == 0) return state.ended ? 0 : NGHTTP2_ERR_DEFERRED;
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     return static_cast<ssize_t>(given);
+  }
+
+  // No frame is padded. What would be too much for this output waits for the next.
+  static int send_data(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* head,
+                       std::size_t size, nghttp2_data_source*, void* user) {
+    auto& me = self(user);
+    const auto found = me.streams_.find(frame->hd.stream_id);
+    if (found == me.streams_.end()) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (me.out_->size() >= me.out_bytes_max_) return NGHTTP2_ERR_WOULDBLOCK;
+    auto& state = found->second;
+    me.put_out(head, kFrameHeadBytes);
+    state.out.move_to(*me.out_, size);
+    state.pending_bytes -= size;
+    state.moved = true;
+    me.pending_bytes_ -= size;
+    me.update_credit_ = std::min(kUpdateCredit, me.update_credit_ + kUpdatesPerData);
+    if (state.pending_bytes == 0) me.events_.push_back(StreamDrained{frame->hd.stream_id});
+    return 0;
   }
 
   const Limits limits_;
@@ -396,6 +432,10 @@ class NativeSession : public Session {
   nghttp2_session* session_ = nullptr;
   std::map<StreamId, StreamState> streams_;
   std::vector<Event> events_;
+  std::vector<nghttp2_nv> native_;  // of one head; kept for its memory
+  StreamState* head_of_ = nullptr;  // whose headers come in
+  std::string* out_ = nullptr;      // of take_output() while it runs
+  std::size_t out_bytes_max_ = 0;
   std::size_t pending_bytes_ = 0;
   double work_left_ = kWorkBudget;
   double update_credit_ = kUpdateCredit;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,13 @@ enum class Code : std::uint32_t {
   refused_stream = 7,
   cancel = 8,
   enhance_your_calm = 11
+};
+
+// The head of a server's answer.
+struct AnswerHead {
+  int status = 200;
+  std::vector<Header> headers = {};
+  std::span<const Header> constant = {};  // sent after them; live as long as the program
 };
 
 struct HeadReceived {
@@ -82,7 +90,7 @@ class Session {
   virtual bool finished() const = 0;  // nothing to send, and nothing more is expected
 
   // Server. `end`: no body follows.
-  virtual void respond(StreamId stream, const std::vector<Header>& headers, bool end) = 0;
+  virtual void respond(StreamId stream, const AnswerHead& head, bool end) = 0;
   // Client; 0 where the session takes no further stream.
   virtual StreamId request(const std::vector<Header>& headers, bool end) = 0;
   // How many more streams this client may open now.

@@ -55,7 +55,7 @@ TEST(Http2, ARequestAndItsAnswer) {
   const auto* head = std::get_if<HeadReceived>(&both.at_server.front());
   ASSERT_NE(head, nullptr);
   EXPECT_EQ(head->headers, kPost);
-  both.server->respond(stream, {{":status", "200"}}, false);
+  both.server->respond(stream, {200}, false);
   both.server->write(stream, "part one, ");
   both.exchange();
   EXPECT_EQ(data_of(both.at_client), "part one, ");
@@ -71,7 +71,7 @@ TEST(Http2, AResetReachesTheOtherSide) {
   Sessions both;
   const auto stream = both.client->request(kPost, true);
   both.exchange();
-  both.server->respond(stream, {{":status", "200"}}, false);
+  both.server->respond(stream, {200}, false);
   both.exchange();
   both.client->reset(stream, Code::cancel);
   both.exchange();
@@ -91,7 +91,7 @@ TEST(Http2, GoAwayLetsOpenStreamsEnd) {
   both.exchange();
   EXPECT_EQ(count_of<GoneAway>(both.at_client), 1);
   EXPECT_EQ(both.client->request(kPost, true), 0);
-  both.server->respond(stream, {{":status", "200"}}, true);
+  both.server->respond(stream, {200}, true);
   both.exchange();
   EXPECT_EQ(count_of<StreamClosed>(both.at_client), 1);
   EXPECT_TRUE(both.server->finished());
@@ -177,7 +177,7 @@ TEST(Http2, AReaderMayOpenItsWindowAsOftenAsItReads) {
   Sessions both;
   const auto stream = both.client->request(kPost, true);
   both.exchange();
-  both.server->respond(stream, {{":status", "200"}}, false);
+  both.server->respond(stream, {200}, false);
   bool alive = true;
   for (int i = 0; i < 10'000 && alive; ++i) {
     both.server->write(stream, std::string(100, 'x'));

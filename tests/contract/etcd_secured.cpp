@@ -47,7 +47,7 @@ class EtcdSecured : public EtcdGround {
   }
   // Unavailable, and the message says why.
   void expect_refused(store::EtcdOptions options, const std::string& why) {
-    options.call_timeout = std::chrono::seconds(1);
+    options.call_timeout = std::chrono::seconds(2);
     open(std::move(options));
     const auto result = transact(*keyspace_, put_if("k", "v", 0));
     ASSERT_FALSE(result);

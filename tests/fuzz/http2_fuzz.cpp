@@ -47,15 +47,15 @@ class Peer {
     KEELWAY_INVARIANT(open_.size() <= limits.streams_max, "more streams than the limit");
     switch (head.stream / 2 % 4) {
       case 0:
-        session_->respond(head.stream, {{":status", "204"}}, true);
+        session_->respond(head.stream, {204}, true);
         break;
       case 1:
-        session_->respond(head.stream, {{":status", "200"}, {"content-type", "a/b"}}, false);
+        session_->respond(head.stream, {200, {{"content-type", "a/b"}}}, false);
         session_->write(head.stream, std::string(3000, 'x'));
         session_->end(head.stream);
         break;
       case 2:
-        session_->respond(head.stream, {{":status", "200"}}, false);
+        session_->respond(head.stream, {200}, false);
         session_->write(head.stream, "y");
         break;
       default:

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs every fuzz target, or those named, for so many seconds each, from the kept inputs.
+# Runs every fuzz target, or those named, for so many seconds each, from the kept inputs; one a core
+# at a time.
 #   tests/fuzz/run.sh SECONDS [TARGET...]
 set -eu
 cd "$(dirname "$0")/../.."
-seconds=$1
+export SECONDS_EACH=$1
 shift
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
@@ -12,18 +13,22 @@ if [ ${#targets[@]} -eq 0 ]; then
     targets+=("${name%_fuzz.cpp}")
   done
 fi
-grown=$(mktemp -d)
-trap 'rm -rf "$grown"' EXIT
-for target in "${targets[@]}"; do
-  echo "== fuzz $target"
-  mkdir -p "$grown/$target"
-  options=(-max_total_time="$seconds" -timeout=30 -rss_limit_mb=3000 -max_len=8192
-           -artifact_prefix="build/fuzz/$target-")
+GROWN=$(mktemp -d)
+export GROWN
+trap 'rm -rf "$GROWN"' EXIT
+
+fuzz_one() {
+  local target=$1
+  mkdir -p "$GROWN/$target"
+  local options=(-max_total_time="$SECONDS_EACH" -timeout=30 -rss_limit_mb=3000 -max_len=8192
+                 -artifact_prefix="build/fuzz/$target-")
   if [ -f "tests/fuzz/$target.dict" ]; then options+=(-dict="tests/fuzz/$target.dict"); fi
-  if ! "build/fuzz/fuzz_$target" "${options[@]}" "$grown/$target" "tests/fuzz/corpus/$target" \
+  if ! "build/fuzz/fuzz_$target" "${options[@]}" "$GROWN/$target" "tests/fuzz/corpus/$target" \
       >"build/fuzz/$target.log" 2>&1; then
-    tail -40 "build/fuzz/$target.log" >&2
-    exit 1
+    { echo "== fuzz $target failed"; tail -40 "build/fuzz/$target.log"; } >&2
+    return 255  # the others need not go on
   fi
-  grep -E '^#[0-9]+.DONE' "build/fuzz/$target.log" || true
-done
+  echo "fuzz $target: $(grep -E '^#[0-9]+.DONE' "build/fuzz/$target.log" || true)"
+}
+export -f fuzz_one
+printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'fuzz_one {}'

@@ -22,6 +22,7 @@ class FakeExchange final : public http::Exchange {
   void respond(http::Response r) override {
     status = r.status;
     headers = std::move(r.headers);
+    headers.insert(headers.end(), r.constant.begin(), r.constant.end());
     body = std::move(r.body);
     complete = true;
   }
@@ -100,7 +101,11 @@ class Rig {
   std::unique_ptr<store::Engine> engine;
   std::unique_ptr<Server> server;
   std::unique_ptr<client::Client> client;
-  std::vector<AuditRecord> audit;
+  struct Audited {
+    std::string user;
+    int code = 0;
+  };
+  std::vector<Audited> audit;
 };
 
 }  // namespace keelway::apiserver::testing

@@ -56,7 +56,9 @@ Rig::Rig(std::uint64_t seed, Start start) : world(runtime::make_world(seed)) {
       return std::make_shared<const access::Identity>(
           token == "admin" ? access::component("admin", {"system:masters"}) : who_is(token));
     };
-    config.audit = [this](const AuditRecord& record) { audit.push_back(record); };
+    config.audit = [this](const AuditRecord& record) {
+      audit.push_back({std::string(record.user), record.code});
+    };
     server = make_server(std::move(config));
     server->start([](base::Result<void>) {});
   });

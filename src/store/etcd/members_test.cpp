@@ -89,11 +89,11 @@ class Member {
     }
     const std::string& path = peer.paths[head.stream];
     ++calls[path];
-    std::vector<http2::Header> headers = {{":status", "200"}};
+    std::vector<http2::Header> headers;
     if (path != method::watch) {
       headers.emplace_back("grpc-status", refusal.empty() ? "0" : refusal);
     }
-    peer.session->respond(head.stream, headers, false);
+    peer.session->respond(head.stream, {200, headers}, false);
   }
 
   static void say(Peer& peer, http2::StreamId stream) {

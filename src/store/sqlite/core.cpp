@@ -225,12 +225,12 @@ CommitOp Core::prepare(const SpacePtr& space, Transaction transaction, base::Wal
 
 void Core::add_row(CommitOp& op, std::string key, Bytes value, std::int64_t expires_us) {
   Space& space = *op.space;
-  const std::optional<KeyIndex::Found> before = space.index.find(key);
   LogRow row;
   row.position = space.next++;
   row.revision = op.revision;
   row.expires_us = expires_us;
-  row.created = space.index.write(key, value, op.revision, row.position).created;
+  const auto [version, before] = space.index.write(key, value, op.revision, row.position);
+  row.created = version.created;
   Event event;
   event.type = value ? Event::Type::put : Event::Type::deletion;
   event.entry = {key, value, row.created, op.revision};

@@ -10,20 +10,25 @@ std::optional<KeyIndex::Found> KeyIndex::find(std::string_view key) const {
   return Found{node->second.current, node->second.value.lock()};
 }
 
-VersionRef KeyIndex::write(const std::string& key, const Bytes& value, Revision revision,
-                           Position position) {
-  VersionRef version{value ? revision : 0, revision, position};
-  const auto node = nodes_.find(key);
-  if (value && node != nodes_.end() && node->second.current.created != 0) {
-    version.created = node->second.current.created;
+KeyIndex::Written KeyIndex::write(const std::string& key, const Bytes& value, Revision revision,
+                                  Position position) {
+  Written written{{value ? revision : 0, revision, position}, std::nullopt};
+  const auto [node, fresh] = nodes_.try_emplace(key);
+  if (!fresh && node->second.current.created != 0) {
+    written.before = Found{node->second.current, node->second.value.lock()};
+    if (value) written.version.created = node->second.current.created;
   }
-  restore(key, version);
-  if (value) nodes_.find(key)->second.value = value;
-  return version;
+  add(node, fresh, written.version);
+  if (value) node->second.value = value;
+  return written;
 }
 
 void KeyIndex::restore(const std::string& key, VersionRef version) {
   const auto [node, fresh] = nodes_.try_emplace(key);
+  add(node, fresh, version);
+}
+
+void KeyIndex::add(Nodes::iterator node, bool fresh, VersionRef version) {
   if (fresh) {
     node->second.current = version;
     if (version.created != 0) ++live_;

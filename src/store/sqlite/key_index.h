@@ -36,9 +36,12 @@ class KeyIndex {
 
   // The current version; nullopt where absent or deleted.
   std::optional<Found> find(std::string_view key) const;
-  // Adds a version; null deletes. `version.created` is filled in for puts of existing keys.
-  VersionRef write(const std::string& key, const Bytes& value, Revision revision,
-                   Position position);
+  struct Written {
+    VersionRef version;           // `created` is that of the key's life
+    std::optional<Found> before;  // as find() had it
+  };
+  // Adds a version; null deletes.
+  Written write(const std::string& key, const Bytes& value, Revision revision, Position position);
   // Takes back the newest version of a key, the one at `position`. Of several the last one first.
   void undo(const std::string& key, Position position);
   // As read from the log at opening, in the log's order.
@@ -72,6 +75,7 @@ class KeyIndex {
     Nodes::iterator node;
   };
   static const VersionRef* at(const Node& node, Revision revision);
+  void add(Nodes::iterator node, bool fresh, VersionRef version);
   void supersede(Nodes::iterator node, VersionRef version);
 
   Nodes nodes_;
