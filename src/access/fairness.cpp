@@ -8,6 +8,8 @@
 namespace keelway::access {
 namespace {
 
+using namespace std::string_view_literals;  // texts of other sizes are told apart by those alone
+
 // Shares, queues and hands as upstream's suggested objects have them; `exempt` has a share here
 // because its requests too take turns, though they are never refused.
 struct LevelFacts {
@@ -67,10 +69,10 @@ Membership read_groups(const Identity& who) {
   Membership in;
   for (const std::string& group : who.groups) {
     if (!group.starts_with("system:")) continue;
-    in.masters = in.masters || group == "system:masters";
-    in.nodes = in.nodes || group == "system:nodes";
-    in.service_accounts = in.service_accounts || group == "system:serviceaccounts";
-    in.kube_system = in.kube_system || group == "system:serviceaccounts:kube-system";
+    in.masters = in.masters || group == "system:masters"sv;
+    in.nodes = in.nodes || group == "system:nodes"sv;
+    in.service_accounts = in.service_accounts || group == "system:serviceaccounts"sv;
+    in.kube_system = in.kube_system || group == "system:serviceaccounts:kube-system"sv;
   }
   return in;
 }

@@ -345,8 +345,7 @@ std::span<const http::Header> constant_headers(const HttpCall& call) {
   return call.flow ? all : all.last(1);
 }
 
-void add_own_headers(const HttpCall& call, std::vector<http::Header>& headers) {
-  headers.emplace_back("audit-id", call.audit_id);
+void add_warnings(const HttpCall& call, std::vector<http::Header>& headers) {
   for (const std::string& warning : call.op->warnings) {
     headers.emplace_back("warning", quoted_warning(warning));
   }
@@ -409,7 +408,8 @@ void HttpCall::time_out() {
 std::vector<http::Header> common_headers(const HttpCall& call) {
   const std::span<const http::Header> constant = constant_headers(call);
   std::vector<http::Header> headers(constant.begin(), constant.end());
-  add_own_headers(call, headers);
+  headers.emplace_back("audit-id", call.audit_id);
+  add_warnings(call, headers);
   return headers;
 }
 
@@ -420,9 +420,10 @@ void reply_raw(Core& core, const HttpCallPtr& call, http::Response response) {
                                   [](const auto& h) { return h.first == "cache-control"; });
   response.constant = constant_headers(*call);
   if (cached) response.constant = response.constant.first(response.constant.size() - 1);
-  add_own_headers(*call, response.headers);
+  add_warnings(*call, response.headers);
   compress_if_wanted(call->request.header("accept-encoding"), response);
   record(core, *call, response.status);
+  response.headers.emplace_back("audit-id", std::move(call->audit_id));  // its last use
   call->exchange->respond(std::move(response));
 }
 

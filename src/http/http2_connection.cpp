@@ -9,6 +9,7 @@ namespace keelway::http {
 namespace {
 
 namespace http2 = wire::http2;
+using namespace std::string_view_literals;  // texts of other sizes are told apart by those alone
 
 constexpr std::size_t kFlushBytes = 64u << 10;
 constexpr std::size_t kStreamBufferMax = 128u << 10;  // framed, waiting for the socket
@@ -18,6 +19,12 @@ http2::Limits session_limits(const Limits& limits) {
   made.streams_max = static_cast<std::uint32_t>(limits.streams_per_connection_max);
   made.header_bytes_max = limits.header_bytes_max;
   return made;
+}
+
+// These belong to HTTP/1.1's connections and are malformed here.
+bool is_of_http1(std::string_view name) {
+  return name == "connection"sv || name == "transfer-encoding"sv || name == "keep-alive"sv ||
+         name == "upgrade"sv;
 }
 
 class Http2Connection : public Connection {
@@ -54,11 +61,7 @@ class Http2Connection : public Connection {
   // An answer may wait for the client's window.
   bool has_unsent() const override { return flush_queued_ || session_->pending_bytes() > 0; }
   void write_head(std::int32_t stream, AnswerHead& head, bool end) {
-    // These belong to HTTP/1.1's connections and are malformed here.
-    std::erase_if(head.headers, [](const Header& header) {
-      return header.first == "connection" || header.first == "transfer-encoding" ||
-             header.first == "keep-alive" || header.first == "upgrade";
-    });
+    std::erase_if(head.headers, [](const Header& header) { return is_of_http1(header.first); });
     session_->respond(stream, head, end);
   }
   void send_body(std::int32_t stream, std::string bytes) override {
@@ -184,13 +187,13 @@ class Http2Connection : public Connection {
     for (auto& header : head.headers) {
       auto& [name, value] = header;
       held += name.size() + value.size();
-      if (name == ":method")
+      if (name == ":method"sv)
         request.method = std::move(value);
-      else if (name == ":path")
+      else if (name == ":path"sv)
         request.target = std::move(value);
-      else if (name == ":scheme")
+      else if (name == ":scheme"sv)
         request.scheme = std::move(value);
-      else if (name == ":authority")
+      else if (name == ":authority"sv)
         authority = std::move(value);
       else {
         if (&*kept != &header) *kept = std::move(header);
