@@ -408,6 +408,26 @@ TEST_F(DoorTest, AVersionGoesUpByOneMinor) {
   expect_refused(update("1.33"), 409, "ResourceInUseException", "Cannot VersionUpdate because");
 }
 
+// The server died after it had changed the cluster and before it had made the Update.
+TEST_F(DoorTest, AChangeWhoseAnswerWasLostIsMadeOnce) {
+  make("dev", R"(,"version":"1.32")");
+  const auto ask = [&](const std::string& path, const std::string& body) {
+    const Reply first = eks("POST", path, body);
+    const std::string id = first.body.at("update", "id").as_string();
+    hub_.finalize(resources::updates, object_of("dev")->name_space(), id);
+    const Reply again = eks("POST", path, body);
+    EXPECT_EQ(again.status, 200) << again.text;
+    EXPECT_FALSE(id.empty()) << first.text;
+    EXPECT_EQ(again.body.at("update", "id").as_string(), id);
+    EXPECT_EQ(eks("GET", "/clusters/dev/updates/" + id).status, 200);
+  };
+  ask("/clusters/dev/update-config", R"({"deletionProtection":true,"clientRequestToken":"c"})");
+  ask("/clusters/dev/updates", R"({"version":"1.33","clientRequestToken":"v"})");
+  expect_refused(
+      eks("POST", "/clusters/dev/updates", R"({"version":"1.34","clientRequestToken":"v"})"), 400,
+      "InvalidParameterException", "");
+}
+
 TEST_F(DoorTest, Tags) {
   make("dev", R"(,"tags":{"a":"1"})");
   const std::string path = "/tags/arn%3Aaws%3Aeks%3Aeu-west-1%3A123456789012%3Acluster%2Fdev";

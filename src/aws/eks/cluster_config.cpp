@@ -1,12 +1,9 @@
 // UpdateClusterConfig: one kind of change a call, recorded as an Update.
 #include <fmt/core.h>
 
-#include "aws/eks/cluster_change.h"
 #include "aws/eks/cluster_document.h"
-#include "aws/eks/hub.h"
 #include "aws/eks/operations.h"
 #include "aws/eks/updates.h"
-#include "base/encoding.h"
 #include "value/json.h"
 
 namespace keelway::aws::eks {
@@ -14,16 +11,14 @@ namespace {
 
 using value::Value;
 
-struct Change {
-  Value patch = Value::object();  // merge patch of the cluster's spec
-  Value params = Value::array();  // of the Update
-
+struct Change : RecordedChange {
+  Change() : RecordedChange{Value::object(), Value::array()} {}
   void param(std::string_view type, const Value& v) {
     params.push(Value::object(
         {{"type", type}, {"value", v.is_string() ? v.as_string() : value::to_json(v)}}));
   }
 };
-using Planned = Outcome<Change>;
+using Planned = Outcome<RecordedChange>;
 
 Planned plan_logging(const Value& spec, const Value& body) {
   if (auto bad = check_logging(body["logging"])) return refuse(std::move(*bad));
@@ -247,52 +242,20 @@ std::optional<ServiceError> unchangeable(const Value& object, std::string_view t
       fmt::format("Cannot {} because cluster {} is in status {}", type, name, status), name);
 }
 
-// The Update that the cluster carries since this very request changed it; null where it does not.
-// The change and its Update are one write: a server that dies in between leaves nothing half done.
-Value carried_update(const Value& object, const UpdateRecord& record) {
-  const Value& carried = object.at("spec", "configUpdate")[0];
-  const bool same = !record.client_request_token.empty() &&
-                    carried.at("metadata", "labels", token_label_key).as_string() ==
-                        token_label(record.client_request_token) &&
-                    carried.at("spec", "requestDigest").as_string() == record.request_digest;
-  return same ? carried : Value();
-}
-
 }  // namespace
 
 void update_cluster_config(ServicePtr service, Invocation invocation, Done done) {
   const auto chosen = choose(invocation.body);
   if (!chosen) return done(std::unexpected(chosen.error()));
   const KindOfChange& kind = **chosen;
-  const Caller caller = invocation.caller;
   const std::string name = invocation.label("name");
-  auto record = std::make_shared<UpdateRecord>();
-  record->type = kind.type;
-  record->client_request_token = invocation.body["clientRequestToken"].as_string();
-  record->request_digest = base::hex_encode(base::sha256(value::to_json(invocation.body)));
-  auto repeated =
-      find_repeated(*service, caller, cluster_object_name(cluster_arn(caller, name)), *record);
-  if (!repeated) return done(std::unexpected(repeated.error()));
-  if (!repeated->is_null()) return done(std::move(*repeated));
-  auto update = std::make_shared<Value>();
-  PlanChange plan = [service, &kind, name, record, update,
-                     body = invocation.body](const Value& object) -> Outcome<Value> {
-    *update = carried_update(object, *record);
-    if (!update->is_null()) return Value::object();  // what an earlier try of this request changed
-    if (auto bad = unchangeable(object, kind.type, name)) return refuse(std::move(*bad));
-    auto change = kind.plan(object["spec"], body);
-    if (!change) return std::unexpected(change.error());
-    record->params = std::move(change->params);
-    *update = update_object(*service, object, *record);
-    // An array, because a merge patch replaces those as a whole.
-    change->patch.set("configUpdate", Value::array({*update}));
-    return std::move(change->patch);
-  };
-  change_cluster(service, caller, name, std::move(plan),
-                 [service, caller, update, done = std::move(done)](Outcome<Value> cluster) mutable {
-                   if (!cluster) return done(std::unexpected(cluster.error()));
-                   keep_update(service, caller, std::move(*update), std::move(done));
-                 });
+  change_and_record(
+      service, invocation.caller, {name, std::string(kind.type), "configUpdate", invocation.body},
+      [&kind, name, body = invocation.body](const Value& object) -> Outcome<RecordedChange> {
+        if (auto bad = unchangeable(object, kind.type, name)) return refuse(std::move(*bad));
+        return kind.plan(object["spec"], body);
+      },
+      std::move(done));
 }
 
 }  // namespace keelway::aws::eks

@@ -1,18 +1,12 @@
-// UpdateClusterVersion: one minor up, in place. The change and its Update are one write: the
-// Cluster carries the Update object until it is made, by this door or by the fleet's update loop,
-// so a server that dies in between leaves nothing half done.
+// UpdateClusterVersion: one minor up, in place.
 #include <fmt/core.h>
 
 #include <charconv>
 
-#include "aws/eks/cluster_change.h"
 #include "aws/eks/cluster_document.h"
-#include "aws/eks/hub.h"
 #include "aws/eks/operations.h"
 #include "aws/eks/updates.h"
 #include "aws/eks/versions.h"
-#include "base/encoding.h"
-#include "value/json.h"
 
 namespace keelway::aws::eks {
 namespace {
@@ -69,29 +63,16 @@ void update_cluster_version(ServicePtr service, Invocation invocation, Done done
   if (!can_create(wanted)) {
     return done(refuse(invalid_parameter("unsupported Kubernetes version", name)));
   }
-  const Caller caller = invocation.caller;
-  UpdateRecord record;
-  record.type = "VersionUpdate";
-  record.params = Value::array({Value::object({{"type", "Version"}, {"value", wanted}}),
-                                Value::object({{"type", "PlatformVersion"}, {"value", "eks.1"}})});
-  record.client_request_token = body["clientRequestToken"].as_string();
-  record.request_digest = base::hex_encode(base::sha256(value::to_json(body)));
-  auto repeated =
-      find_repeated(*service, caller, cluster_object_name(cluster_arn(caller, name)), record);
-  if (!repeated) return done(std::unexpected(repeated.error()));
-  if (!repeated->is_null()) return done(std::move(*repeated));
-  auto update = std::make_shared<Value>();
-  PlanChange plan = [service, name, wanted, record, update](const Value& object) -> Outcome<Value> {
-    if (auto bad = refused(object, name, wanted)) return refuse(std::move(*bad));
-    *update = update_object(*service, object, record);
-    // An array, because a merge patch replaces those as a whole.
-    return Value::object({{"version", wanted}, {"versionUpdate", Value::array({*update})}});
-  };
-  change_cluster(service, caller, name, std::move(plan),
-                 [service, caller, update, done = std::move(done)](Outcome<Value> cluster) mutable {
-                   if (!cluster) return done(std::unexpected(cluster.error()));
-                   keep_update(service, caller, std::move(*update), std::move(done));
-                 });
+  change_and_record(
+      service, invocation.caller, {name, "VersionUpdate", "versionUpdate", body},
+      [name, wanted](const Value& object) -> Outcome<RecordedChange> {
+        if (auto bad = refused(object, name, wanted)) return refuse(std::move(*bad));
+        return RecordedChange{
+            Value::object({{"version", wanted}}),
+            Value::array({Value::object({{"type", "Version"}, {"value", wanted}}),
+                          Value::object({{"type", "PlatformVersion"}, {"value", "eks.1"}})})};
+      },
+      std::move(done));
 }
 
 }  // namespace keelway::aws::eks

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 
+#include "aws/eks/cluster_change.h"
 #include "aws/eks/hub.h"
 #include "aws/eks/operations.h"
+#include "base/encoding.h"
 #include "client/resources.h"
+#include "value/json.h"
 
 namespace keelway::aws::eks {
 namespace {
@@ -97,10 +100,20 @@ ServiceError no_update(const std::string& id) {
   return resource_not_found(fmt::format("No update found for ID: {}", id));
 }
 
-}  // namespace
+// What an Update tells of the request that it records.
+struct Record {
+  std::string type, client_request_token, request_digest;
+};
 
+bool is_of(const Record& record, const Value& update) {
+  return update.at("metadata", "labels", token_label_key).as_string() ==
+             token_label(record.client_request_token) &&
+         update.at("spec", "requestDigest").as_string() == record.request_digest;
+}
+
+// The answer to an earlier request with this token; null where there was none.
 Outcome<Value> find_repeated(const Service& service, const Caller& caller,
-                             std::string_view cluster_object, const UpdateRecord& record) {
+                             std::string_view cluster_object, const Record& record) {
   if (record.client_request_token.empty()) return Value();
   const std::string label = token_label(record.client_request_token);
   for (const client::ObjectPtr& one :
@@ -110,7 +123,7 @@ Outcome<Value> find_repeated(const Service& service, const Caller& caller,
       continue;
     }
     const Value object = one->value();
-    if (object.at("spec", "requestDigest").as_string() != record.request_digest) {
+    if (!is_of(record, object)) {
       return refuse(
           invalid_parameter("The clientRequestToken was used before with different parameters."));
     }
@@ -119,7 +132,14 @@ Outcome<Value> find_repeated(const Service& service, const Caller& caller,
   return Value();
 }
 
-Value update_object(const Service& service, const Value& cluster, const UpdateRecord& record) {
+// The Update that the cluster carries since this very request changed it; null where it does not.
+Value carried_update(const Value& cluster, const char* member, const Record& record) {
+  const Value& carried = cluster["spec"][member][0];
+  return !record.client_request_token.empty() && is_of(record, carried) ? carried : Value();
+}
+
+Value update_object(const Service& service, const Value& cluster, const Record& record,
+                    Value params) {
   const base::WallTime now = service.executor.wall_now();
   const std::string id = base::make_uuid(service.executor.random());
   const std::string cluster_object = cluster.at("metadata", "name").as_string();
@@ -137,12 +157,13 @@ Value update_object(const Service& service, const Value& cluster, const UpdateRe
                                    {"ownerReferences", Value::array({std::move(owner)})}})},
        {"spec", Value::object({{"id", id},
                                {"type", record.type},
-                               {"params", record.params},
+                               {"params", std::move(params)},
                                {"clusterName", cluster.at("spec", "name")},
                                {"createdAt", static_cast<double>(now.microseconds / 1000) / 1000.0},
                                {"requestDigest", record.request_digest}})}});
 }
 
+// One that is there already is the same one.
 void keep_update(const ServicePtr& service, const Caller& caller, Value object, Done done) {
   const std::string cluster_object =
       object.at("metadata", "labels", resources::cluster_label).as_string();
@@ -157,6 +178,35 @@ void keep_update(const ServicePtr& service, const Caller& caller, Value object, 
                   update.set("status", "InProgress");
                   done(Value::object({{"update", std::move(update)}}));
                 });
+}
+
+}  // namespace
+
+void change_and_record(const ServicePtr& service, const Caller& caller,
+                       const ChangeRequest& request, PlanRecordedChange plan, Done done) {
+  const Record record{request.type, request.body["clientRequestToken"].as_string(),
+                      base::hex_encode(base::sha256(value::to_json(request.body)))};
+  auto repeated = find_repeated(*service, caller,
+                                cluster_object_name(cluster_arn(caller, request.cluster)), record);
+  if (!repeated) return done(std::unexpected(repeated.error()));
+  if (!repeated->is_null()) return done(std::move(*repeated));
+  auto update = std::make_shared<Value>();
+  PlanChange plan_change = [service, record, update, member = request.carried,
+                            plan = std::move(plan)](const Value& object) -> Outcome<Value> {
+    *update = carried_update(object, member, record);
+    if (!update->is_null()) return Value::object();  // what an earlier try of this request changed
+    auto change = plan(object);
+    if (!change) return std::unexpected(change.error());
+    *update = update_object(*service, object, record, std::move(change->params));
+    // An array, because a merge patch replaces those as a whole.
+    change->patch.set(member, Value::array({*update}));
+    return std::move(change->patch);
+  };
+  change_cluster(service, caller, request.cluster, std::move(plan_change),
+                 [service, caller, update, done = std::move(done)](Outcome<Value> cluster) mutable {
+                   if (!cluster) return done(std::unexpected(cluster.error()));
+                   keep_update(service, caller, std::move(*update), std::move(done));
+                 });
 }
 
 void list_updates(ServicePtr service, Invocation invocation, Done done) {
