@@ -18,6 +18,7 @@ template <class T>
 class KnownTokens {
  public:
   explicit KnownTokens(std::size_t tokens_max) : tokens_max_(tokens_max) {}
+  KnownTokens(const KnownTokens&) = delete;
 
   // Null where it is not known. In place until the next call.
   const T* find(std::string_view token) {
@@ -49,7 +50,7 @@ class KnownTokens {
 
  private:
   using Entry = typename base::ByText<T>::value_type;
-  static constexpr std::size_t kTokenBytesMax = 2048;  // longer ones are verified each time
+  static constexpr std::size_t kTokenBytesMax = 4096;  // longer ones are verified each time
 
   // A token is long, and its hash dearer than a comparison with the one that came last time: tokens
   // end in signatures, so that few share a place.

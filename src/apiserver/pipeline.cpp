@@ -38,11 +38,13 @@ Step refuse(Core& core, const HttpCallPtr& call, const schema::Status& status) {
 // What JSON cannot hold stays outside: it would be answered, or kept as somebody's name. A query
 // that does not decode is no query without what it says.
 bool is_text(const http::Request& request) {
-  if (!value::is_utf8(request.target) || !value::is_utf8(request.method)) return false;
-  if (request.target.find('%') != std::string::npos) {
+  if (request.target.find('%') == std::string::npos) {
+    if (!value::is_utf8(request.target)) return false;
+  } else {
     const auto target = base::percent_decode(request.target);
     if (!target || !value::is_utf8(*target)) return false;
   }
+  if (!value::is_utf8(request.method)) return false;
   return std::all_of(request.headers.begin(), request.headers.end(), [](const auto& header) {
     return header.first == "user-agent" || value::is_utf8(header.second);
   });

@@ -49,6 +49,13 @@ TEST(RequestInfo, ProxyKeepsItsTailAndOtherDepthIsAnError) {
   EXPECT_TRUE(read("GET", "/api/v1/namespaces/d/pods/p/log/x").too_deep);
 }
 
+TEST(RequestInfo, EscapesEndNoPart) {
+  const std::string longer = "a-name-of-more-than-fifteen-bytes";
+  EXPECT_EQ(text(read("GET", "/api/v1/namespaces/%61%2Fb/pods/" + longer + "%20c/%73tatus")),
+            "get /v1 ns=a/b pods/status name=" + longer + " c");
+  EXPECT_EQ(read("GET", "/api/v1/namespaces/d/services/s/proxy/%61/b%2fc").tail, "a/b/c");
+}
+
 TEST(RequestInfo, OtherPathsAreNotResources) {
   EXPECT_FALSE(read("GET", "/healthz").resource_request);
   EXPECT_FALSE(read("GET", "/apis/apps/v1").resource_request);

@@ -1,6 +1,8 @@
 // Server and client against each other: over the seeded world, and over real sockets with TLS.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "http/client.h"
 #include "runtime/testing/certificates.h"
 #include "runtime/testing/rig.h"
@@ -121,6 +123,31 @@ using Setups = ::testing::Types<Setup<VirtualRig, Form::plain>, Setup<VirtualRig
                                 Setup<LinuxRig, Form::plain>, Setup<LinuxRig, Form::http1_tls>,
                                 Setup<LinuxRig, Form::http2_tls>>;
 TYPED_TEST_SUITE(HttpPair, Setups);
+
+TYPED_TEST(HttpPair, ConstantHeadersComeOnceBesideTheOthers) {
+  Scene<typename TypeParam::Rig> scene;
+  static const std::vector<Header> constant = {{"cache-control", "no-cache, private"},
+                                               {"x-constant", "yes"}};
+  scene.handler.act = [](Request request, std::shared_ptr<Exchange> exchange) {
+    Response response{request.target == "/304" ? 304 : 200, {{"x-own", "too"}}, "body"};
+    response.constant = constant;
+    exchange->respond(std::move(response));
+  };
+  scene.open(TypeParam::form);
+  for (const char* method : {"GET", "HEAD", "GET"}) {
+    for (const char* target : {"/", "/304"}) {
+      const auto answer = scene.ask({.method = method, .target = target});
+      ASSERT_TRUE(answer) << answer.error().message;
+      for (const char* name : {"cache-control", "x-constant", "x-own", "date"}) {
+        EXPECT_EQ(std::count_if(answer->headers.begin(), answer->headers.end(),
+                                [name](const Header& header) { return header.first == name; }),
+                  1)
+            << method << ' ' << target << ' ' << name;
+      }
+      EXPECT_EQ(header_of(*answer, "cache-control"), "no-cache, private");
+    }
+  }
+}
 
 TYPED_TEST(HttpPair, AnswersOnKeptConnections) {
   Scene<typename TypeParam::Rig> scene;

@@ -156,6 +156,7 @@ class NativeSession : public Session {
       put_out(data, static_cast<std::size_t>(size));
     }
     out_ = nullptr;
+    heads_ = 0;
     return out;
   }
 
@@ -167,6 +168,7 @@ class NativeSession : public Session {
     const auto found = streams_.find(stream);
     if (found == streams_.end()) return;
     found->second.ended = end;
+    ++heads_;
     const Header status(":status", std::to_string(head.status));
     native_.clear();
     add_native({&status, 1}, NGHTTP2_NV_FLAG_NONE, native_);
@@ -277,8 +279,8 @@ class NativeSession : public Session {
 
   void put_out(const std::uint8_t* bytes, std::size_t size) {
     if (out_->empty()) {
-      // Answers that wait for a window are counted as if they did not.
-      const std::size_t waiting = pending_bytes_ + streams_.size() * kAnswerBytesUsual;
+      // Bytes that wait for a window are counted as if they did not.
+      const std::size_t waiting = pending_bytes_ + heads_ * kAnswerBytesUsual;
       out_->reserve(std::min(out_bytes_max_, size + waiting) + kHeadBytesUsual);
     }
     out_->append(reinterpret_cast<const char*>(bytes), size);
@@ -436,6 +438,7 @@ class NativeSession : public Session {
   StreamState* head_of_ = nullptr;  // whose headers come in
   std::string* out_ = nullptr;      // of take_output() while it runs
   std::size_t out_bytes_max_ = 0;
+  std::size_t heads_ = 0;  // of answers since the last output
   std::size_t pending_bytes_ = 0;
   double work_left_ = kWorkBudget;
   double update_credit_ = kUpdateCredit;

@@ -189,6 +189,51 @@ TEST(Http2, AReaderMayOpenItsWindowAsOftenAsItReads) {
   EXPECT_TRUE(alive);
 }
 
+// Two answers of which one output holds a part; what becomes of the one that is cut.
+struct HeldAnswer : testing::Test {
+  Sessions both;
+  StreamId cut = both.client->request(kPost, true), other = both.client->request(kPost, true);
+
+  void SetUp() override {
+    both.exchange();
+    for (const StreamId stream : {cut, other}) {
+      both.server->respond(stream, {200}, false);
+      both.server->write(stream, std::string(60'000, 'x'));
+      both.server->end(stream);
+    }
+    const std::string first = both.server->take_output(4096);
+    EXPECT_GT(both.server->pending_bytes(cut), 0u);
+    EXPECT_LT(first.size(), 2 * 16'384u + 4096u);  // a frame more than was asked for at most
+    both.client->feed(first, {1});
+    both.client->take_events();
+  }
+  void expect_only_the_other_arrives() {
+    both.at_client.clear();
+    both.exchange();
+    EXPECT_EQ(both.server->pending_bytes(), 0u);
+    std::size_t ended = 0;
+    for (const Event& event : both.at_client) {
+      const auto* end = std::get_if<EndReceived>(&event);
+      if (end != nullptr) ended += end->stream == other ? 1 : 100;
+    }
+    EXPECT_EQ(ended, 1u);
+  }
+};
+
+TEST_F(HeldAnswer, TheClientResetsIt) {
+  both.client->reset(cut, Code::cancel);
+  expect_only_the_other_arrives();
+}
+
+TEST_F(HeldAnswer, TheServerResetsIt) {
+  both.server->reset(cut, Code::cancel);
+  expect_only_the_other_arrives();
+}
+
+TEST_F(HeldAnswer, TheSessionGoes) {
+  both.server.reset();
+}
+
 TEST(Http2, GarbageEndsTheSession) {
   auto server = make_server_session({});
   EXPECT_FALSE(server->feed("GET / HTTP/1.1\r\nHost: x\r\n\r\nxxxxxxxx", {1}));
