@@ -143,7 +143,9 @@ int play_many(const Options& options) {
   fmt::print(
       "{} seeds, {:.1f} virtual hours, {} kills, {} pods, {} acknowledged writes, {} failed\n",
       played, sum.virtual_hours, sum.kills, sum.pods, sum.writes, failed);
-  return failed == 0 && whole && missing == 0 ? 0 : 1;
+  const bool all = played == asked || options.night.until_failure;
+  if (!all) fmt::print("FAILED {} seeds were asked for\n", asked);
+  return failed == 0 && whole && all && missing == 0 ? 0 : 1;
 }
 
 bool read_number(std::string_view text, std::uint64_t& number) {
@@ -155,7 +157,7 @@ bool read_range(std::string_view text, Night& night) {
   const auto dots = text.find("..");
   if (dots == std::string_view::npos) return false;
   return read_number(text.substr(0, dots), night.first) &&
-         read_number(text.substr(dots + 2), night.last);
+         read_number(text.substr(dots + 2), night.last) && night.first <= night.last;
 }
 
 bool read_faults(std::string_view text, Options& options) {

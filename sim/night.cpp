@@ -39,7 +39,10 @@ std::string write_result(const SeedResult& result) {
 SeedResult read_result(std::string_view line) {
   const auto document = value::parse_json(line);
   SeedResult result;
-  if (!document) return result;
+  if (!document) {
+    result.failure = fmt::format("FAILED a seed: its result cannot be read: {}\n", line);
+    return result;
+  }
   result.seed = static_cast<std::uint64_t>((*document)["seed"].as_int());
   result.virtual_hours = (*document)["hours"].as_double();
   result.kills = (*document)["kills"].as_int();

@@ -360,13 +360,10 @@ std::int64_t Stage::count(const client::Resource& resource) const {
 // Asks what is left of the acknowledged writes, once in each life and at the end.
 void Stage::verify() {
   if (!life().cluster_up() || writes_.under_way() || verifying_) return;
-  client::Call call;
-  call.verb = client::Verb::list;
-  call.resource = resources::config_maps;
-  call.name_space = writes_.name_space();
+  client::Call list = client::list_call(resources::config_maps, writes_.name_space());
   verifying_ = true;
   const auto asker = observers_;
-  life().call_cluster(std::move(call), [this, asker](schema::Answer<client::Reply> answer) {
+  life().call_cluster(std::move(list), [this, asker](schema::Answer<client::Reply> answer) {
     if (asker != observers_) return;
     verifying_ = false;
     if (!answer) return;  // lost: the next look asks again

@@ -86,7 +86,7 @@ class Follower {
       if (fences_ != nullptr) fences_->fed(name_, batch);
     };
     request.on_end = [this](const base::Error& error) {
-      if (error.code != base::ErrorCode::expired) return;
+      if (error.code != base::ErrorCode::expired) return again([this] { follow(); });
       executor_.reached("sim.witness_expired");
       executor_.post([this] { read_all(); });
     };

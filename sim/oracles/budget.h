@@ -18,8 +18,6 @@ class BudgetOracle {
   void guard(std::string app, int replicas, int available_min, std::function<bool()> armed);
   void release() { app_.clear(); }
   void look(const client::View& cluster);
-  // Another server, another feed: it begins where it was.
-  void begin_life() {}
   const Complaint& complaint() const { return complaint_; }
 
  private:

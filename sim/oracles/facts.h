@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ class Facts {
     return read(claims_, claim, read_claim);
   }
 
+  // Nodes by their names, those that have gone too.
+  void saw_node(std::string_view name) { nodes_ever_.emplace(name); }
+  bool was_node(std::string_view name) const { return nodes_ever_.contains(name); }
+
  private:
   template <class Fact>
   using Known = std::map<std::string, std::pair<client::Revision, Fact>, std::less<>>;
@@ -51,6 +56,7 @@ class Facts {
     return entry.second;
   }
 
+  std::set<std::string, std::less<>> nodes_ever_;
   Known<PodFacts> pods_;
   Known<placement::ResourceList> nodes_, claims_;
 };

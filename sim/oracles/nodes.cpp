@@ -25,10 +25,13 @@ Complaint nodes_are_never_overcommitted(const State& state) {
 
 // A pod is bound by name: the scheduler may be late by one deletion of a node, a running pod not.
 Complaint pods_run_only_on_nodes_that_were_there(const State& state) {
+  for (const auto& node : state.cluster.list(resources::nodes)) {
+    state.facts.saw_node(node->name());
+  }
   for (const auto& pod : state.cluster.list(resources::pods)) {
     const PodFacts& facts = state.facts.pod(pod);
-    if (facts.runs && facts.node.empty()) {
-      return fmt::format("pod {} runs and is bound to no node", pod->name());
+    if (facts.runs && !state.facts.was_node(facts.node)) {
+      return fmt::format("pod {} runs on '{}', which was never a node", pod->name(), facts.node);
     }
   }
   return std::nullopt;

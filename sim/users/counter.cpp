@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "client/resources.h"
+#include "sim/documents.h"
 
 namespace keelway::sim {
 namespace {
@@ -12,7 +13,6 @@ namespace {
 namespace resources = client::resources;
 using value::Value;
 
-constexpr const char* name_space = "wire";
 constexpr const char* object_name = "counter";
 
 std::int64_t count_of(const Value& document) {
@@ -24,7 +24,7 @@ std::int64_t count_of(const Value& document) {
 void Counter::read(Heard heard) {
   busy_ = true;
   const std::int64_t least = tally_.acknowledged;
-  wire_.call(client::get_call(resources::config_maps, name_space, object_name),
+  wire_.call(client::get_call(resources::config_maps, wire_namespace, object_name),
              [this, least, heard = std::move(heard),
               alive = alive_](schema::Answer<client::Reply> answer) mutable {
                if (!*alive) return;
@@ -49,7 +49,7 @@ void Counter::read(Heard heard) {
 void Counter::create() {
   busy_ = true;
   wire_.call(
-      client::create_call(resources::config_maps, name_space,
+      client::create_call(resources::config_maps, wire_namespace,
                           Value::object({{"metadata", Value::object({{"name", object_name}})},
                                          {"data", Value::object({{"count", "0"}})}})),
       [this, alive = alive_](schema::Answer<client::Reply>) {

@@ -24,20 +24,17 @@ void Evictor::make_budget() {
 
 void Evictor::list_pods() {
   busy_ = true;
-  client::Call call;
-  call.verb = client::Verb::list;
-  call.resource = resources::pods;
-  call.name_space = "default";
-  wire_.call(std::move(call), [this, alive = alive_](schema::Answer<client::Reply> answer) {
-    if (!*alive) return;
-    busy_ = false;
-    if (!answer) return;
-    const Value list = answer->object["items"];
-    for (const Value& pod : list.items()) {
-      if (pod.at("metadata", "labels", "app").as_string() != app_) continue;
-      pods_.push_back(pod.at("metadata", "name").as_string());
-    }
-  });
+  wire_.call(client::list_call(resources::pods, "default"),
+             [this, alive = alive_](schema::Answer<client::Reply> answer) {
+               if (!*alive) return;
+               busy_ = false;
+               if (!answer) return;
+               const Value list = answer->object["items"];
+               for (const Value& pod : list.items()) {
+                 if (pod.at("metadata", "labels", "app").as_string() != app_) continue;
+                 pods_.push_back(pod.at("metadata", "name").as_string());
+               }
+             });
 }
 
 void Evictor::evict(const std::string& pod) {

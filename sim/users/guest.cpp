@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "client/resources.h"
+#include "sim/documents.h"
 
 namespace keelway::sim {
 namespace {
@@ -10,7 +11,6 @@ namespace {
 namespace resources = client::resources;
 using value::Value;
 
-constexpr const char* name_space = "wire";
 constexpr const char* hidden = "dmVyeSBoaWRkZW4gd29yZHM=";
 
 }  // namespace
@@ -27,12 +27,12 @@ client::Call Guest::call_of(Step step) const {
   const Value named = Value::object({{"metadata", Value::object({{"name", account()}})}});
   switch (step) {
     case Step::make_secret:
-      return client::create_call(resources::secrets, name_space,
+      return client::create_call(resources::secrets, wire_namespace,
                                  Value::object({{"metadata", Value::object({{"name", "hidden"}})},
                                                 {"data", Value::object({{"words", hidden}})}}));
     case Step::get_token: {
       client::Call call = client::create_call(
-          resources::service_accounts, name_space,
+          resources::service_accounts, wire_namespace,
           Value::object({{"apiVersion", "authentication.k8s.io/v1"},
                          {"kind", "TokenRequest"},
                          {"spec", Value::object({{"expirationSeconds", 3600}})}}));
@@ -42,9 +42,9 @@ client::Call Guest::call_of(Step step) const {
     }
     case Step::remove_account:
     case Step::remove_namesake:
-      return client::remove_call(resources::service_accounts, name_space, account());
+      return client::remove_call(resources::service_accounts, wire_namespace, account());
     default:
-      return client::create_call(resources::service_accounts, name_space, named);
+      return client::create_call(resources::service_accounts, wire_namespace, named);
   }
 }
 

@@ -3,14 +3,13 @@
 #include <fmt/core.h>
 
 #include "client/resources.h"
+#include "sim/documents.h"
 
 namespace keelway::sim {
 namespace {
 
 namespace resources = client::resources;
 using value::Value;
-
-constexpr const char* name_space = "wire";
 
 Value named(const std::string& name) {
   return Value::object({{"metadata", Value::object({{"name", name}})}});
@@ -26,9 +25,9 @@ client::Call Holder::call_of(Step step) const {
   const std::string owner = fmt::format("owner-{}", pair_), owned = fmt::format("owned-{}", pair_);
   switch (step) {
     case Step::make_owner:
-      return client::create_call(resources::config_maps, name_space, named(owner));
+      return client::create_call(resources::config_maps, wire_namespace, named(owner));
     case Step::read_owner:
-      return client::get_call(resources::config_maps, name_space, owner);
+      return client::get_call(resources::config_maps, wire_namespace, owner);
     case Step::make_owned: {
       Value document = named(owned);
       document.mutate("metadata")
@@ -37,16 +36,16 @@ client::Call Holder::call_of(Step step) const {
                                                                {"kind", "ConfigMap"},
                                                                {"name", owner},
                                                                {"uid", owner_uid_}})}));
-      return client::create_call(resources::config_maps, name_space, std::move(document));
+      return client::create_call(resources::config_maps, wire_namespace, std::move(document));
     }
     case Step::remove_owner:
-      return client::remove_call(resources::config_maps, name_space, owner);
+      return client::remove_call(resources::config_maps, wire_namespace, owner);
     case Step::release:
       return client::merge_patch_call(
-          resources::config_maps, name_space, owned,
+          resources::config_maps, wire_namespace, owned,
           Value::object({{"metadata", Value::object({{"finalizers", nullptr}})}}));
     default:
-      return client::get_call(resources::config_maps, name_space, owned);
+      return client::get_call(resources::config_maps, wire_namespace, owned);
   }
 }
 

@@ -67,14 +67,12 @@ Watcher::Objects Watcher::read(const Value& list) {
 
 void Watcher::list(void (Watcher::*then)(const Value& list)) {
   busy_ = true;
-  client::Call call;
-  call.verb = client::Verb::list;
-  call.resource = resource_;
-  wire_.call(std::move(call), [this, then, alive = alive_](schema::Answer<client::Reply> answer) {
-    if (!*alive) return;
-    busy_ = false;
-    if (answer) (this->*then)(answer->object);
-  });
+  wire_.call(client::list_call(resource_),
+             [this, then, alive = alive_](schema::Answer<client::Reply> answer) {
+               if (!*alive) return;
+               busy_ = false;
+               if (answer) (this->*then)(answer->object);
+             });
 }
 
 void Watcher::take_list(const Value& list) {

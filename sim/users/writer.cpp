@@ -19,15 +19,13 @@ void Writer::act(base::Random& random) {
 void Writer::conclude(base::Random&) {
   if (!wire_.ready() || busy_ || done_) return;
   busy_ = true;
-  client::Call call;
-  call.verb = client::Verb::list;
-  call.resource = client::resources::config_maps;
-  call.name_space = writes_.name_space();
-  wire_.call(std::move(call), [this, alive = alive_](schema::Answer<client::Reply> answer) {
+  auto list = client::list_call(client::resources::config_maps, writes_.name_space());
+  wire_.call(std::move(list), [this, alive = alive_](schema::Answer<client::Reply> answer) {
     if (!*alive) return;
     busy_ = false;
     if (!answer) return;
     complaint_ = writes_.check(answer->object);
+    if (!complaint_ && acknowledged() == 0) complaint_ = "none of its writes was ever acknowledged";
     done_ = true;
   });
 }
