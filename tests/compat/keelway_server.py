@@ -73,13 +73,21 @@ class Server:
         return (self.home / "log").read_text()[-4000:]
 
     def stop(self):
-        if self.process and self.process.poll() is None:
+        if not self.process:
+            return
+        if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             code = self.process.wait(30)
             if code != 0:
                 raise Failure(f"keelway up exited with {code} after SIGTERM: {self.log()}")
+        elif self.process.returncode not in (0, -signal.SIGKILL):
+            raise Failure(f"keelway up ended by itself, with {self.process.returncode}: "
+                          f"{self.log()}")
 
     def kill(self):
+        if self.process.poll() is not None:
+            raise Failure(f"keelway up ended by itself, with {self.process.returncode}: "
+                          f"{self.log()}")
         self.process.kill()
         self.process.wait()
 

@@ -34,8 +34,8 @@ class Writer(threading.Thread):
                 self.write_one()
         except BROKEN:
             self.uncertain.add(self.open[0])
-        except Failure as failure:
-            self.problem = failure
+        except Exception as problem:  # pylint: disable=broad-except
+            self.problem = problem
 
     def write_one(self):
         self.count += 1
@@ -65,7 +65,7 @@ class Writer(threading.Thread):
         """After the restart: everything acknowledged is there; the open write may be."""
         mine = {n: t for n, t in found.items() if n.startswith(self.prefix + "-")}
         if self.problem:
-            raise self.problem
+            raise Failure(f"{self.prefix}: {self.problem!r}") from self.problem
         if self.open:
             name, text = self.open
             if mine.get(name) not in (self.data.get(name), text):
@@ -120,6 +120,7 @@ def acknowledged_writes_and_watches_survive_kills():
             running.kill()
             for writer in writers:
                 writer.join(20)
+                expect(writer.is_alive(), False, f"{writer.prefix} hangs")
             running.start()
             wait_until("the cluster to answer after a kill", answers(client), 20)
             found = {n: m["data"]["k"] for n, m in read_maps(client).items()}

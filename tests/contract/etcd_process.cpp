@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -77,10 +78,10 @@ void EtcdCluster::make_networks() {
 }
 
 void EtcdCluster::cut(int member) {
-  run("ip link set " + name_of("v", member) + " down");
+  EXPECT_TRUE(run("ip link set " + name_of("v", member) + " down"));
 }
 void EtcdCluster::mend(int member) {
-  run("ip link set " + name_of("v", member) + " up");
+  EXPECT_TRUE(run("ip link set " + name_of("v", member) + " up"));
 }
 
 EtcdCluster::EtcdCluster(int members, bool networks, const EtcdSecurity& security)
