@@ -21,6 +21,10 @@ constexpr std::string_view kHeadEnd = "\r\n\r\n";
 // The shortest last chunk. Beast must not see one in fewer bytes: it takes that for its own error
 // and ends the process.
 constexpr std::size_t kLastChunkBytes = 5;
+// As Go's server has it: so much of extensions a chunk, twice a chunk's size more, and so much
+// above.
+constexpr std::uint64_t kExtensionBytesUsual = 16;
+constexpr std::uint64_t kExcessMax = 16u << 10;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -135,8 +139,12 @@ class Message : public beast::http::basic_parser<is_request> {
   }
   void on_body_init_impl(const boost::optional<std::uint64_t>&, ErrorCode&) override {}
   std::size_t on_body_impl(beast::string_view body, ErrorCode&) override { return take(body); }
-  void on_chunk_header_impl(std::uint64_t size, beast::string_view, ErrorCode&) override {
+  void on_chunk_header_impl(std::uint64_t size, beast::string_view extensions,
+                            ErrorCode& error) override {
     chunk_left_ = size;
+    excess_ += extensions.size();
+    excess_ -= std::min(excess_, kExtensionBytesUsual + 2 * size);
+    if (excess_ > kExcessMax) error = beast::http::error::bad_chunk_extension;
   }
   std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body, ErrorCode&) override {
     chunk_left_ -= body.size();
@@ -159,6 +167,8 @@ class Message : public beast::http::basic_parser<is_request> {
   Head head_;
   bool in_body_ = false;
   std::uint64_t chunk_left_ = 0;
+  std::uint64_t excess_ =
+      0;  // of chunk extensions: what nobody reads and no limit of bodies counts
 };
 
 template <bool is_request>

@@ -114,6 +114,25 @@ TEST(Http1Request, BadChunksAreRefused) {
   EXPECT_NE(parse_request(start + "3\r\nabcdef\r\n").find("refused 400"), std::string::npos);
 }
 
+TEST(Http1Request, ChunkExtensionsAreBoundedByWhatTheyExtend) {
+  const std::string start = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const auto chunks = [](int count, std::size_t extension, std::size_t data) {
+    std::string all;
+    for (int i = 0; i < count; ++i) {
+      all += std::string(data == 1 ? "1" : "1000") + ";" + std::string(extension, 'e') + "\r\n" +
+             std::string(data, 'x') + "\r\n";
+    }
+    return all + "0\r\n\r\n";
+  };
+  for (const auto& [count, extension, data] :
+       {std::tuple(5'000, 10u, 1u), std::tuple(1, 16'000u, 1u), std::tuple(100, 8'000u, 4096u)}) {
+    const std::string body(static_cast<std::size_t>(count) * data, 'x');
+    EXPECT_EQ(parse_request(start + chunks(count, extension, data)), "POST / keep;" + body + "|");
+  }
+  EXPECT_NE(parse_request(start + chunks(20, 1'000, 1)).find("refused 400"), std::string::npos);
+  EXPECT_NE(parse_request(start + chunks(1, 17'000, 1)).find("refused 400"), std::string::npos);
+}
+
 TEST(Http1Request, Limits) {
   const ParserLimits limits{.header_bytes_max = 500, .target_bytes_max = 100};
   EXPECT_EQ(parse_request("GET /" + std::string(200, 'a'), limits), "refused 414");
