@@ -117,6 +117,10 @@ class Unsent {
   int still_ = 0;
 };
 
+// Adds to the request's body. The budget counts the memory that a body takes, not only what of it
+// is filled; false: it has no more.
+bool grow_body(Request& request, std::string bytes, const std::shared_ptr<Budget>& budget);
+
 // Head and body of an answer that the server gives by itself.
 Response refusal_of(ConnectionHost& host, const Request& request, int status, std::string_view why);
 

@@ -1,5 +1,8 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "http/connection.h"
 #include "wire/http1.h"
 
@@ -37,6 +40,33 @@ std::string_view Request::header(std::string_view lower_case_name) const {
 
 Response Handler::refusal(const Request&, int status, std::string_view why) {
   return {status, {{"content-type", "text/plain"}}, std::string(why) + '\n'};
+}
+
+namespace {
+
+// What the request says of its body's length; the most there is where it says nothing.
+std::size_t told_length(const Request& request) {
+  const std::string_view text = request.header("content-length");
+  std::size_t length = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+  return error == std::errc() ? length : SIZE_MAX;
+}
+
+}  // namespace
+
+bool grow_body(Request& request, std::string bytes, const std::shared_ptr<Budget>& budget) {
+  std::string& body = request.body;
+  const std::size_t needed = body.size() + bytes.size();
+  if (needed > body.capacity()) {
+    const std::size_t counted = body.capacity() > std::string().capacity() ? body.capacity() : 0;
+    const std::size_t wanted = std::max(needed, std::min(2 * counted, told_length(request)));
+    if (!request.held.add(budget, wanted - counted)) return false;
+    std::string grown;
+    grown.reserve(wanted);  // exactly: what has bytes already would take twice as many
+    body = std::move(grown.append(body));
+  }
+  body += bytes;
+  return true;
 }
 
 Response refusal_of(ConnectionHost& host, const Request& request, int status,

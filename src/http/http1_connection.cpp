@@ -8,7 +8,8 @@ namespace {
 
 namespace http1 = wire::http1;
 
-constexpr std::size_t kReadAheadMax = 256u << 10;  // while an answer is under way
+constexpr std::size_t kBodyBytesUsual = 64u << 10;  // of a body whose length is told, at first
+constexpr std::size_t kReadAheadMax = 256u << 10;   // while an answer is under way
 
 // One request at a time; what is pipelined behind it waits in the parser.
 class Http1Connection : public Connection {
@@ -149,9 +150,12 @@ class Http1Connection : public Connection {
     }
     const auto length = head.content_length.value_or(0);
     if (length > host_.limits().body_bytes_max) return refuse(413, "the body is too large");
-    if (!request_.held.add(host_.budget(), held)) return refuse(429, "too many requests at once");
+    const auto usual = static_cast<std::size_t>(std::min<std::uint64_t>(length, kBodyBytesUsual));
+    if (!request_.held.add(host_.budget(), held + usual)) {
+      return refuse(429, "too many requests at once");
+    }
     arm(host_.limits().body_timeout);
-    request_.body.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(length, 64u << 10)));
+    request_.body.reserve(usual);
     if (head.expect_continue) write("HTTP/1.1 100 Continue\r\n\r\n");
   }
 
@@ -159,10 +163,9 @@ class Http1Connection : public Connection {
     if (request_.body.size() + bytes.size() > host_.limits().body_bytes_max) {
       return refuse(413, "the body is too large");
     }
-    if (!request_.held.add(host_.budget(), bytes.size())) {
-      return refuse(429, "too many requests at once");
+    if (!grow_body(request_, std::move(bytes), host_.budget())) {
+      refuse(429, "too many requests at once");
     }
-    request_.body += bytes;
   }
 
   void hand_over() {

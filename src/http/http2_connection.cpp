@@ -230,13 +230,9 @@ class Http2Connection : public Connection {
     if (request.body.size() + data.bytes.size() > body_bytes_max) {
       return refuse(data.stream, found->second, 413, "the body is too large");
     }
-    if (!request.held.add(host_.budget(), data.bytes.size())) {
-      return refuse(data.stream, found->second, 429, "too many requests at once");
+    if (!grow_body(request, std::move(data.bytes), host_.budget())) {
+      refuse(data.stream, found->second, 429, "too many requests at once");
     }
-    if (request.body.empty())
-      request.body = std::move(data.bytes);
-    else
-      request.body += data.bytes;
   }
 
   void hear(http2::TrailersReceived&) {}

@@ -8,6 +8,7 @@ import gzip
 import http.client
 import json
 import os
+import pathlib
 import resource
 import socket
 import ssl
@@ -33,10 +34,36 @@ PATIENCE = 20     # seconds until a limit of a few seconds must have been felt
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 
-def resident_mib(running):
+def resident_mib(running, which="VmRSS"):
     with open(f"/proc/{running.process.pid}/status") as status:
-        line = next(one for one in status if one.startswith("VmRSS"))
+        line = next(one for one in status if one.startswith(which))
     return int(line.split()[1]) / 1024
+
+
+def peak_mib(running):
+    """The most since the server's start, or since the last forget_peak."""
+    return resident_mib(running, "VmHWM")
+
+
+def forget_peak(running):
+    pathlib.Path(f"/proc/{running.process.pid}/clear_refs").write_text("5")
+
+
+def metric(cluster, begin):
+    """The sum of the series whose lines begin so."""
+    connection = cluster.connect(PATIENCE)
+    connection.request("GET", "/metrics", headers=cluster.headers())
+    lines = connection.getresponse().read().decode().splitlines()
+    connection.close()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(begin))
+
+
+def new_client_is_served(cluster):
+    """A condition for wait_until."""
+    try:
+        return Client(cluster).get("/version")
+    except BROKEN:
+        return None
 
 
 class Honest(threading.Thread):
@@ -72,6 +99,7 @@ class Scene:
         """Somebody else is served during it, and no memory is used without a bound."""
         honest = Honest(self.cluster)
         honest.start()
+        forget_peak(self.running)
         wait_until("the honest client is served", lambda: honest.served > 0)
         try:
             yield
@@ -83,7 +111,7 @@ class Scene:
         honest.join()
         if honest.failure:
             raise Failure(f"{name}: another client was not served: {honest.failure}")
-        self.peak = max(self.peak, resident_mib(self.running))
+        self.peak = max(self.peak, peak_mib(self.running))
         if self.peak > MEMORY_MIB:
             raise Failure(f"{name}: {self.peak:.0f} MiB resident, the bound is {MEMORY_MIB}")
         print(f"  {name}: {honest.served} answers to others, {self.peak:.0f} MiB", flush=True)
@@ -199,8 +227,7 @@ def sizes(scene):
         with scene.tls() as stream:
             many = b"1;" + b"e" * 20_000 + b"\r\nx\r\n"
             said = exchange(stream, post + b"Transfer-Encoding: chunked\r\n\r\n" + many * 2_000)
-        if said and b" 200 " in said[:20]:
-            raise Failure(f"chunk extensions: {said[:200]}")
+        expect_in(b" 400 ", said[:20], "chunk extensions")
 
 
 def refused(scene, body, content_type="application/json", method="POST", path=MAPS, headers=None):
@@ -282,18 +309,17 @@ def slow_writers(scene):
 def many_connections(scene):
     with scene.attack("connections"):
         held, closed = [], 0
-        for _ in range(380):
-            with contextlib.suppress(*BROKEN):
-                held.append(socket.create_connection((scene.cluster.host, scene.cluster.port), 5))
-        time.sleep(0.5)
-        for stream in held:
-            stream.setblocking(False)
-            with contextlib.suppress(BlockingIOError, *BROKEN):
-                closed += stream.recv(1) == b""
-        if closed < 50:
-            raise Failure(f"only {closed} of {len(held)} connections of one source were closed")
+        for _ in range(LIMITS["connections-per-source"] + 50):
+            try:
+                held.append(scene.tls())
+            except BROKEN:
+                closed += 1
         for stream in held:
             stream.close()
+        if closed < 50:
+            raise Failure(f"only {closed} connections of one source were closed")
+        wait_until("the metric of connections that were turned away", lambda: metric(
+            scene.cluster, 'keelway_http_turned_away_total{reason="source"}') >= 50, PATIENCE)
 
 
 def silent_handshakes(scene):
@@ -325,16 +351,19 @@ def no_descriptor_left(scene):
     with scene.attack("no descriptor left"):
         used = len(os.listdir(f"/proc/{pid}/fd"))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 30, old[1]))
-        held = []
-        for _ in range(120):
-            with contextlib.suppress(*BROKEN):
-                held.append(socket.create_connection((scene.cluster.host, scene.cluster.port), 5))
-        time.sleep(1)
-        for stream in held:
-            stream.close()
-        # New clients come in again although the bound still stands.
-        wait_until("a new client", lambda: Client(scene.cluster).get("/version"), PATIENCE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
+        try:
+            held = []
+            for _ in range(120):
+                with contextlib.suppress(*BROKEN):
+                    held.append(socket.create_connection((scene.cluster.host, scene.cluster.port),
+                                                         5))
+            time.sleep(1)
+            for stream in held:
+                stream.close()
+            # New clients come in again although the bound still stands.
+            wait_until("a new client", lambda: new_client_is_served(scene.cluster), PATIENCE)
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
 
 
 def slow_readers(scene):
@@ -455,8 +484,11 @@ def header_compression(scene):
         for number in range(3, 61, 2):
             bomb = scene.authorized("/version") + bytes([0x80 | 62]) * 15_000
             connection.send(frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, number, bomb))
-        connection.take(lambda c: c.closed or all(c.ended(n) for n in range(3, 61, 2)), PATIENCE)
-        statuses = [f for f in connection.of(h2.HEADERS) if f[2] > 1 and b"200" in f[3]]
+        told = connection.take(lambda c: c.closed or c.goaway_code() is not None or all(
+            c.ended(n) or c.reset_code(n) is not None for n in range(3, 61, 2)), PATIENCE)
+        expect(told, True, "bombs are answered")
+        # ":status: 200" is one byte of HPACK's own table, perhaps after a new size of the other one.
+        statuses = [f for f in connection.of(h2.HEADERS) if f[2] > 1 and b"\x88" in f[3][:4]]
         expect(statuses, [], "answers to bombs")
         connection.close()
 
@@ -481,6 +513,7 @@ def h2_code(reset):
 
 def body_memory(scene):
     """Bodies that are never whole: their memory has a bound, and comes back."""
+    before = metric(scene.cluster, 'keelway_http_refused_total{code="429"}')
     with scene.attack("bodies that are never whole"):
         connections = []
         for _ in range(10):
@@ -492,15 +525,11 @@ def body_memory(scene):
                 piece = frame(h2.DATA, stream=number, payload=b"x" * 16_000)
                 connection.send(piece * 60)
                 connection.take(lambda c: False, 0.001)
-        answers, deadline = 0, time.monotonic() + PATIENCE
-        while answers == 0 and time.monotonic() < deadline:
-            for connection in connections:
-                connection.take(lambda c: False, 0.2)
-                answers += len(connection.of(h2.HEADERS))
+        refused = 'keelway_http_refused_total{code="429"}'
+        wait_until("bodies beyond the bound to be refused",
+                   lambda: metric(scene.cluster, refused) > before, PATIENCE)
         for connection in connections:
             connection.close()
-        if answers == 0:
-            raise Failure("192 MB of bodies were taken in although the bound is 64 MiB")
 
 
 def nothing_is_left_behind(scene):
