@@ -48,12 +48,9 @@ TEST(ApiMetrics, EachAnswerCountsWhereItBelongs) {
     const std::string line = "apiserver_request_total{" + labels + "} 3\n";
     return text.find(line) != std::string::npos;
   };
-  EXPECT_TRUE(
-      count(R"(verb="GET",group="",version="v1",resource="pods",code="200")"));
-  EXPECT_TRUE(
-      count(R"(verb="GET",group="",version="v1",resource="pods",code="404")"));
-  EXPECT_TRUE(
-      count(R"(verb="LIST",group="",version="v1",resource="r4999",code="200")"));
+  EXPECT_TRUE(count(R"(verb="GET",group="",version="v1",resource="pods",code="200")"));
+  EXPECT_TRUE(count(R"(verb="GET",group="",version="v1",resource="pods",code="404")"));
+  EXPECT_TRUE(count(R"(verb="LIST",group="",version="v1",resource="r4999",code="200")"));
 }
 
 }  // namespace
