@@ -1,5 +1,6 @@
 #include "apiserver/request_info.h"
 
+#include <boost/container/small_vector.hpp>
 #include <list>
 
 #include "base/encoding.h"
@@ -7,11 +8,10 @@
 namespace keelway::apiserver {
 namespace {
 
-using Parts = std::vector<std::string_view>;
+using Parts = boost::container::small_vector<std::string_view, 8>;
 
 Parts split_path(std::string_view path) {
   Parts parts;
-  parts.reserve(8);
   while (!path.empty()) {
     const std::size_t slash = path.find('/');
     const std::string_view part = path.substr(0, slash);
@@ -132,10 +132,6 @@ std::string name_of_field_selector(std::string_view selector) {
 std::optional<RequestInfo> read_request_info(std::string_view method, std::string_view path,
                                              const Query& query) {
   RequestInfo info;
-  info.verb = lower(method);
-  auto decoded = base::percent_decode(path);
-  if (!decoded) return std::nullopt;
-  info.path = std::move(*decoded);
   Parts parts = split_path(path);
   std::list<std::string> unescaped;  // what parts of it are views of
   for (std::string_view& part : parts) {
@@ -144,10 +140,14 @@ std::optional<RequestInfo> read_request_info(std::string_view method, std::strin
     if (!text) return std::nullopt;
     part = unescaped.emplace_back(std::move(*text));
   }
-  if (parts.empty() || (parts[0] != "api" && parts[0] != "apis")) return info;
-  const bool core = parts[0] == "api";
+  const bool core = !parts.empty() && parts[0] == "api";
+  const bool of_api = core || (!parts.empty() && parts[0] == "apis");
   std::size_t at = core ? 2 : 3;  // first part after the version
-  if (parts.size() <= at) return info;
+  if (!of_api || parts.size() <= at) {
+    info.verb = lower(method);
+    info.path = base::percent_decode(path).value_or("");  // each of its parts decodes
+    return info;
+  }
   info.resource_request = true;
   if (!core) info.group = parts[1];
   info.version = parts[at - 1];

@@ -28,7 +28,7 @@ class Query {
 
 struct RequestInfo {
   bool resource_request = false;
-  std::string path;
+  std::string path;  // decoded; of other paths only
   // get list watch create update patch delete deletecollection; of other paths the method in
   // lower case.
   std::string verb;
