@@ -1,6 +1,5 @@
 #include "apiserver/request_info.h"
 
-#include <boost/container/small_vector.hpp>
 #include <list>
 
 #include "base/encoding.h"
@@ -8,10 +7,11 @@
 namespace keelway::apiserver {
 namespace {
 
-using Parts = boost::container::small_vector<std::string_view, 8>;
+using Parts = std::vector<std::string_view>;
 
 Parts split_path(std::string_view path) {
   Parts parts;
+  parts.reserve(8);
   while (!path.empty()) {
     const std::size_t slash = path.find('/');
     const std::string_view part = path.substr(0, slash);
