@@ -32,7 +32,7 @@ class KnownTokens {
       make_room();
       found = recent_.insert(std::move(node)).position;
     }
-    last_seen(token) = &*found;
+    usual = &*found;
     return &found->second;
   }
 

@@ -41,21 +41,6 @@ ApiMetrics::ApiMetrics(telemetry::Metrics& registry)
 void ApiMetrics::answered(std::string_view verb, std::string_view group, std::string_view version,
                           std::string_view resource, int code, double seconds) {
   verb = verb_label(verb);
-  if (!last_.series || !last_.is(verb, group, version, resource, code)) {
-    last_ = {find(verb, group, version, resource, code),
-             verb,
-             std::string(group),
-             std::string(version),
-             std::string(resource),
-             code};
-  }
-  last_.series->seconds.observe(seconds);
-  last_.series->count.add();
-}
-
-ApiMetrics::Series* ApiMetrics::find(std::string_view verb, std::string_view group,
-                                     std::string_view version, std::string_view resource,
-                                     int code) {
   key_.clear();
   for (const std::string_view part : {verb, group, version, resource}) {
     key_ += part;
@@ -64,10 +49,11 @@ ApiMetrics::Series* ApiMetrics::find(std::string_view verb, std::string_view gro
   key_ += std::to_string(code);
   auto found = known_.find(key_);
   if (found == known_.end()) {
-    if (known_.size() >= kKnownMax) known_.clear();  // the caller replaces last_
+    if (known_.size() >= kKnownMax) known_.clear();
     found = known_.emplace(key_, make_series(verb, group, version, resource, code)).first;
   }
-  return &found->second;
+  found->second.seconds.observe(seconds);
+  found->second.count.add();
 }
 
 ApiMetrics::Series ApiMetrics::make_series(std::string_view verb, std::string_view group,

@@ -24,22 +24,8 @@ class ApiMetrics {
     telemetry::Histogram& seconds;
     telemetry::Counter& count;
   };
-  // What was answered last: the next answer is mostly of its kind.
-  struct Last {
-    Series* series = nullptr;  // in known_
-    std::string_view verb;     // a constant
-    std::string group, version, resource;
-    int code = 0;
-    bool is(std::string_view v, std::string_view g, std::string_view of, std::string_view r,
-            int c) const {
-      return code == c && resource == r && verb == v && group == g && version == of;
-    }
-  };
-  Series* find(std::string_view verb, std::string_view group, std::string_view version,
-               std::string_view resource, int code);
   Series make_series(std::string_view verb, std::string_view group, std::string_view version,
                      std::string_view resource, int code);
-  Last last_;
   std::unordered_map<std::string, Series> known_;  // never iterated
   std::string key_;                                // kept for its memory
 };

@@ -91,8 +91,8 @@ TEST_F(DoorTest, AChangeWhoseAnswerWasLostIsMadeOnce) {
   ask("/clusters/dev/update-config", R"({"deletionProtection":true,"clientRequestToken":"c"})");
   ask("/clusters/dev/updates", R"({"version":"1.33","clientRequestToken":"v"})");
   expect_refused(
-      eks("POST", "/clusters/dev/updates", R"({"version":"1.34","clientRequestToken":"v"})"), 400,
-      "InvalidParameterException", "");
+      eks("POST", "/clusters/dev/updates", R"({"version":"1.32","clientRequestToken":"v"})"), 400,
+      "InvalidParameterException", "clientRequestToken");
 }
 
 TEST_F(DoorTest, Tags) {

@@ -1,30 +1,32 @@
 #include "client/client.h"
 
 namespace keelway::client {
+namespace {
 
-Call get_call(const Resource& r, std::string name_space, std::string name) {
+Call call_of(Verb verb, const Resource& r, std::string name_space) {
   Call call;
-  call.verb = Verb::get;
+  call.verb = verb;
   call.resource = r;
   call.name_space = std::move(name_space);
+  return call;
+}
+
+}  // namespace
+
+Call get_call(const Resource& r, std::string name_space, std::string name) {
+  Call call = call_of(Verb::get, r, std::move(name_space));
   call.name = std::move(name);
   return call;
 }
 
 Call create_call(const Resource& r, std::string name_space, value::Value body) {
-  Call call;
-  call.verb = Verb::create;
-  call.resource = r;
-  call.name_space = std::move(name_space);
+  Call call = call_of(Verb::create, r, std::move(name_space));
   call.body = std::move(body);
   return call;
 }
 
 Call list_call(const Resource& r, std::string name_space, std::string label_selector) {
-  Call call;
-  call.verb = Verb::list;
-  call.resource = r;
-  call.name_space = std::move(name_space);
+  Call call = call_of(Verb::list, r, std::move(name_space));
   call.label_selector = std::move(label_selector);
   return call;
 }
@@ -36,10 +38,7 @@ Call list_one_call(const Resource& r, std::string name_space, std::string label_
 }
 
 Call update_call(const Resource& r, value::Value body, std::string subresource) {
-  Call call;
-  call.verb = Verb::update;
-  call.resource = r;
-  call.name_space = body.at("metadata", "namespace").as_string();
+  Call call = call_of(Verb::update, r, body.at("metadata", "namespace").as_string());
   call.name = body.at("metadata", "name").as_string();
   call.subresource = std::move(subresource);
   call.body = std::move(body);
@@ -48,10 +47,7 @@ Call update_call(const Resource& r, value::Value body, std::string subresource) 
 
 Call merge_patch_call(const Resource& r, std::string name_space, std::string name,
                       value::Value patch, std::string subresource) {
-  Call call;
-  call.verb = Verb::patch;
-  call.resource = r;
-  call.name_space = std::move(name_space);
+  Call call = call_of(Verb::patch, r, std::move(name_space));
   call.name = std::move(name);
   call.subresource = std::move(subresource);
   call.patch_type = "application/merge-patch+json";
@@ -61,10 +57,7 @@ Call merge_patch_call(const Resource& r, std::string name_space, std::string nam
 
 Call remove_call(const Resource& r, std::string name_space, std::string name,
                  value::Value delete_options) {
-  Call call;
-  call.verb = Verb::remove;
-  call.resource = r;
-  call.name_space = std::move(name_space);
+  Call call = call_of(Verb::remove, r, std::move(name_space));
   call.name = std::move(name);
   call.body = std::move(delete_options);
   return call;

@@ -51,11 +51,8 @@ def forget_peak(running):
 
 def metric(cluster, begin):
     """The sum of the series whose lines begin so."""
-    connection = cluster.connect(PATIENCE)
-    connection.request("GET", "/metrics", headers=cluster.headers())
-    lines = connection.getresponse().read().decode().splitlines()
-    connection.close()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(begin))
+    return sum(float(line.rsplit(" ", 1)[1]) for line in cluster.metrics()
+               if line.startswith(begin))
 
 
 def new_client_is_served(cluster):

@@ -43,6 +43,14 @@ class Cluster:
     def headers(self):
         return {"Authorization": f"Bearer {self.token}"}
 
+    def metrics(self):
+        """The lines of /metrics."""
+        connection = self.connect()
+        connection.request("GET", "/metrics", headers=self.headers())
+        lines = connection.getresponse().read().decode().splitlines()
+        connection.close()
+        return lines
+
 
 class Client:
     """One connection that is made again after it broke; the caller decides what to repeat."""
