@@ -382,21 +382,16 @@ void handle_request(Core& core, http::Request request, std::shared_ptr<http::Exc
   run_stages(core, call, 0);
 }
 
-http::Response refusal_response(Core& core, const http::Request& request, int code,
-                                std::string_view why) {
-  schema::Status status;
-  if (code == 413) {
-    status = schema::request_too_large("Request entity too large: limit is 3145728");
-  } else if (code == 429) {
-    status = schema::too_many_requests(std::string(busy), retry_after_seconds);
-  } else {
-    // Go's own server refuses these before any handler, in plain words.
+http::Response refusal_words(const http::Request&, int code, std::string_view why) {
+  if (!is_refused_with_status(code)) {
     return {code, {{"content-type", "text/plain; charset=utf-8"}}, std::string(why) + '\n'};
   }
+  const schema::Status status =
+      code == 413 ? schema::request_too_large("Request entity too large: limit is 3145728")
+                  : schema::too_many_requests(std::string(busy), retry_after_seconds);
   http::Response response{status.code, {{"content-type", "application/json"}}, ""};
   if (code == 429) response.headers.emplace_back("retry-after", "1");
   response.body = value::to_json(status.to_value()) + '\n';
-  core.metrics->answered(request.method, "", "", "", code, 0);
   return response;
 }
 

@@ -33,9 +33,11 @@ using HttpCallPtr = std::shared_ptr<HttpCall>;
 
 void handle_request(Core& core, http::Request request, std::shared_ptr<http::Exchange> exchange);
 
-// The Status for a request that HTTP itself refuses.
-http::Response refusal_response(Core& core, const http::Request& request, int status,
-                                std::string_view why);
+// Whether refusal_words() are a Status's. Go's own server refuses the others before any handler, in
+// plain words, and nobody counts them.
+constexpr bool is_refused_with_status(int code) {
+  return code == 413 || code == 429;
+}
 
 // Ends of the pipeline, for stages and for what answers later.
 void reply_outcome(Core& core, const HttpCallPtr& call, Answer<Outcome> answer);

@@ -84,7 +84,10 @@ class ServerImpl final : public Server {
   }
 
   http::Response refusal(const http::Request& request, int status, std::string_view why) override {
-    return refusal_response(*core_, request, status, why);
+    return refusal_words(request, status, why);
+  }
+  void refused(std::string_view method, int status) override {
+    if (is_refused_with_status(status)) core_->metrics->answered(method, "", "", "", status, 0);
   }
 
  private:

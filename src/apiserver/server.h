@@ -120,9 +120,6 @@ struct Version {
 
 class Server : public http::Handler {
  public:
-  // Statuses, as for every other refusal.
-  http::Response refusal(const http::Request& request, int status,
-                         std::string_view why) override = 0;
   // Reads the store, writes what Config::founding says; `done` once, ready or why not. Requests
   // before that are answered 503, except liveness.
   virtual void start(std::move_only_function<void(base::Result<void>)> done) = 0;
@@ -155,5 +152,9 @@ class Server : public http::Handler {
 };
 
 std::unique_ptr<Server> make_server(Config config);
+
+// The words for a request that HTTP itself refuses: Statuses, as for every other refusal. Any
+// thread.
+http::Response refusal_words(const http::Request& request, int status, std::string_view why);
 
 }  // namespace keelway::apiserver

@@ -12,6 +12,7 @@
 #include "app/loops.h"
 #include "app/token_check.h"
 #include "cloud/simulated/catalogue.h"
+#include "http/hand_over.h"
 #include "http/server.h"
 #include "kinds/catalog.h"
 
@@ -53,7 +54,8 @@ class ClusterPlane {
         minor_(spec_.minor),
         catalogue_(std::move(catalogue)),
         server_executor_(parts_.seams.runtime.make_executor("cluster " + spec_.id)),
-        loops_executor_(parts_.seams.runtime.make_executor("loops " + spec_.id)) {}
+        loops_executor_(apart_from_server("loops ")),
+        front_executor_(apart_from_server("front ")) {}
   // Loops first, then what they speak to; executors last.
   ~ClusterPlane() {
     loops_.reset();
@@ -73,8 +75,15 @@ class ClusterPlane {
   void stop(runtime::Task done);
 
  private:
+  std::unique_ptr<runtime::Executor> apart_from_server(const char* role) {
+    return parts_.seams.runtime.make_executor_apart(role + spec_.id, server_executor_.get());
+  }
+  // The front's part.
   base::Result<void> listen();
   base::Result<void> listen_or_wait();
+  void close_front(runtime::Task closed);
+  // The server's.
+  void start_server();
   apiserver::Version version(int minor) const;
   apiserver::Foundation foundation() const;
   base::Result<std::unique_ptr<apiserver::Server>> make_server();
@@ -89,17 +98,19 @@ class ClusterPlane {
   schema::KindSetPtr kinds_;  // server executor
   int minor_;                 // likewise
   const cloud::CataloguePtr catalogue_;
-  std::uint16_t port_ = 0;  // set before `up` is called
+  std::uint16_t port_ = 0;  // set once, before the server is made
   Up up_;                   // owner only, once set
-  std::unique_ptr<runtime::Executor> server_executor_, loops_executor_;
+  std::unique_ptr<runtime::Executor> server_executor_, loops_executor_, front_executor_;
   const std::shared_ptr<telemetry::Metrics> metrics_ = std::make_shared<telemetry::Metrics>();
   // server executor only
-  Gate gate_;
+  Gate gate_{apiserver::refusal_words};
+  http::HandOver hand_over_{*front_executor_, *server_executor_, gate_, metrics_};
   std::unique_ptr<apiserver::Server> server_;
-  std::unique_ptr<http::Server> listener_;
-  runtime::TimerId listen_again_ = 0;
   std::optional<Lead> lead_;      // while its loops run here, or are about to
   std::uint64_t lead_asked_ = 0;  // an answer to an earlier question is void
+  // front executor only
+  std::unique_ptr<http::Server> listener_;
+  runtime::TimerId listen_again_ = 0;
   // loops executor only
   std::unique_ptr<ClusterLoops> loops_;
 };
@@ -110,7 +121,7 @@ base::Result<void> ClusterPlane::listen() {
       spec_.keys.authority,
       access::api_server_leaf({parts_.config.advertised_host, parts_.config.listen_host},
                               service_ip),
-      parts_.seams.runtime.random_bytes(16), serving_validity(server_executor_->wall_now()));
+      parts_.seams.runtime.random_bytes(16), serving_validity(front_executor_->wall_now()));
   if (!leaf) return std::unexpected(leaf.error());
   http::Limits limits = parts_.config.limits.http;
   limits.metrics = metrics_;
@@ -120,11 +131,11 @@ base::Result<void> ClusterPlane::listen() {
   listen.tls.certificate_chain_pem = leaf->certificate_pem;
   listen.tls.private_key_pem = leaf->private_key_pem;
   listen.tls.client_ca_pem = spec_.keys.authority.certificate_pem;
-  auto listener = http::serve(parts_.seams.runtime, *server_executor_, std::move(listen),
-                              std::move(limits), gate_);
+  auto listener = http::serve(parts_.seams.runtime, *front_executor_, std::move(listen),
+                              std::move(limits), hand_over_);
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
-  port_ = listener_->port();
+  if (port_ == 0) port_ = listener_->port();
   parts_.connections.open_port(spec_.id);
   return {};
 }
@@ -138,9 +149,9 @@ base::Result<void> ClusterPlane::listen_or_wait() {
   if (port_ == 0) {
     parts_.seams.log.warning("the cluster's port is taken here; it is tried again",
                              {{"cluster", spec_.arn}, {"why", listening.error().message}});
+    port_ = spec_.port;
   }
-  port_ = spec_.port;
-  listen_again_ = server_executor_->after(listen_retry, [this] {
+  listen_again_ = front_executor_->after(listen_retry, [this] {
     listen_again_ = 0;
     (void)listen_or_wait();
   });
@@ -195,17 +206,21 @@ base::Result<std::unique_ptr<apiserver::Server>> ClusterPlane::make_server() {
 
 void ClusterPlane::assemble(Up up) {
   up_ = std::move(up);
-  server_executor_->post([this] {
+  front_executor_->post([this] {
     if (const auto listening = listen_or_wait(); !listening) return answer(listening.error());
-    auto server = make_server();
-    if (!server) return answer(server.error());
-    server_ = std::move(*server);
-    server_->start([this](base::Result<void> started) {
-      if (!started) return answer(started.error());
-      gate_.open(*server_);
-      announce();
-      answer(std::nullopt);
-    });
+    server_executor_->post([this] { start_server(); });
+  });
+}
+
+void ClusterPlane::start_server() {
+  auto server = make_server();
+  if (!server) return answer(server.error());
+  server_ = std::move(*server);
+  server_->start([this](base::Result<void> started) {
+    if (!started) return answer(started.error());
+    gate_.open(*server_);
+    announce();
+    answer(std::nullopt);
   });
 }
 
@@ -317,9 +332,23 @@ void ClusterPlane::begin_leaving() {
 
 void ClusterPlane::begin_draining() {
   server_executor_->post([this] {
-    if (listen_again_ != 0) server_executor_->cancel(std::exchange(listen_again_, 0));
     if (server_) server_->end_watches();
-    if (listener_) listener_->drain([] {});
+    front_executor_->post([this] {
+      if (listen_again_ != 0) front_executor_->cancel(std::exchange(listen_again_, 0));
+      if (listener_) listener_->drain([] {});
+    });
+  });
+}
+
+void ClusterPlane::close_front(runtime::Task closed) {
+  if (listen_again_ != 0) front_executor_->cancel(std::exchange(listen_again_, 0));
+  if (!listener_) return closed();
+  // The listener may not be destroyed from inside its own callback.
+  listener_->drain([this, closed = std::move(closed)]() mutable {
+    front_executor_->post([this, closed = std::move(closed)]() mutable {
+      listener_.reset();
+      closed();
+    });
   });
 }
 
@@ -328,17 +357,15 @@ void ClusterPlane::stop(runtime::Task done) {
   parts_.connections.withdraw(spec_.id);
   auto last = std::make_shared<runtime::Task>(std::move(done));
   const auto finish = [this, last] {
-    listener_.reset();
+    hand_over_.close();
     server_.reset();
     parts_.owner.post([last] { (*last)(); });
   };
   const auto close = [this, finish] {
     gate_.close();
-    if (listen_again_ != 0) server_executor_->cancel(std::exchange(listen_again_, 0));
     if (server_) server_->end_watches();
-    if (!listener_) return finish();
-    // The listener may not be destroyed from inside its own callback.
-    listener_->drain([this, finish] { server_executor_->post(finish); });
+    front_executor_->post(
+        [this, finish] { close_front([this, finish] { server_executor_->post(finish); }); });
   };
   server_executor_->post([this, close] {
     ++lead_asked_;

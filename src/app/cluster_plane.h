@@ -1,5 +1,5 @@
-// One cluster's control plane, assembled: an API server behind its own TLS port on one executor,
-// its loops on another.
+// One cluster's control plane, assembled: an API server on one executor, the TLS port before it on
+// a second, its loops on a third.
 #pragma once
 
 #include <map>

@@ -1,5 +1,6 @@
 // Stands before an API server that is still being put together: the port is open before the
-// server knows it, and requests wait outside with a 503.
+// server knows it, and requests wait outside with a 503. On the server's executor, but for
+// refusal().
 #pragma once
 
 #include "http/server.h"
@@ -8,6 +9,9 @@ namespace keelway::app {
 
 class Gate final : public http::Handler {
  public:
+  using Refusal = http::Response(const http::Request& request, int status, std::string_view why);
+  // `refusal`: in what words HTTP itself refuses; null: its own.
+  explicit Gate(Refusal* refusal = nullptr) : refusal_(refusal) {}
   void open(http::Handler& behind) { behind_ = &behind; }
   void close() { behind_ = nullptr; }
 
@@ -21,12 +25,16 @@ class Gate final : public http::Handler {
   }
 
   http::Response refusal(const http::Request& request, int status, std::string_view why) override {
-    return behind_ != nullptr ? behind_->refusal(request, status, why)
-                              : http::Handler::refusal(request, status, why);
+    return refusal_ != nullptr ? refusal_(request, status, why)
+                               : http::Handler::refusal(request, status, why);
+  }
+  void refused(std::string_view method, int status) override {
+    if (behind_ != nullptr) behind_->refused(method, status);
   }
 
  private:
-  http::Handler* behind_ = nullptr;  // one executor
+  Refusal* const refusal_;
+  http::Handler* behind_ = nullptr;
 };
 
 }  // namespace keelway::app

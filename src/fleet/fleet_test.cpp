@@ -27,7 +27,10 @@ class PromptWorkers final : public runtime::Workers {
 
 class SmallRuntime final : public runtime::Runtime {
  public:
-  std::unique_ptr<runtime::Executor> make_executor(std::string) override { return nullptr; }
+  std::unique_ptr<runtime::Executor> make_executor_apart(std::string,
+                                                         const runtime::Executor*) override {
+    return nullptr;
+  }
   runtime::Workers& workers() override { return workers_; }
   runtime::Network& network() override { std::abort(); }
   runtime::Files& files() override { std::abort(); }

@@ -73,6 +73,7 @@ Response refusal_of(ConnectionHost& host, const Request& request, int status,
                     std::string_view why) {
   host.refused(status);
   Response response = host.handler().refusal(request, status, why);
+  host.handler().refused(request.method, status);
   response.headers.emplace_back("content-length", std::to_string(response.body.size()));
   response.headers.emplace_back("date", format_http_date(host.executor().wall_now()));
   return response;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "http/client.h"
+#include "http/hand_over.h"
 #include "runtime/testing/certificates.h"
 #include "runtime/testing/rig.h"
 #include "wire/http2.h"
@@ -50,24 +51,43 @@ struct StreamEar {
   }
 };
 
-// Server, client and handler on one rig.
-template <class R>
+// Server, client and handler on one rig; the server on an executor of its own where `apart`.
+template <class R, bool apart = false>
 struct Scene {
   R rig;
+  std::unique_ptr<runtime::Executor> front;  // null: the rig's
   Identity authority = make_identity("ca", nullptr);
   Identity id = make_identity("server", &authority, "DNS:localhost,IP:127.0.0.1");
   TestHandler handler;
   Limits limits;
+  std::unique_ptr<HandOver> hand_over;
   std::unique_ptr<Server> server;
   std::unique_ptr<Client> client;
 
+  void on_server(std::function<void()> task) {
+    if (!front) return rig.run(std::move(task));
+    bool ran = false;
+    front->post([&] {
+      task();
+      rig.executor().post([&] { ran = true; });
+    });
+    ASSERT_TRUE(rig.wait([&] { return ran; }));
+  }
+
   void open(Form form) {
     if (!handler.act) handler.act = echo;
-    rig.run([&] {
+    if (apart) {
+      front = rig.runtime().make_executor_apart("front", &rig.executor());
+      hand_over = std::make_unique<HandOver>(*front, rig.executor(), handler);
+    }
+    on_server([&] {
       runtime::ListenOptions listen{.address = {"127.0.0.1", 0}};
       listen.tls_mode = form == Form::plain ? runtime::TlsMode::plain : runtime::TlsMode::detect;
       listen.tls = {id.certificate_pem, id.key_pem, ""};
-      server = *serve(rig.runtime(), rig.executor(), listen, limits, handler);
+      Handler& first = hand_over ? static_cast<Handler&>(*hand_over) : handler;
+      server = *serve(rig.runtime(), front ? *front : rig.executor(), listen, limits, first);
+    });
+    rig.run([&] {
       std::optional<runtime::TlsClient> tls;
       if (form != Form::plain) {
         tls.emplace();
@@ -78,10 +98,13 @@ struct Scene {
     });
   }
   ~Scene() {
-    rig.run([&] {
-      client.reset();
-      server.reset();
-    });
+    rig.run([&] { client.reset(); });
+    on_server([&] { server.reset(); });
+    hand_over.reset();
+  }
+
+  void drain(bool& drained) {
+    on_server([&] { server->drain([&] { rig.executor().post([&] { drained = true; }); }); });
   }
 
   // A client that goes once it has the head of a streamed answer.
@@ -114,18 +137,22 @@ std::string header_of(const Response& response, std::string_view name) {
 
 template <class T>
 class HttpPair : public ::testing::Test {};
-template <class R, Form f>
+template <class R, Form f, bool apart = false>
 struct Setup {
-  using Rig = R;
+  using Stage = Scene<R, apart>;
   static constexpr Form form = f;
 };
-using Setups = ::testing::Types<Setup<VirtualRig, Form::plain>, Setup<VirtualRig, Form::http2_tls>,
-                                Setup<LinuxRig, Form::plain>, Setup<LinuxRig, Form::http1_tls>,
-                                Setup<LinuxRig, Form::http2_tls>>;
+using Setups =
+    ::testing::Types<Setup<VirtualRig, Form::plain>, Setup<VirtualRig, Form::http2_tls>,
+                     Setup<LinuxRig, Form::plain>, Setup<LinuxRig, Form::http1_tls>,
+                     Setup<LinuxRig, Form::http2_tls>, Setup<VirtualRig, Form::plain, true>,
+                     Setup<VirtualRig, Form::http2_tls, true>,
+                     Setup<LinuxRig, Form::http1_tls, true>,
+                     Setup<LinuxRig, Form::http2_tls, true>>;
 TYPED_TEST_SUITE(HttpPair, Setups);
 
 TYPED_TEST(HttpPair, ConstantHeadersComeOnceBesideTheOthers) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   static const std::vector<Header> constant = {{"cache-control", "no-cache, private"},
                                                {"x-constant", "yes"}};
   scene.handler.act = [](Request request, std::shared_ptr<Exchange> exchange) {
@@ -150,7 +177,7 @@ TYPED_TEST(HttpPair, ConstantHeadersComeOnceBesideTheOthers) {
 }
 
 TYPED_TEST(HttpPair, AnswersOnKeptConnections) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   scene.open(TypeParam::form);
   for (int i = 0; i < 5; ++i) {
     const auto answer = scene.ask({.method = "POST", .target = "/a?b=c", .body = "hello"});
@@ -167,7 +194,7 @@ TYPED_TEST(HttpPair, AnswersOnKeptConnections) {
 }
 
 TYPED_TEST(HttpPair, BigBodiesBothWays) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   scene.handler.act = [](Request request, std::shared_ptr<Exchange> exchange) {
     exchange->respond({200, {}, request.body + std::string(20u << 20, 'x')});
   };
@@ -178,7 +205,7 @@ TYPED_TEST(HttpPair, BigBodiesBothWays) {
 }
 
 TYPED_TEST(HttpPair, ManyAtOnce) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   scene.open(TypeParam::form);
   int answered = 0;
   scene.rig.run([&] {
@@ -196,7 +223,7 @@ TYPED_TEST(HttpPair, ManyAtOnce) {
 }
 
 TYPED_TEST(HttpPair, TooLargeIsSaid) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   scene.limits.body_bytes_max = 1000;
   scene.limits.target_bytes_max = 500;
   scene.limits.header_bytes_max = 4000;
@@ -215,7 +242,7 @@ TYPED_TEST(HttpPair, TooLargeIsSaid) {
 }
 
 TYPED_TEST(HttpPair, StreamsArriveAsTheyAreWritten) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   std::shared_ptr<Exchange> held;
   scene.handler.act = [&](Request, std::shared_ptr<Exchange> exchange) {
     exchange->start(200, {{"content-type", "application/json"}});
@@ -240,7 +267,7 @@ TYPED_TEST(HttpPair, StreamsArriveAsTheyAreWritten) {
 }
 
 TYPED_TEST(HttpPair, AnAbortedStreamIsNotWhole) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   scene.handler.act = [&](Request, std::shared_ptr<Exchange> exchange) {
     exchange->start(200, {});
     exchange->write("part");
@@ -256,7 +283,7 @@ TYPED_TEST(HttpPair, AnAbortedStreamIsNotWhole) {
 }
 
 TYPED_TEST(HttpPair, TheHandlerHearsThatTheClientWent) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   std::shared_ptr<Exchange> held;
   bool gone = false;
   scene.handler.act = [&](Request, std::shared_ptr<Exchange> exchange) {
@@ -276,7 +303,7 @@ TYPED_TEST(HttpPair, TheHandlerHearsThatTheClientWent) {
 
 // What waits to go on writing owns the exchange alone, as a long list's stream does.
 TYPED_TEST(HttpPair, AClientThatGoesIsHeardByWhatOwnsItsExchange) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   bool gone = false;
   std::weak_ptr<bool> of_callback;  // lives as long as what on_gone() was given
   scene.handler.act = [&](Request, std::shared_ptr<Exchange> exchange) {
@@ -294,7 +321,7 @@ TYPED_TEST(HttpPair, AClientThatGoesIsHeardByWhatOwnsItsExchange) {
 }
 
 TYPED_TEST(HttpPair, BackpressureReachesTheHandler) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   std::size_t written = 0, most_pending = 0;
   scene.handler.act = [&](Request, std::shared_ptr<Exchange> exchange) {
     exchange->start(200, {});
@@ -317,7 +344,7 @@ TYPED_TEST(HttpPair, BackpressureReachesTheHandler) {
 }
 
 TYPED_TEST(HttpPair, AForgottenExchangeAnswers500) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   scene.handler.act = [](Request, std::shared_ptr<Exchange>) {};
   scene.open(TypeParam::form);
   const auto answer = scene.ask({});
@@ -326,7 +353,7 @@ TYPED_TEST(HttpPair, AForgottenExchangeAnswers500) {
 }
 
 TYPED_TEST(HttpPair, DrainDoesNotWaitForEver) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   std::shared_ptr<Exchange> held;
   scene.limits.drain_timeout = std::chrono::milliseconds(20);
   scene.handler.act = [&](Request, std::shared_ptr<Exchange> exchange) {
@@ -336,13 +363,13 @@ TYPED_TEST(HttpPair, DrainDoesNotWaitForEver) {
   scene.rig.run([&] { scene.client->request({}, [](base::Result<Response>) {}); });
   ASSERT_TRUE(scene.rig.wait([&] { return held != nullptr; }));
   bool drained = false;
-  scene.rig.run([&] { scene.server->drain([&] { drained = true; }); });
+  scene.drain(drained);
   EXPECT_TRUE(scene.rig.wait([&] { return drained; }));
   scene.rig.run([&] { held.reset(); });
 }
 
 TYPED_TEST(HttpPair, DrainWaitsForTheLastAnswer) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   std::shared_ptr<Exchange> held;
   scene.handler.act = [&](Request, std::shared_ptr<Exchange> exchange) {
     held = std::move(exchange);
@@ -355,8 +382,8 @@ TYPED_TEST(HttpPair, DrainWaitsForTheLastAnswer) {
   });
   ASSERT_TRUE(scene.rig.wait([&] { return held != nullptr; }));
   bool replaced = false;
-  scene.rig.run([&] { scene.server->drain([&] { replaced = true; }); });
-  scene.rig.run([&] { scene.server->drain([&] { drained = true; }); });
+  scene.drain(replaced);
+  scene.drain(drained);
   scene.rig.run([] {});
   EXPECT_FALSE(drained);
   scene.rig.run([&] {
@@ -366,7 +393,7 @@ TYPED_TEST(HttpPair, DrainWaitsForTheLastAnswer) {
   EXPECT_TRUE(scene.rig.wait([&] { return drained && answer; }));
   EXPECT_FALSE(replaced);
   drained = false;
-  scene.rig.run([&] { scene.server->drain([&] { drained = true; }); });
+  scene.drain(drained);
   EXPECT_TRUE(scene.rig.wait([&] { return drained; })) << "long after the last answer";
   ASSERT_TRUE(*answer) << answer->error().message;
   EXPECT_EQ((*answer)->body, "last");
@@ -374,7 +401,7 @@ TYPED_TEST(HttpPair, DrainWaitsForTheLastAnswer) {
 }
 
 TYPED_TEST(HttpPair, ClientTimeoutsFire) {
-  Scene<typename TypeParam::Rig> scene;
+  typename TypeParam::Stage scene;
   std::shared_ptr<Exchange> held;
   scene.handler.act = [&](Request, std::shared_ptr<Exchange> exchange) {
     held = std::move(exchange);

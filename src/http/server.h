@@ -64,8 +64,11 @@ class Handler {
   virtual ~Handler() = default;
   virtual void handle(Request request, std::shared_ptr<Exchange> exchange) = 0;
   // The words for a request that the server itself refuses (408, 413, 414, 429, 431); `request` may
-  // lack its body. The status must stay.
+  // lack its body. The status must stay. On the executor of the connections, which need not be the
+  // handler's: it knows nothing but its arguments.
   virtual Response refusal(const Request& request, int status, std::string_view why);
+  // It was refused.
+  virtual void refused(std::string_view /*method*/, int /*status*/) {}
 };
 
 struct Limits {

@@ -53,7 +53,11 @@ class Files;    // runtime/files.h
 class Runtime {
  public:
   virtual ~Runtime() = default;
-  virtual std::unique_ptr<Executor> make_executor(std::string name) = 0;
+  std::unique_ptr<Executor> make_executor(std::string name) {
+    return make_executor_apart(std::move(name), nullptr);
+  }
+  // On another core thread than `from`, where there is one: for executors that are busy together.
+  virtual std::unique_ptr<Executor> make_executor_apart(std::string name, const Executor* from) = 0;
   virtual Workers& workers() = 0;
   virtual Network& network() = 0;
   virtual Files& files() = 0;

@@ -107,11 +107,14 @@ class Production : public LinuxRuntime {
     }
   }
 
-  std::unique_ptr<Executor> make_executor(std::string name) override {
+  std::unique_ptr<Executor> make_executor_apart(std::string name, const Executor* from) override {
     const std::lock_guard lock(mutex_);
-    auto& thread = *threads_[next_thread_++ % threads_.size()];
+    std::size_t place = next_thread_++ % threads_.size();
+    if (from != nullptr && &core_of(*from)->thread() == threads_[place].get()) {
+      place = (place + 1) % threads_.size();
+    }
     return std::make_unique<LinuxExecutor>(
-        std::make_shared<ExecutorCore>(thread, std::move(name), seeds_.next()));
+        std::make_shared<ExecutorCore>(*threads_[place], std::move(name), seeds_.next()));
   }
   Workers& workers() override { return workers_; }
   Network& network() override { return network_; }
