@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t batch_max = 4096;  // units a SQLite transaction
 constexpr int batches_per_job = 8;       // before the worker is left to others
+constexpr std::size_t turn_max = 64;     // units that wait for the end of their turn
 
 base::Error refusal(const std::string& since, const base::Error& cause) {
   return {base::ErrorCode::unavailable, "the store refuses writes since " + since + ": " +
@@ -26,12 +27,19 @@ bool wrote(const std::vector<CommitOp>& batch) {
 }  // namespace
 
 void Core::enqueue(CommitOp op) {
+  const bool in_turn = op.kind == CommitOp::Kind::write && op.mailbox;
   pending_bytes_ += op.bytes;
   pending_.push_back(std::move(op));
-  wake_committer();
+  if (!in_turn || pending_.size() >= turn_max) wake_committer();
+}
+
+void Core::end_turn() {
+  std::lock_guard lock(mutex_);
+  if (!pending_.empty()) wake_committer();
 }
 
 void Core::wake_committer() {
+  due_ = true;
   if (committing_ || stopped_) return;
   committing_ = true;
   runtime_.workers().run(executor_, [self = shared_from_this()] { self->commit_job(); }, [] {});
@@ -39,7 +47,7 @@ void Core::wake_committer() {
 
 void Core::commit_job() {
   std::size_t committed = 0;
-  for (int i = 0; i < batches_per_job; ++i) {
+  for (int i = 0; i < batches_per_job && is_due(); ++i) {
     const std::size_t units = commit_pending();
     if (units == 0) break;
     committed += units;
@@ -49,7 +57,12 @@ void Core::commit_job() {
   std::lock_guard lock(mutex_);
   committing_ = false;
   const bool reclaims = !failed_ && !full_ && (!reclaimable_.empty() || !purged_.empty());
-  if (!pending_.empty() || reclaims) wake_committer();
+  if (due_ || reclaims) wake_committer();
+}
+
+bool Core::is_due() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(due_, false);
 }
 
 std::size_t Core::commit_pending() {
@@ -65,6 +78,7 @@ std::size_t Core::commit_pending() {
       pending_.pop_front();
     }
     if (batch.empty()) return 0;
+    due_ = due_ || !pending_.empty();  // more than one batch was due
     in_flight_ = true;
     owed = owed_drops_;
     failure = failed_;

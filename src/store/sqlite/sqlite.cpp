@@ -12,11 +12,19 @@ class SqliteKeyspace final : public Keyspace {
         space_(core_->open(name)),
         executor_(executor),
         mailbox_(std::make_shared<Mailbox>(executor)) {}
-  ~SqliteKeyspace() override { mailbox_->close(); }
+  ~SqliteKeyspace() override {
+    mailbox_->close();
+    core_->end_turn();
+  }
 
   void transact(Transaction transaction, Committed done) override {
     core_->transact(space_, std::move(transaction), executor_.wall_now(), mailbox_,
                     std::move(done));
+    if (std::exchange(in_turn_, true)) return;
+    mailbox_->post([this] {
+      in_turn_ = false;
+      core_->end_turn();
+    });
   }
   void range(RangeRequest request, Ranged done) override {
     core_->range(space_, std::move(request), mailbox_, std::move(done));
@@ -38,6 +46,7 @@ class SqliteKeyspace final : public Keyspace {
   const SpacePtr space_;
   runtime::Executor& executor_;
   const std::shared_ptr<Mailbox> mailbox_;
+  bool in_turn_ = false;  // end_turn() is on its way
 };
 
 class SqliteEngine final : public Engine {

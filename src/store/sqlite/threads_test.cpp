@@ -112,5 +112,80 @@ TEST(SqliteThreadsTest, ClientsOnSeveralThreadsShareOneFile) {
   std::filesystem::remove_all(folder);
 }
 
+// A store in memory, its keyspace on one executor, and a look at it from another while that one is
+// in the middle of a turn.
+struct Turn {
+  std::unique_ptr<runtime::LinuxRuntime> runtime = runtime::make_linux_runtime({});
+  std::unique_ptr<Engine> engine = *open_sqlite(*runtime, {.path = ":memory:"});
+  std::unique_ptr<runtime::Executor> writer = runtime->make_executor("writer");
+  std::unique_ptr<runtime::Executor> reader = runtime->make_executor_apart("reader", writer.get());
+  std::unique_ptr<Keyspace> written, read;
+  std::promise<void> all;
+  int asked = 0, answered = 0;
+
+  Turn() {
+    runtime::run_and_wait(*writer, [this] { written = engine->open("one", *writer); });
+    runtime::run_and_wait(*reader, [this] { read = engine->open("one", *reader); });
+  }
+  ~Turn() {
+    runtime::run_and_wait(*writer, [this] { written.reset(); });
+    runtime::run_and_wait(*reader, [this] { read.reset(); });
+  }
+  void write(int count) {
+    asked += count;
+    for (int i = 0; i < count; ++i) {
+      Transaction put;
+      put.puts.push_back({"k", std::make_shared<const std::string>("v"), {}});
+      written->transact(std::move(put), [this](base::Result<TransactionResult> result) {
+        EXPECT_TRUE(result);
+        if (++answered == asked) all.set_value();
+      });
+    }
+  }
+  Revision head() {
+    auto told = std::make_shared<std::promise<Revision>>();  // the setter may end after the waiter
+    reader->post([this, told] {
+      read->head([told](base::Result<Revision> head) { told->set_value(head.value_or(-1)); });
+    });
+    return told->get_future().get();
+  }
+};
+
+TEST(SqliteThreadsTest, WritesOfOneTurnShareACommit) {
+  Turn turn;
+  turn.writer->post([&] {
+    turn.write(2);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_EQ(turn.head(), 0) << "the first was committed alone";
+    turn.write(2);
+  });
+  turn.all.get_future().wait();
+  EXPECT_EQ(turn.head(), 4);
+}
+
+TEST(SqliteThreadsTest, ALongTurnDoesNotHoldUpItsWrites) {
+  Turn turn;
+  turn.writer->post([&] {
+    turn.write(100);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (turn.head() == 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    EXPECT_GT(turn.head(), 0);
+  });
+  turn.all.get_future().wait();
+  EXPECT_EQ(turn.head(), 100);
+}
+
+TEST(SqliteThreadsTest, WhatATurnWroteIsCommittedThoughItsKeyspaceIsClosed) {
+  Turn turn;
+  runtime::run_and_wait(*turn.writer, [&] {
+    turn.write(1);
+    turn.written.reset();
+  });
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (turn.head() == 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_EQ(turn.head(), 1);
+  EXPECT_EQ(turn.answered, 0);
+}
+
 }  // namespace
 }  // namespace keelway::store
