@@ -376,7 +376,8 @@ void handle_request(Core& core, http::Request request, std::shared_ptr<http::Exc
   auto call = std::make_shared<HttpCall>(core);
   call->request = std::move(request);
   call->exchange = std::move(exchange);
-  call->received = core.now();
+  const base::WallTime received = call->request.received;
+  call->received = received == base::WallTime() ? core.now() : received;
   call->audit_id = call->request.header("audit-id");
   if (call->audit_id.empty()) call->audit_id = base::make_uuid(core.executor.random());
   run_stages(core, call, 0);

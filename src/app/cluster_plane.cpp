@@ -54,8 +54,9 @@ class ClusterPlane {
         minor_(spec_.minor),
         catalogue_(std::move(catalogue)),
         server_executor_(parts_.seams.runtime.make_executor("cluster " + spec_.id)),
-        loops_executor_(apart_from_server("loops ")),
-        front_executor_(apart_from_server("front ")) {}
+        loops_executor_(parts_.seams.runtime.make_executor("loops " + spec_.id)),
+        front_executor_(
+            parts_.seams.runtime.make_executor("front " + spec_.id, runtime::Lane::connections)) {}
   // Loops first, then what they speak to; executors last.
   ~ClusterPlane() {
     loops_.reset();
@@ -75,9 +76,6 @@ class ClusterPlane {
   void stop(runtime::Task done);
 
  private:
-  std::unique_ptr<runtime::Executor> apart_from_server(const char* role) {
-    return parts_.seams.runtime.make_executor_apart(role + spec_.id, server_executor_.get());
-  }
   // The front's part.
   base::Result<void> listen();
   base::Result<void> listen_or_wait();
@@ -100,6 +98,7 @@ class ClusterPlane {
   const cloud::CataloguePtr catalogue_;
   std::uint16_t port_ = 0;  // set once, before the server is made
   Up up_;                   // owner only, once set
+  bool stopping_ = false;   // owner only
   std::unique_ptr<runtime::Executor> server_executor_, loops_executor_, front_executor_;
   const std::shared_ptr<telemetry::Metrics> metrics_ = std::make_shared<telemetry::Metrics>();
   // server executor only
@@ -331,6 +330,7 @@ void ClusterPlane::begin_leaving() {
 }
 
 void ClusterPlane::begin_draining() {
+  if (stopping_) return;  // which drains, too
   server_executor_->post([this] {
     if (server_) server_->end_watches();
     front_executor_->post([this] {
@@ -354,6 +354,7 @@ void ClusterPlane::close_front(runtime::Task closed) {
 
 // Loops that are about to start are stopped, too: what starts them is asked first.
 void ClusterPlane::stop(runtime::Task done) {
+  stopping_ = true;
   parts_.connections.withdraw(spec_.id);
   auto last = std::make_shared<runtime::Task>(std::move(done));
   const auto finish = [this, last] {

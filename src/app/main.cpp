@@ -174,7 +174,9 @@ class CommandLine {
     std::string limits = "Limits, with their defaults (docs/limits.md says what each bounds):";
     for (const std::string& limit : list_limits()) limits += "\n  " + limit;
     command->footer(limits);
-    command->add_option("--threads", up_.core_threads, "core threads")
+    command
+        ->add_option("--threads", up_.core_threads,
+                     "core threads: so many for work, and so many for connections")
         ->check(CLI::Range(1, 256))
         ->capture_default_str();
     command->add_flag("-v,--verbose", up_.verbose,

@@ -14,7 +14,7 @@ struct UpOptions {
   std::string data_folder;
   StoreChoice store;
   bool verbose = false;
-  int core_threads = 2;
+  int core_threads = 2;  // of each lane
 };
 
 // Blocks until SIGTERM or SIGINT; then drains and answers. Prints the ready line to stdout.

@@ -27,8 +27,7 @@ class PromptWorkers final : public runtime::Workers {
 
 class SmallRuntime final : public runtime::Runtime {
  public:
-  std::unique_ptr<runtime::Executor> make_executor_apart(std::string,
-                                                         const runtime::Executor*) override {
+  std::unique_ptr<runtime::Executor> make_executor(std::string, runtime::Lane) override {
     return nullptr;
   }
   runtime::Workers& workers() override { return workers_; }

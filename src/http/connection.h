@@ -43,6 +43,8 @@ class Connection {
   virtual void send_whole(std::int32_t stream, AnswerHead head, std::string body) = 0;
   virtual void send_abort(std::int32_t stream) = 0;
   virtual std::size_t pending_bytes(std::int32_t stream) const = 0;
+  // One more or less of its requests is on its way to the handler.
+  virtual void count_underway(int /*change*/) {}
   // Answers that the stream has not been given yet.
   virtual bool has_unsent() const = 0;
   virtual void drain() = 0;
@@ -72,6 +74,7 @@ class ServerExchange : public Exchange, public std::enable_shared_from_this<Serv
   std::size_t pending_bytes() const override;
   void on_drained(std::move_only_function<void()> callback) override;
   void on_gone(std::move_only_function<void()> callback) override;
+  void underway(bool now) override;
 
   // Called by the connection.
   void drained();
@@ -89,6 +92,7 @@ class ServerExchange : public Exchange, public std::enable_shared_from_this<Serv
   State state_ = State::open;
   bool body_allowed_ = true;
   bool client_gone_ = false;
+  bool underway_ = false;
   std::move_only_function<void()> drained_, gone_;
 };
 
@@ -116,6 +120,9 @@ class Unsent {
   std::uint64_t sent_ = 0;
   int still_ = 0;
 };
+
+// What a request's head takes: its texts, and its parts on both sides of a hand-over.
+std::size_t head_bytes(const Request& request);
 
 // Adds to the request's body. The budget counts the memory that a body takes, not only what of it
 // is filled; false: it has no more.

@@ -54,6 +54,15 @@ std::size_t told_length(const Request& request) {
 
 }  // namespace
 
+std::size_t head_bytes(const Request& request) {
+  constexpr std::size_t parts = 1536;
+  std::size_t bytes = parts + request.method.size() + request.target.size();
+  for (const auto& [name, value] : request.headers) {
+    bytes += sizeof(Header) + name.size() + value.size();
+  }
+  return bytes;
+}
+
 bool grow_body(Request& request, std::string bytes, const std::shared_ptr<Budget>& budget) {
   std::string& body = request.body;
   const std::size_t needed = body.size() + bytes.size();
@@ -97,6 +106,7 @@ ServerExchange::~ServerExchange() {
 bool ServerExchange::begin(AnswerHead& head) {
   if (connection_ == nullptr || state_ != State::open) return false;
   state_ = State::streaming;
+  underway(false);
   body_allowed_ = !is_head_ && wire::http1::status_has_body(head.status);
   if (!has_header(head.headers, "date")) head.headers.emplace_back("date", host_.date());
   return true;
@@ -138,6 +148,7 @@ void ServerExchange::finish() {
 
 void ServerExchange::abort() {
   if (connection_ == nullptr || state_ == State::done) return;
+  underway(false);
   connection_->send_abort(stream_);
   complete();
 }
@@ -167,6 +178,11 @@ void ServerExchange::on_gone(std::move_only_function<void()> callback) {
   }
 }
 
+void ServerExchange::underway(bool now) {
+  if (connection_ == nullptr || std::exchange(underway_, now) == now) return;
+  connection_->count_underway(now ? 1 : -1);
+}
+
 void ServerExchange::drained() {
   if (!drained_ || state_ == State::done) return;
   // The callback may replace itself, end the answer, or drop this exchange's owner. Once the
@@ -181,6 +197,7 @@ void ServerExchange::detach(bool gone) {
   if (connection_ == nullptr) return;
   // A callback may be what owns this exchange.
   const auto keep = weak_from_this().lock();
+  underway(false);
   connection_ = nullptr;
   host_.exchange_closed();
   client_gone_ = gone;

@@ -1,12 +1,17 @@
 #include "http/hand_over.h"
 
 #include <atomic>
+#include <map>
 #include <variant>
 
 #include "http/inbox.h"
 
 namespace keelway::http {
 namespace {
+
+constexpr std::size_t kAnswersMax = 16u << 20;  // bytes on their way; above no request is heard
+constexpr std::size_t kRush = 256;              // messages
+constexpr std::size_t kMethodMax = 32;          // of a refused request: longer ones are no method
 
 using ExchangePtr = std::shared_ptr<Exchange>;
 class RemoteExchange;
@@ -25,6 +30,7 @@ struct Flow {
 };
 using FlowPtr = std::shared_ptr<Flow>;
 
+struct Heard {};  // and not answered yet
 struct Start {
   int status;
   std::vector<Header> headers;
@@ -39,10 +45,7 @@ struct Chunk {
 struct Finish {};
 struct Abort {};
 struct Drop {};
-struct TellGone {
-  std::weak_ptr<RemoteExchange> remote;
-};
-using Word = std::variant<Drop, Response, Start, Chunk, Finish, Abort, TellGone>;
+using Word = std::variant<Drop, Response, Heard, Start, Chunk, Finish, Abort>;
 struct ToFront {
   template <class What>
   ToFront(ExchangePtr exchange, What what)
@@ -69,22 +72,45 @@ using ToBack = std::variant<Arrived, Drained, Gone, Refused>;
 using Front = Inbox<ToFront>;
 using Back = Inbox<ToBack>;
 
+// What both inboxes and every exchange know. It keeps neither inbox.
+struct Link {
+  explicit Link(Handler& of) : handler(&of) {}
+  std::weak_ptr<Back> back;  // set before anything is sent
+  std::atomic<std::size_t> answer_bytes = 0;
+
+  bool is_full() const { return answer_bytes.load() > kAnswersMax; }
+  // On the front.
+  void take_off(std::size_t bytes) {
+    const std::size_t before = answer_bytes.fetch_sub(bytes);
+    if (before <= kAnswersMax || before - bytes > kAnswersMax) return;
+    if (const auto inbox = back.lock()) inbox->resume();
+  }
+
+  // back executor
+  Handler* handler;                                   // null once closed
+  std::map<std::uint64_t, RemoteExchange*> tellable;  // whose owner waits for a callback
+  std::uint64_t last_tellable = 0;
+};
+
 // The exchange as the back knows it. The front's own is only carried here, and goes over with the
 // last word. Nothing that waits in the line to the front keeps the line to the back.
 class RemoteExchange final : public Exchange, public std::enable_shared_from_this<RemoteExchange> {
  public:
-  RemoteExchange(std::shared_ptr<Front> front, std::weak_ptr<Back> back, Request request,
+  RemoteExchange(std::shared_ptr<Front> front, std::shared_ptr<Link> link, Request request,
                  ExchangePtr exchange)
       : front_(std::move(front)),
-        back_(std::move(back)),
+        link_(std::move(link)),
+        is_head_(request.method == "HEAD"),
         request_(std::move(request)),
         exchange_(std::move(exchange)) {}
   ~RemoteExchange() override {
     if (exchange_) last(Drop{});
+    forget();
   }
 
   void respond(Response response) override {
     if (!exchange_ || flow_) return;
+    link_->answer_bytes.fetch_add(response.body.size());
     last(std::move(response));
     complete();
   }
@@ -93,11 +119,13 @@ class RemoteExchange final : public Exchange, public std::enable_shared_from_thi
     flow_ = std::make_shared<Flow>();
     flow_->wants_drained = static_cast<bool>(drained_);
     front_->push(exchange_, Start{status, std::move(headers), flow_, weak_from_this()});
+    if (is_head_) finish();
   }
   void write(std::string chunk) override {
     if (!exchange_ || !flow_ || chunk.empty()) return;
     wrote_ = true;
     flow_->under_way.fetch_add(chunk.size());
+    link_->answer_bytes.fetch_add(chunk.size());
     front_->push(exchange_, Chunk{std::move(chunk), flow_, weak_from_this()});
   }
   void finish() override {
@@ -116,32 +144,36 @@ class RemoteExchange final : public Exchange, public std::enable_shared_from_thi
   void on_drained(std::move_only_function<void()> callback) override {
     if (!exchange_) return;
     const auto before = std::exchange(drained_, std::move(callback));
+    if (drained_) remember();
     if (flow_) flow_->wants_drained = static_cast<bool>(drained_);
-    if (drained_ && wrote_ && flow_->bytes() == 0) tell_drained(weak_from_this());
+    if (drained_ && wrote_ && flow_->bytes() == 0) tell<Drained>(shared_from_this());
   }
   void on_gone(std::move_only_function<void()> callback) override {
-    if (gone_already_) return callback();
+    if (left_) {
+      gone();
+      return callback();
+    }
     if (!exchange_) return;
-    const bool first = !gone_;
     gone_ = std::move(callback);
-    if (first) front_->push(exchange_, TellGone{weak_from_this()});
+    remember();
   }
 
-  // On the front.
-  static void tell_drained(const std::weak_ptr<RemoteExchange>& remote) {
-    if (auto self = remote.lock()) {
-      if (const auto back = self->back_.lock()) back->push(Drained{std::move(self)});
-    }
+  // On the front. What is told goes with the message, to die on the back.
+  template <class What>
+  static void tell(RemotePtr self) {
+    if (!self) return;
+    if (const auto back = self->link_->back.lock()) back->push(What{std::move(self)});
   }
-  static void tell_gone(const std::weak_ptr<RemoteExchange>& remote) {
-    if (auto self = remote.lock()) {
-      if (const auto back = self->back_.lock()) back->push(Gone{std::move(self)});
-    }
+  static void leave(RemotePtr self) {
+    if (self) self->left_ = true;
+    tell<Gone>(std::move(self));
   }
 
   // On the back.
-  void arrived(Handler* handler) {
-    if (handler != nullptr) handler->handle(std::move(request_), shared_from_this());
+  void arrived() {
+    if (link_->handler == nullptr || left_) return;
+    link_->handler->handle(std::move(request_), shared_from_this());
+    if (exchange_ && !flow_) front_->push(exchange_, Heard{});
   }
   void drained() {
     if (!exchange_ || !drained_ || flow_->bytes() > 0) return;
@@ -150,7 +182,7 @@ class RemoteExchange final : public Exchange, public std::enable_shared_from_thi
     if (!drained_ && exchange_) drained_ = std::move(callback);
   }
   void gone() {
-    gone_already_ = true;
+    left_ = true;
     auto callback = std::exchange(gone_, nullptr);
     if (exchange_) last(Drop{});
     complete();
@@ -168,27 +200,46 @@ class RemoteExchange final : public Exchange, public std::enable_shared_from_thi
     const auto keep = shared_from_this();
     const auto drained = std::exchange(drained_, nullptr);
     const auto gone = std::exchange(gone_, nullptr);
+    forget();
+  }
+  void remember() {
+    if (tellable_ != 0) return;
+    tellable_ = ++link_->last_tellable;
+    link_->tellable[tellable_] = this;
+  }
+  void forget() {
+    if (tellable_ != 0) link_->tellable.erase(std::exchange(tellable_, 0));
   }
 
   const std::shared_ptr<Front> front_;
-  const std::weak_ptr<Back> back_;
-  Request request_;       // until it is handed over
+  const std::shared_ptr<Link> link_;
+  const bool is_head_;  // an answer ends with its head
+  Request request_;     // until it is handed over
+  std::atomic<bool> left_ = false;
+  // back executor
   ExchangePtr exchange_;  // null once the answer is complete or its client has gone
   FlowPtr flow_;          // null until it is streamed
-  bool wrote_ = false, gone_already_ = false;
+  bool wrote_ = false;
+  std::uint64_t tellable_ = 0;  // its place there; 0: none
   std::move_only_function<void()> drained_, gone_;
 };
 
 // What the back says, done to the exchange.
 struct Doing {
   const ExchangePtr& exchange;
+  Link& link;
 
-  void operator()(Response& response) const { exchange->respond(std::move(response)); }
+  void operator()(Response& response) const {
+    const std::size_t size = response.body.size();
+    exchange->respond(std::move(response));
+    link.take_off(size);
+  }
+  void operator()(Heard&) const { exchange->underway(false); }
   void operator()(Start& start) const {
     exchange->start(start.status, std::move(start.headers));
     exchange->on_drained([flow = std::move(start.flow), remote = std::move(start.remote)] {
       flow->at_exchange = 0;
-      if (flow->wants_drained) RemoteExchange::tell_drained(remote);
+      if (flow->wants_drained) RemoteExchange::tell<Drained>(remote.lock());
     });
   }
   void operator()(Chunk& chunk) const {
@@ -199,53 +250,58 @@ struct Doing {
     const std::size_t left = exchange->pending_bytes();
     flow->at_exchange = left;
     flow->under_way.fetch_sub(size);
-    if (left == 0 && flow->wants_drained) RemoteExchange::tell_drained(remote);
+    if (left == 0 && flow->wants_drained) RemoteExchange::tell<Drained>(remote.lock());
+    link.take_off(size);
   }
   void operator()(Finish&) const { exchange->finish(); }
   void operator()(Abort&) const { exchange->abort(); }
   void operator()(Drop&) const {}
-  void operator()(TellGone& tell) const {
-    exchange->on_gone([remote = std::move(tell.remote)] { RemoteExchange::tell_gone(remote); });
-  }
 };
 
 // What the front says.
 struct Hearing {
-  Handler* handler;  // null once closed
+  Link& link;
 
-  void operator()(Arrived& arrived) const { std::exchange(arrived.exchange, {})->arrived(handler); }
+  void operator()(Arrived& arrived) const { std::exchange(arrived.exchange, {})->arrived(); }
   void operator()(Drained& drained) const { std::exchange(drained.exchange, {})->drained(); }
   void operator()(Gone& gone) const { std::exchange(gone.exchange, {})->gone(); }
   void operator()(Refused& refused) const {
-    if (handler != nullptr) handler->refused(refused.method, refused.status);
+    if (link.handler != nullptr) link.handler->refused(refused.method, refused.status);
   }
 };
+
+InboxOptions back_options(const std::shared_ptr<Link>& link, telemetry::Metrics* metrics) {
+  InboxOptions options;
+  options.rush_at = kRush;
+  options.held = [link] { return link->is_full(); };
+  if (metrics != nullptr) {
+    options.found = &metrics->gauge("keelway_http_waiting_requests",
+                                    "Requests and news of connections that the API server's last "
+                                    "turn found waiting.");
+  }
+  return options;
+}
 
 }  // namespace
 
 struct HandOver::Lines {
+  std::shared_ptr<Link> link;
   std::shared_ptr<Front> front;
   std::shared_ptr<Back> back;
-  const std::shared_ptr<Hearing> hearing;  // back executor
 };
 
 HandOver::HandOver(runtime::Executor& front, runtime::Executor& back, Handler& handler,
                    std::shared_ptr<telemetry::Metrics> metrics)
-    : handler_(handler),
-      metrics_(std::move(metrics)),
-      lines_(new Lines{{}, {}, std::make_shared<Hearing>(&handler)}) {
-  lines_->front = std::make_shared<Front>(front, [](ToFront& message) {
+    : handler_(handler), metrics_(std::move(metrics)), lines_(std::make_unique<Lines>()) {
+  const auto link = lines_->link = std::make_shared<Link>(handler);
+  lines_->front = std::make_shared<Front>(front, [link](ToFront& message) {
     const ExchangePtr exchange = std::move(message.exchange);
-    std::visit(Doing{exchange}, message.word);
+    std::visit(Doing{exchange, *link}, message.word);
   });
-  telemetry::Gauge* waiting = nullptr;
-  if (metrics_) {
-    waiting = &metrics_->gauge("keelway_http_waiting_requests",
-                               "Requests that the API server found waiting at its last turn.");
-  }
   lines_->back = std::make_shared<Back>(
-      back, [hearing = lines_->hearing](ToBack& message) { std::visit(*hearing, message); },
-      waiting);
+      back, [link](ToBack& message) { std::visit(Hearing{*link}, message); },
+      back_options(link, metrics_.get()));
+  link->back = lines_->back;
 }
 
 HandOver::~HandOver() {
@@ -254,12 +310,23 @@ HandOver::~HandOver() {
 }
 
 void HandOver::close() {
-  lines_->hearing->handler = nullptr;
+  Link& link = *lines_->link;
+  link.handler = nullptr;
+  while (!link.tellable.empty()) {
+    const auto first = link.tellable.begin();
+    const RemotePtr exchange = first->second->weak_from_this().lock();
+    link.tellable.erase(first);
+    if (exchange) exchange->gone();
+  }
 }
 
 void HandOver::handle(Request request, std::shared_ptr<Exchange> exchange) {
-  lines_->back->push(Arrived{std::make_shared<RemoteExchange>(
-      lines_->front, lines_->back, std::move(request), std::move(exchange))});
+  Exchange& near = *exchange;
+  near.underway(true);
+  auto remote = std::make_shared<RemoteExchange>(lines_->front, lines_->link, std::move(request),
+                                                 std::move(exchange));
+  near.on_gone([weak = std::weak_ptr(remote)] { RemoteExchange::leave(weak.lock()); });
+  lines_->back->push(Arrived{std::move(remote)});
 }
 
 Response HandOver::refusal(const Request& request, int status, std::string_view why) {
@@ -267,7 +334,7 @@ Response HandOver::refusal(const Request& request, int status, std::string_view 
 }
 
 void HandOver::refused(std::string_view method, int status) {
-  lines_->back->push(Refused{std::string(method), status});
+  lines_->back->push(Refused{std::string(method.substr(0, kMethodMax)), status});
 }
 
 }  // namespace keelway::http

@@ -9,7 +9,8 @@
 namespace keelway::http {
 
 // The handler that a server on `front` is given. Exchanges that it hands over belong to `back`;
-// who is gone and what has drained is told there a moment later than it happens.
+// who is gone and what has drained is told there a moment later than it happens. While many bytes
+// of answers are on their way to the front, no request is heard.
 //
 // The server goes before it, then it may be destroyed on any thread; both executors outlive it.
 class HandOver final : public Handler {
@@ -20,7 +21,8 @@ class HandOver final : public Handler {
            std::shared_ptr<telemetry::Metrics> metrics = nullptr);
   ~HandOver() override;
 
-  // On `back`: the handler hears nothing from now on; requests on their way are dropped.
+  // On `back`: the handler hears nothing from now on. Requests on their way are dropped; streamed
+  // answers end as if their clients had gone.
   void close();
 
   void handle(Request request, std::shared_ptr<Exchange> exchange) override;

@@ -18,11 +18,16 @@ struct FrontExchange final : Exchange {
   std::size_t pending = 0;
   std::move_only_function<void()> drained, gone;
   bool* destroyed = nullptr;
+  bool is_underway = false;
 
   ~FrontExchange() override {
     if (destroyed != nullptr) *destroyed = true;
   }
-  void respond(Response response) override { said += "answer " + response.body; }
+  std::size_t heard = 0;  // bytes of whole answers
+  void respond(Response response) override {
+    heard += response.body.size();
+    if (response.body.size() < 100) said += "answer " + response.body;
+  }
   void start(int, std::vector<Header>) override { said += "start "; }
   void write(std::string chunk) override { said += chunk; }
   void finish() override { said += " finish"; }
@@ -32,6 +37,7 @@ struct FrontExchange final : Exchange {
     drained = std::move(callback);
   }
   void on_gone(std::move_only_function<void()> callback) override { gone = std::move(callback); }
+  void underway(bool now) override { is_underway = now; }
 };
 
 struct HandOverTest : ::testing::Test, Handler {
@@ -44,8 +50,10 @@ struct HandOverTest : ::testing::Test, Handler {
 
   void handle(Request, std::shared_ptr<Exchange> exchange) override {
     ++handled;
+    if (answer) return answer(*exchange);
     far = std::move(exchange);
   }
+  std::function<void(Exchange&)> answer;
   void refused(std::string_view method, int status) override {
     EXPECT_EQ(method, "GET");
     told_refused = status;
@@ -120,7 +128,6 @@ TEST_F(HandOverTest, OnceTheClientHasGoneCallsDoNothing) {
     far->start(200, {});
     far->on_gone([&] { ++gone; });
   });
-  ASSERT_TRUE(rig.wait([&] { return static_cast<bool>(near->gone); }));
   on_front([&] { std::exchange(near->gone, nullptr)(); });
   ASSERT_TRUE(rig.wait([&] { return gone == 1; }));
   rig.run([&] {
@@ -143,6 +150,83 @@ TEST_F(HandOverTest, AForgottenExchangeIsGivenBackToTheFront) {
     EXPECT_FALSE(destroyed) << "on the back";
   });
   EXPECT_TRUE(rig.wait([&] { return destroyed; }));
+}
+
+TEST_F(HandOverTest, ARequestWhoseClientHasLeftIsNotHandled) {
+  on_front([&] {
+    hand_over->handle({}, near);
+    std::exchange(near->gone, nullptr)();
+  });
+  on_front([] {});
+  rig.run([] {});
+  EXPECT_EQ(handled, 0);
+}
+
+TEST_F(HandOverTest, AClientThatLeftIsToldInTheVeryCall) {
+  ask();
+  rig.run([&] {
+    std::exchange(near->gone, nullptr)();  // its message waits behind this task
+    bool gone = false;
+    far->on_gone([&] { gone = true; });
+    EXPECT_TRUE(gone);
+  });
+}
+
+TEST_F(HandOverTest, ARequestIsUnderwayUntilItIsHeard) {
+  on_front([&] {
+    hand_over->handle({}, near);
+    EXPECT_TRUE(near->is_underway);
+  });
+  EXPECT_TRUE(rig.wait([&] { return !near->is_underway; })) << "though nobody has answered";
+  EXPECT_EQ(handled, 1);
+}
+
+// The answers of many requests at once wait in the back, not on their way.
+TEST_F(HandOverTest, WhileManyBytesAreOnTheirWayNothingIsHeard) {
+  constexpr std::size_t size = 1u << 20;
+  constexpr int asked = 100;
+  std::size_t most = 0, sent = 0;
+  answer = [&](Exchange& exchange) {
+    sent += size;
+    most = std::max(most, sent - near->heard);
+    exchange.respond({200, {}, std::string(size, 'x')});
+  };
+  on_front([&] {
+    for (int i = 0; i < asked; ++i) hand_over->handle({}, near);
+  });
+  EXPECT_TRUE(rig.wait([&] { return near->heard == asked * size; }));
+  EXPECT_LE(most, 18 * size);
+}
+
+TEST_F(HandOverTest, AStreamedAnswerToHeadEndsWithItsHead) {
+  on_front([&] {
+    Request request;
+    request.method = "HEAD";
+    hand_over->handle(std::move(request), near);
+  });
+  ASSERT_TRUE(rig.wait([&] { return far != nullptr; }));
+  rig.run([&] {
+    far->start(200, {});
+    far->write("never");
+  });
+  ASSERT_TRUE(rig.wait([&] { return near->said.ends_with("finish"); }));
+  EXPECT_EQ(near->said, "start  finish");
+}
+
+TEST_F(HandOverTest, ClosingEndsWhatWasStreamed) {
+  ask();
+  int gone = 0;
+  rig.run([&] {
+    far->start(200, {});
+    far->on_gone([&] { ++gone; });
+    far->on_drained([&, kept = far] { ADD_FAILURE() << "the handler may be gone"; });
+    far->write("1");
+    far.reset();
+    hand_over->close();
+    EXPECT_EQ(gone, 1);
+  });
+  ASSERT_TRUE(rig.wait([&] { return near->said == "start 1"; }));
+  near.reset();
 }
 
 TEST_F(HandOverTest, RefusalsAreTold) {
@@ -174,6 +258,48 @@ TEST_F(HandOverTest, ExchangesOutliveIt) {
     far.reset();
   });
   EXPECT_EQ(near->said, "");
+}
+
+TEST(Inbox, SeesAllOfARush) {
+  VirtualRig rig;
+  int heard = 0, when_other = 0;
+  const auto inbox = std::make_shared<Inbox<int>>(
+      rig.executor(), [&](int&) { ++heard; }, InboxOptions{.rush_at = 100});
+  rig.run([&] {
+    for (int i = 0; i < 1000; ++i) inbox->push(i);
+    rig.executor().post([&] { when_other = heard; });
+  });
+  ASSERT_TRUE(rig.wait([&] { return when_other > 0; }));
+  EXPECT_EQ(when_other, 1000);
+}
+
+TEST(Inbox, HearsNothingWhileItIsHeld) {
+  VirtualRig rig;
+  int heard = 0;
+  bool held = false;
+  InboxOptions options;
+  options.held = [&] { return held; };
+  const auto inbox = std::make_shared<Inbox<int>>(
+      rig.executor(), [&](int& message) { held = ++heard == 3 || message == 7; },
+      std::move(options));
+  rig.run([&] {
+    for (int i = 0; i < 10; ++i) inbox->push(i);
+  });
+  for (int i = 0; i < 5; ++i) rig.run([] {});
+  EXPECT_EQ(heard, 3);
+  rig.run([&] { inbox->push(10); });
+  for (int i = 0; i < 5; ++i) rig.run([] {});
+  EXPECT_EQ(heard, 3);
+  rig.run([&] {
+    held = false;
+    inbox->resume();
+  });
+  ASSERT_TRUE(rig.wait([&] { return heard == 8; }));
+  rig.run([&] {
+    held = false;
+    inbox->resume();
+  });
+  EXPECT_TRUE(rig.wait([&] { return heard == 11; }));
 }
 
 // A rush of messages leaves the executor's other tasks and timers their turns.

@@ -141,8 +141,6 @@ class Http1Connection : public Connection {
     request_.method = std::move(head.method);
     request_.target = std::move(head.target);
     request_.headers = std::move(head.headers);
-    std::size_t held = request_.target.size();
-    for (const auto& [name, value] : request_.headers) held += name.size() + value.size();
     keep_alive_ = head.keep_alive;
     http_1_0_ = head.http_1_0;
     if (request_.target.size() > host_.limits().target_bytes_max) {
@@ -151,7 +149,7 @@ class Http1Connection : public Connection {
     const auto length = head.content_length.value_or(0);
     if (length > host_.limits().body_bytes_max) return refuse(413, "the body is too large");
     const auto usual = static_cast<std::size_t>(std::min<std::uint64_t>(length, kBodyBytesUsual));
-    if (!request_.held.add(host_.budget(), held + usual)) {
+    if (!request_.held.add(host_.budget(), head_bytes(request_) + usual)) {
       return refuse(429, "too many requests at once");
     }
     arm(host_.limits().body_timeout);
@@ -179,6 +177,7 @@ class Http1Connection : public Connection {
       request.tls = std::make_shared<const runtime::TlsPeer>(*stream_->tls());
     }
     request.peer = stream_->peer();
+    request.received = host_.executor().wall_now();
     auto exchange = std::make_shared<ServerExchange>(host_, *this, 0, request.method == "HEAD");
     exchange_ = exchange.get();
     host_.handler().handle(std::move(request), std::move(exchange));

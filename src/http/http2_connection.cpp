@@ -13,6 +13,7 @@ using namespace std::string_view_literals;  // texts of other sizes are told apa
 
 constexpr std::size_t kFlushBytes = 64u << 10;
 constexpr std::size_t kStreamBufferMax = 128u << 10;  // framed, waiting for the socket
+constexpr int kUnderwayMax = 32;                      // requests on their way to the handler
 
 http2::Limits session_limits(const Limits& limits) {
   http2::Limits made;
@@ -80,6 +81,10 @@ class Http2Connection : public Connection {
   }
   std::size_t pending_bytes(std::int32_t stream) const override {
     return session_->pending_bytes(stream);
+  }
+  void count_underway(int change) override {
+    underway_ += change;
+    if (change < 0) dispatch_waiting();
   }
   void drain() override {
     session_->go_away();
@@ -179,14 +184,12 @@ class Http2Connection : public Connection {
     disarm();
     Incoming& incoming = incoming_[head.stream];
     incoming.began = host_.executor().now();
-    std::size_t held = 0;
     Request& request = incoming.request;
     request.http2 = true;
     std::string authority;
     auto kept = head.headers.begin();
     for (auto& header : head.headers) {
       auto& [name, value] = header;
-      held += name.size() + value.size();
       if (name == ":method"sv)
         request.method = std::move(value);
       else if (name == ":path"sv)
@@ -212,7 +215,7 @@ class Http2Connection : public Connection {
     if (request.target.size() > host_.limits().target_bytes_max) {
       return refuse(head.stream, incoming, 414, "the request target is too long");
     }
-    if (!request.held.add(host_.budget(), held)) {
+    if (!request.held.add(host_.budget(), head_bytes(request))) {
       refuse(head.stream, incoming, 429, "too many requests at once");
     }
   }
@@ -240,27 +243,32 @@ class Http2Connection : public Connection {
     const auto found = incoming_.find(end.stream);
     if (found == incoming_.end() || found->second.refused || found->second.complete) return;
     found->second.complete = true;
-    if (!waiting_.empty() || session_->pending_bytes() > host_.limits().unsent_bytes_max) {
+    if (!waiting_.empty() || !may_dispatch()) {
       waiting_.push_back(end.stream);
       return;
     }
     dispatch(end.stream, found->second);
   }
 
+  bool may_dispatch() const {
+    return underway_ < kUnderwayMax && session_->pending_bytes() <= host_.limits().unsent_bytes_max;
+  }
+
   void dispatch(http2::StreamId stream, Incoming& incoming) {
     if (host_.full()) return refuse(stream, incoming, 429, "too many requests at once");
     incoming.dispatched = true;
     Request request = std::move(incoming.request);
+    request.received = host_.executor().wall_now();
     auto exchange =
         std::make_shared<ServerExchange>(host_, *this, stream, request.method == "HEAD");
     incoming.exchange = exchange.get();
     host_.handler().handle(std::move(request), std::move(exchange));
   }
 
-  // What came while too much was unsent; one a turn, since its answer may be large as well.
+  // What came while too much was unsent or on its way; one a turn, since its answer may be large as
+  // well.
   void dispatch_waiting() {
-    if (waiting_.empty() || closing_ || dispatch_posted_) return;
-    if (session_->pending_bytes() > host_.limits().unsent_bytes_max) return;
+    if (waiting_.empty() || closing_ || dispatch_posted_ || !may_dispatch()) return;
     dispatch_posted_ = true;
     host_.executor().post([this, weak = std::weak_ptr(alive_)] {
       if (weak.expired()) return;
@@ -353,6 +361,7 @@ class Http2Connection : public Connection {
   std::unique_ptr<http2::Session> session_;
   std::map<std::int32_t, Incoming> incoming_;
   std::deque<http2::StreamId> waiting_;  // whole, and not handed over yet
+  int underway_ = 0;                     // requests that their handler has not heard yet
   bool dispatch_posted_ = false;
   bool flushing_ = false;
   bool closing_ = false;

@@ -77,7 +77,7 @@ struct Scene {
   void open(Form form) {
     if (!handler.act) handler.act = echo;
     if (apart) {
-      front = rig.runtime().make_executor_apart("front", &rig.executor());
+      front = rig.runtime().make_executor("front", runtime::Lane::connections);
       hand_over = std::make_unique<HandOver>(*front, rig.executor(), handler);
     }
     on_server([&] {

@@ -2,6 +2,7 @@
 // the receiver is busy, what comes waits for its next turn.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -13,14 +14,23 @@
 
 namespace keelway::http {
 
+struct InboxOptions {
+  // A turn hears 64 messages. Where it finds more than `rush_at`, it hears a thousand: whoever
+  // sorts what comes by its urgency must see it.
+  std::size_t rush_at = SIZE_MAX;
+  // True: nothing is heard until resume(). Any thread; null: never.
+  std::move_only_function<bool()> held = nullptr;
+  telemetry::Gauge* found = nullptr;  // how many messages the last turn found; null: nobody asks
+};
+
 template <class Message>
 class Inbox : public std::enable_shared_from_this<Inbox<Message>> {
  public:
   // Takes out of the message whatever it holds on to.
   using Hear = std::move_only_function<void(Message&)>;
-  // `executor` lives until close(). `waiting`: how many messages a turn found; null: nobody asks.
-  Inbox(runtime::Executor& executor, Hear hear, telemetry::Gauge* waiting = nullptr)
-      : executor_(executor), hear_(std::move(hear)), found_(waiting) {}
+  // `executor` and the gauge live until close().
+  Inbox(runtime::Executor& executor, Hear hear, InboxOptions options = {})
+      : executor_(executor), hear_(std::move(hear)), options_(std::move(options)) {}
 
   // Any thread. Once closed nothing is taken.
   template <class... Parts>
@@ -28,8 +38,13 @@ class Inbox : public std::enable_shared_from_this<Inbox<Message>> {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     waiting_.emplace_back(std::forward<Parts>(parts)...);
-    if (std::exchange(posted_, true)) return;
     post();
+  }
+
+  // Any thread. After held() has become false.
+  void resume() {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) post();
   }
 
   // Any thread. Drops what waits; what is heard at this moment is heard to its end.
@@ -41,22 +56,39 @@ class Inbox : public std::enable_shared_from_this<Inbox<Message>> {
   }
 
  private:
-  static constexpr int kPerTurn = 64;            // then the executor's other tasks have theirs
+  static constexpr std::size_t kPerTurn = 64;
+  static constexpr std::size_t kPerRush = 1024;
   static constexpr std::size_t kKeptMax = 1024;  // room for so many stays after a rush
 
+  bool is_held() { return options_.held && options_.held(); }
+
+  // Under mutex_.
   void post() {
+    if (std::exchange(posted_, true)) return;
     executor_.post([self = this->shared_from_this()] { self->run(); });
   }
 
   void run() {
     if (heard_ == taken_.size() && !take()) return;
-    for (int i = 0; i < kPerTurn && heard_ < taken_.size(); ++i) {
+    const std::size_t turn = taken_.size() - heard_ > options_.rush_at ? kPerRush : kPerTurn;
+    for (std::size_t i = 0; i < turn && heard_ < taken_.size() && !is_held(); ++i) {
       hear_(taken_[heard_++]);
     }
+    if (go_on() && !is_held()) resume();
+  }
+
+  // Whether something is left. The next turn is on its way then, unless it is held: whoever ends
+  // that may have found a turn on its way until now.
+  bool go_on() {
     const std::lock_guard lock(mutex_);
-    posted_ = !closed_ && (heard_ < taken_.size() || !waiting_.empty());
-    if (posted_) return post();
-    if (!closed_) show(0);
+    posted_ = false;
+    if (closed_) return false;
+    if (heard_ == taken_.size() && waiting_.empty()) {
+      show(0);
+      return false;
+    }
+    if (!is_held()) post();
+    return true;
   }
 
   bool take() {
@@ -70,14 +102,14 @@ class Inbox : public std::enable_shared_from_this<Inbox<Message>> {
     return true;
   }
 
-  // Not after close(): the gauge may be gone.
+  // Under mutex_ and not after close(): the gauge may be gone.
   void show(std::size_t waiting) {
-    if (found_ != nullptr) found_->set(static_cast<double>(waiting));
+    if (options_.found != nullptr) options_.found->set(static_cast<double>(waiting));
   }
 
   runtime::Executor& executor_;
   Hear hear_;
-  telemetry::Gauge* const found_;
+  InboxOptions options_;
   std::mutex mutex_;
   std::vector<Message> waiting_;  // guarded by mutex_
   bool posted_ = false;           // guarded by mutex_: a turn is on its way

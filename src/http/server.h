@@ -26,6 +26,7 @@ struct Request {
   std::string scheme;                                // "http" or "https"
   std::shared_ptr<const runtime::TlsPeer> tls = {};  // null: not over TLS
   runtime::Address peer;
+  base::WallTime received = {};  // when it was whole; 0: nobody says
   bool http2 = false;
   Held held = {};  // of the server's budget, as long as the request is kept
 
@@ -39,7 +40,8 @@ struct Response {
   std::span<const Header> constant = {};  // headers that live as long as the program
 };
 
-// The answer to one request; belongs to the server's executor. Exactly one of respond() or
+// The answer to one request; belongs to the server's executor (or to that of the handler behind a
+// HandOver). Exactly one of respond() or
 // start()...finish(). Dropping it unanswered answers 500. Calls after the client has gone do
 // nothing.
 class Exchange {
@@ -57,6 +59,10 @@ class Exchange {
   // Called once if the client goes before the answer is complete; inside this very call where it
   // has gone already.
   virtual void on_gone(std::move_only_function<void()> callback) = 0;
+  // Whether the request is still on its way to its handler, until it is answered at the latest: of
+  // one connection only so many are at a time, and the sizes of their answers are seen before the
+  // next ones go.
+  virtual void underway(bool /*now*/) {}
 };
 
 class Handler {

@@ -39,6 +39,10 @@ class Executor {
   virtual void reached(std::string_view /*mark*/) {}
 };
 
+// What the thread of an executor is shared with. A task of work may take milliseconds; those of
+// connections are short, and never wait behind work.
+enum class Lane { work, connections };
+
 // Threads for work on immutable inputs: codecs, compression, fsync, keys, solving.
 class Workers {
  public:
@@ -53,11 +57,10 @@ class Files;    // runtime/files.h
 class Runtime {
  public:
   virtual ~Runtime() = default;
+  virtual std::unique_ptr<Executor> make_executor(std::string name, Lane lane) = 0;
   std::unique_ptr<Executor> make_executor(std::string name) {
-    return make_executor_apart(std::move(name), nullptr);
+    return make_executor(std::move(name), Lane::work);
   }
-  // On another core thread than `from`, where there is one: for executors that are busy together.
-  virtual std::unique_ptr<Executor> make_executor_apart(std::string name, const Executor* from) = 0;
   virtual Workers& workers() = 0;
   virtual Network& network() = 0;
   virtual Files& files() = 0;

@@ -34,12 +34,7 @@ class Load {
     on([&] {
       engine_ = connect(*ground_, cluster);
       keyspace_ = engine_->open("load", ground_->executor());
-      store::WatchRequest request;
-      request.on_events = [this](const store::EventBatch& batch) {
-        events_.insert(events_.end(), batch.events.begin(), batch.events.end());
-      };
-      request.on_end = [this](base::Error error) { fault(error.message); };
-      watch_ = keyspace_->watch(std::move(request));
+      follow();
       for (int i = 0; i < writers; ++i) write(i);
     });
   }
@@ -85,6 +80,19 @@ class Load {
       ran = true;
     });
     ASSERT_TRUE(ground_->wait([&] { return ran; }));
+  }
+  // A watch that could not begin says so with unavailable, and is asked for again.
+  void follow() {
+    store::WatchRequest request;
+    request.after = events_.empty() ? 0 : events_.back().entry.modified;
+    request.on_events = [this](const store::EventBatch& batch) {
+      events_.insert(events_.end(), batch.events.begin(), batch.events.end());
+    };
+    request.on_end = [this](base::Error error) {
+      if (error.code != ErrorCode::unavailable) return fault(error.message);
+      ground_->executor().post([this] { follow(); });
+    };
+    watch_ = keyspace_->watch(std::move(request));
   }
   void fault(const std::string& text) { faults_.push_back(text); }
 

@@ -27,8 +27,8 @@ class LinuxExecutor : public Executor {
 };
 
 // Every executor of a Linux runtime is a LinuxExecutor.
-inline const std::shared_ptr<ExecutorCore>& core_of(const Executor& executor) {
-  return static_cast<const LinuxExecutor&>(executor).core();
+inline const std::shared_ptr<ExecutorCore>& core_of(Executor& executor) {
+  return static_cast<LinuxExecutor&>(executor).core();
 }
 
 }  // namespace keelway::runtime

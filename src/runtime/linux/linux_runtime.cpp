@@ -95,26 +95,34 @@ class SignalQueue {
   int signals_ = -1;
 };
 
+// Those of one lane.
+class CoreThreads {
+ public:
+  explicit CoreThreads(int count) {
+    for (int i = 0; i < std::max(1, count); ++i) threads_.push_back(std::make_unique<CoreThread>());
+  }
+  CoreThread& next() { return *threads_[next_++ % threads_.size()]; }
+
+ private:
+  std::size_t next_ = 0;
+  std::vector<std::unique_ptr<CoreThread>> threads_;
+};
+
 class Production : public LinuxRuntime {
  public:
   explicit Production(const LinuxOptions& options)
       : signals_(options.take_signals),
         seeds_(options.seed ? *options.seed : strong_seed()),
+        work_(options.core_threads),
+        connections_(options.core_threads),
         workers_(std::max(1, options.worker_threads)),
-        network_(workers_) {
-    for (int i = 0; i < std::max(1, options.core_threads); ++i) {
-      threads_.push_back(std::make_unique<CoreThread>());
-    }
-  }
+        network_(workers_) {}
 
-  std::unique_ptr<Executor> make_executor_apart(std::string name, const Executor* from) override {
+  std::unique_ptr<Executor> make_executor(std::string name, Lane lane) override {
     const std::lock_guard lock(mutex_);
-    std::size_t place = next_thread_++ % threads_.size();
-    if (from != nullptr && &core_of(*from)->thread() == threads_[place].get()) {
-      place = (place + 1) % threads_.size();
-    }
+    CoreThread& thread = (lane == Lane::work ? work_ : connections_).next();
     return std::make_unique<LinuxExecutor>(
-        std::make_shared<ExecutorCore>(*threads_[place], std::move(name), seeds_.next()));
+        std::make_shared<ExecutorCore>(thread, std::move(name), seeds_.next()));
   }
   Workers& workers() override { return workers_; }
   Network& network() override { return network_; }
@@ -126,10 +134,9 @@ class Production : public LinuxRuntime {
  private:
   SignalQueue signals_;
   std::mutex mutex_;
-  base::Random seeds_;           // guarded by mutex_
-  std::size_t next_thread_ = 0;  // guarded by mutex_
-  std::vector<std::unique_ptr<CoreThread>> threads_;
-  LinuxWorkers workers_;  // ends before the threads that it posts to
+  base::Random seeds_;              // guarded by mutex_
+  CoreThreads work_, connections_;  // next() is guarded by mutex_
+  LinuxWorkers workers_;            // ends before the threads that it posts to
   LinuxNetwork network_;
   LinuxFiles files_;
 };

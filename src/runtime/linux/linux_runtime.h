@@ -21,7 +21,7 @@
 namespace keelway::runtime {
 
 struct LinuxOptions {
-  int core_threads = 2;  // executors are pinned to them in turn
+  int core_threads = 2;  // of each lane; executors are pinned to them in turn
   int worker_threads = 2;
   // Seeds every executor's random(); from the OS where absent. Keys never come from it.
   std::optional<std::uint64_t> seed = {};

@@ -70,7 +70,7 @@ void VirtualHost::restart() {
   files_.push_back(disk_.files(life_, name_));
 }
 
-std::unique_ptr<Executor> VirtualHost::make_executor_apart(std::string, const Executor*) {
+std::unique_ptr<Executor> VirtualHost::make_executor(std::string, Lane) {
   return std::make_unique<VirtualExecutor>(
       std::make_shared<VirtualExecutorCore>(town_.queue, life_, clock_));
 }

@@ -64,7 +64,7 @@ class VirtualHost : public Host, public Runtime {
   VirtualDisk& disk() override { return disk_; }
   void set_wall_skew(base::Duration skew) override { clock_.skew = skew; }
 
-  std::unique_ptr<Executor> make_executor_apart(std::string name, const Executor* from) override;
+  std::unique_ptr<Executor> make_executor(std::string name, Lane lane) override;
   Workers& workers() override { return workers_; }
   Network& network() override { return network_; }
   Files& files() override { return *files_.back(); }

@@ -256,11 +256,14 @@ void Core::join(const WatchPtr& state, Revision after) {
   WatchRequest request;
   request.prefix = state->request.prefix;
   request.after = after;
-  request.on_events = [state](const EventBatch& batch) {
-    if (!state->ended) state->request.on_events(batch);
+  // The feed is the state's own: what it calls must not keep the state.
+  request.on_events = [weak = std::weak_ptr(state)](const EventBatch& batch) {
+    const auto told = weak.lock();
+    if (told && !told->ended) told->request.on_events(batch);
   };
-  request.on_end = [state](base::Error error) {
-    if (!state->ended && state->request.on_end) state->request.on_end(std::move(error));
+  request.on_end = [weak = std::weak_ptr(state)](base::Error error) {
+    const auto told = weak.lock();
+    if (told && !told->ended && told->request.on_end) told->request.on_end(std::move(error));
   };
   state->feed = state->space->feed->watch(state->mailbox, std::move(request));
 }

@@ -40,6 +40,10 @@ void Core::end_turn() {
 
 void Core::wake_committer() {
   due_ = true;
+  start_job();
+}
+
+void Core::start_job() {
   if (committing_ || stopped_) return;
   committing_ = true;
   runtime_.workers().run(executor_, [self = shared_from_this()] { self->commit_job(); }, [] {});
@@ -57,7 +61,7 @@ void Core::commit_job() {
   std::lock_guard lock(mutex_);
   committing_ = false;
   const bool reclaims = !failed_ && !full_ && (!reclaimable_.empty() || !purged_.empty());
-  if (due_ || reclaims) wake_committer();
+  if (due_ || reclaims) start_job();
 }
 
 bool Core::is_due() {

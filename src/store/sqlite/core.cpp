@@ -90,7 +90,7 @@ base::Result<void> Core::start() {
     if (space->index.reclaimable(space->compacted)) reclaimable_.insert(space->id);
   }
   std::lock_guard lock(mutex_);
-  if (!reclaimable_.empty() || !purged_.empty()) wake_committer();
+  if (!reclaimable_.empty() || !purged_.empty()) start_job();
   if (!expiries_.empty())
     own_mailbox_->post([self = weak_from_this()] {
       if (const auto core = self.lock()) core->arm();

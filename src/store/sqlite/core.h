@@ -103,7 +103,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void add_row(CommitOp& op, std::string key, Bytes value, std::int64_t expires_us);
   void set_expiry(Space& space, const std::string& key, std::int64_t expires_us);
   void enqueue(CommitOp op);
-  void wake_committer();
+  void wake_committer();  // what waits is due
+  void start_job();       // commits what is due, then reclaims a little
   void compact_automatically(const SpacePtr& space);
   void forget(Space& space, Revision revision);
 

@@ -118,7 +118,8 @@ struct Turn {
   std::unique_ptr<runtime::LinuxRuntime> runtime = runtime::make_linux_runtime({});
   std::unique_ptr<Engine> engine = *open_sqlite(*runtime, {.path = ":memory:"});
   std::unique_ptr<runtime::Executor> writer = runtime->make_executor("writer");
-  std::unique_ptr<runtime::Executor> reader = runtime->make_executor_apart("reader", writer.get());
+  std::unique_ptr<runtime::Executor> reader =
+      runtime->make_executor("reader", runtime::Lane::connections);
   std::unique_ptr<Keyspace> written, read;
   std::promise<void> all;
   int asked = 0, answered = 0;
