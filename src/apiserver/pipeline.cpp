@@ -259,13 +259,14 @@ void run_stages(Core& core, const HttpCallPtr& call, std::size_t from) {
     if (kStages[i](core, call) == Step::done) break;
   }
   if (call->answered || call->timeout == base::Duration(0)) return;
-  const base::Duration waited = core.now() - call->received;
-  core.pending_answers->add(*call, core.executor.now() + (call->timeout - waited));
+  core.pending_answers->add(*call, call->arrived + call->timeout);
 }
 
 void record(Core& core, const HttpCall& call, int code) {
   const Operation& op = *call.op;
-  const double seconds = std::chrono::duration<double>(core.now() - call.received).count();
+  // Another core may have stamped it a moment ahead of this turn's time.
+  const auto taken = std::max(core.executor.now() - call.arrived, base::Duration(0));
+  const double seconds = std::chrono::duration<double>(taken).count();
   // Before the kind is known a path is whatever anybody wrote, and would be a series of its own.
   if (op.kind != nullptr) {
     core.metrics->answered(op.info.verb, op.info.group, op.info.version, op.info.resource, code,
@@ -376,8 +377,9 @@ void handle_request(Core& core, http::Request request, std::shared_ptr<http::Exc
   auto call = std::make_shared<HttpCall>(core);
   call->request = std::move(request);
   call->exchange = std::move(exchange);
-  const base::WallTime received = call->request.received;
-  call->received = received == base::WallTime() ? core.now() : received;
+  const bool stamped = call->request.arrived != base::Instant();
+  call->received = stamped ? call->request.received : core.now();
+  call->arrived = stamped ? call->request.arrived : core.executor.now();
   call->audit_id = call->request.header("audit-id");
   if (call->audit_id.empty()) call->audit_id = base::make_uuid(core.executor.random());
   run_stages(core, call, 0);

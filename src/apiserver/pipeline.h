@@ -24,6 +24,7 @@ struct HttpCall : PendingAnswer, std::enable_shared_from_this<HttpCall> {
   Media media;
   std::string audit_id, impersonator;
   base::WallTime received;
+  base::Instant arrived;      // the same, by a clock that does not jump
   base::Duration timeout{0};  // 0: none, it may go on as long as it likes
   bool answered = false;
   Seat seat;                               // kept while the request executes

@@ -61,6 +61,7 @@ class ClusterPlane {
   ~ClusterPlane() {
     loops_.reset();
     listener_.reset();
+    hand_over_.close();
     server_.reset();
   }
 

@@ -9,7 +9,7 @@
 namespace keelway::http {
 namespace {
 
-constexpr std::size_t kAnswersMax = 16u << 20;  // bytes on their way; above no request is heard
+constexpr std::size_t kAnswersMax = 16u << 20;  // bytes of whole answers; above none is asked for
 constexpr std::size_t kRush = 256;              // messages
 constexpr std::size_t kMethodMax = 32;          // of a refused request: longer ones are no method
 
@@ -76,6 +76,7 @@ using Back = Inbox<ToBack>;
 struct Link {
   explicit Link(Handler& of) : handler(&of) {}
   std::weak_ptr<Back> back;  // set before anything is sent
+  // Of answers on their way to the front; streams have a bound of their own, pending_bytes().
   std::atomic<std::size_t> answer_bytes = 0;
 
   bool is_full() const { return answer_bytes.load() > kAnswersMax; }
@@ -101,6 +102,7 @@ class RemoteExchange final : public Exchange, public std::enable_shared_from_thi
       : front_(std::move(front)),
         link_(std::move(link)),
         is_head_(request.method == "HEAD"),
+        is_read_(is_head_ || request.method == "GET"),
         request_(std::move(request)),
         exchange_(std::move(exchange)) {}
   ~RemoteExchange() override {
@@ -125,7 +127,6 @@ class RemoteExchange final : public Exchange, public std::enable_shared_from_thi
     if (!exchange_ || !flow_ || chunk.empty()) return;
     wrote_ = true;
     flow_->under_way.fetch_add(chunk.size());
-    link_->answer_bytes.fetch_add(chunk.size());
     front_->push(exchange_, Chunk{std::move(chunk), flow_, weak_from_this()});
   }
   void finish() override {
@@ -171,7 +172,7 @@ class RemoteExchange final : public Exchange, public std::enable_shared_from_thi
 
   // On the back.
   void arrived() {
-    if (link_->handler == nullptr || left_) return;
+    if (link_->handler == nullptr || (left_ && is_read_)) return;
     link_->handler->handle(std::move(request_), shared_from_this());
     if (exchange_ && !flow_) front_->push(exchange_, Heard{});
   }
@@ -214,6 +215,7 @@ class RemoteExchange final : public Exchange, public std::enable_shared_from_thi
   const std::shared_ptr<Front> front_;
   const std::shared_ptr<Link> link_;
   const bool is_head_;  // an answer ends with its head
+  const bool is_read_;  // of no use to a client that has left; writes are done
   Request request_;     // until it is handed over
   std::atomic<bool> left_ = false;
   // back executor
@@ -251,7 +253,6 @@ struct Doing {
     flow->at_exchange = left;
     flow->under_way.fetch_sub(size);
     if (left == 0 && flow->wants_drained) RemoteExchange::tell<Drained>(remote.lock());
-    link.take_off(size);
   }
   void operator()(Finish&) const { exchange->finish(); }
   void operator()(Abort&) const { exchange->abort(); }

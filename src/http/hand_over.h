@@ -10,7 +10,7 @@ namespace keelway::http {
 
 // The handler that a server on `front` is given. Exchanges that it hands over belong to `back`;
 // who is gone and what has drained is told there a moment later than it happens. While many bytes
-// of answers are on their way to the front, no request is heard.
+// of whole answers are on their way to the front, no request is heard.
 //
 // The server goes before it, then it may be destroyed on any thread; both executors outlive it.
 class HandOver final : public Handler {

@@ -152,14 +152,18 @@ TEST_F(HandOverTest, AForgottenExchangeIsGivenBackToTheFront) {
   EXPECT_TRUE(rig.wait([&] { return destroyed; }));
 }
 
-TEST_F(HandOverTest, ARequestWhoseClientHasLeftIsNotHandled) {
-  on_front([&] {
-    hand_over->handle({}, near);
-    std::exchange(near->gone, nullptr)();
-  });
-  on_front([] {});
-  rig.run([] {});
-  EXPECT_EQ(handled, 0);
+TEST_F(HandOverTest, AReadWhoseClientHasLeftIsNotHandled) {
+  for (const char* method : {"GET", "HEAD", "POST"}) {
+    on_front([&] {
+      Request request;
+      request.method = method;
+      hand_over->handle(std::move(request), near);
+      std::exchange(near->gone, nullptr)();
+    });
+    on_front([] {});
+    rig.run([] {});
+    EXPECT_EQ(handled, method == std::string_view("POST") ? 1 : 0) << method;
+  }
 }
 
 TEST_F(HandOverTest, AClientThatLeftIsToldInTheVeryCall) {
@@ -260,7 +264,7 @@ TEST_F(HandOverTest, ExchangesOutliveIt) {
   EXPECT_EQ(near->said, "");
 }
 
-TEST(Inbox, SeesAllOfARush) {
+TEST(Inbox, HearsMoreOfARush) {
   VirtualRig rig;
   int heard = 0, when_other = 0;
   const auto inbox = std::make_shared<Inbox<int>>(
@@ -270,7 +274,8 @@ TEST(Inbox, SeesAllOfARush) {
     rig.executor().post([&] { when_other = heard; });
   });
   ASSERT_TRUE(rig.wait([&] { return when_other > 0; }));
-  EXPECT_EQ(when_other, 1000);
+  EXPECT_EQ(when_other, 512);
+  EXPECT_TRUE(rig.wait([&] { return heard == 1000; }));
 }
 
 TEST(Inbox, HearsNothingWhileItIsHeld) {

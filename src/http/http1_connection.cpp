@@ -178,6 +178,7 @@ class Http1Connection : public Connection {
     }
     request.peer = stream_->peer();
     request.received = host_.executor().wall_now();
+    request.arrived = host_.executor().now();
     auto exchange = std::make_shared<ServerExchange>(host_, *this, 0, request.method == "HEAD");
     exchange_ = exchange.get();
     host_.handler().handle(std::move(request), std::move(exchange));

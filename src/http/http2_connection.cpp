@@ -59,8 +59,10 @@ class Http2Connection : public Connection {
     answered(stream);
     flush_soon();
   }
-  // An answer may wait for the client's window.
-  bool has_unsent() const override { return flush_queued_ || session_->pending_bytes() > 0; }
+  // An answer may wait for the client's window, or a request for its turn.
+  bool has_unsent() const override {
+    return flush_queued_ || session_->pending_bytes() > 0 || (!closing_ && !waiting_.empty());
+  }
   void write_head(std::int32_t stream, AnswerHead& head, bool end) {
     std::erase_if(head.headers, [](const Header& header) { return is_of_http1(header.first); });
     session_->respond(stream, head, end);
@@ -243,6 +245,8 @@ class Http2Connection : public Connection {
     const auto found = incoming_.find(end.stream);
     if (found == incoming_.end() || found->second.refused || found->second.complete) return;
     found->second.complete = true;
+    found->second.request.received = host_.executor().wall_now();
+    found->second.request.arrived = host_.executor().now();
     if (!waiting_.empty() || !may_dispatch()) {
       waiting_.push_back(end.stream);
       return;
@@ -258,7 +262,6 @@ class Http2Connection : public Connection {
     if (host_.full()) return refuse(stream, incoming, 429, "too many requests at once");
     incoming.dispatched = true;
     Request request = std::move(incoming.request);
-    request.received = host_.executor().wall_now();
     auto exchange =
         std::make_shared<ServerExchange>(host_, *this, stream, request.method == "HEAD");
     incoming.exchange = exchange.get();

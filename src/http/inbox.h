@@ -15,8 +15,8 @@
 namespace keelway::http {
 
 struct InboxOptions {
-  // A turn hears 64 messages. Where it finds more than `rush_at`, it hears a thousand: whoever
-  // sorts what comes by its urgency must see it.
+  // A turn hears 64 messages. Where it finds more than `rush_at`, it hears 512: whoever sorts what
+  // comes by its urgency must see more than it would let through.
   std::size_t rush_at = SIZE_MAX;
   // True: nothing is heard until resume(). Any thread; null: never.
   std::move_only_function<bool()> held = nullptr;
@@ -57,7 +57,7 @@ class Inbox : public std::enable_shared_from_this<Inbox<Message>> {
 
  private:
   static constexpr std::size_t kPerTurn = 64;
-  static constexpr std::size_t kPerRush = 1024;
+  static constexpr std::size_t kPerRush = 512;
   static constexpr std::size_t kKeptMax = 1024;  // room for so many stays after a rush
 
   bool is_held() { return options_.held && options_.held(); }
@@ -69,7 +69,7 @@ class Inbox : public std::enable_shared_from_this<Inbox<Message>> {
   }
 
   void run() {
-    if (heard_ == taken_.size() && !take()) return;
+    if (!take()) return;
     const std::size_t turn = taken_.size() - heard_ > options_.rush_at ? kPerRush : kPerTurn;
     for (std::size_t i = 0; i < turn && heard_ < taken_.size() && !is_held(); ++i) {
       hear_(taken_[heard_++]);
@@ -91,14 +91,20 @@ class Inbox : public std::enable_shared_from_this<Inbox<Message>> {
     return true;
   }
 
+  // Once all is heard that was taken, what waits. False: nothing is to be heard any more.
   bool take() {
-    taken_.clear();
-    heard_ = 0;
-    if (taken_.capacity() > kKeptMax) std::vector<Message>().swap(taken_);
+    const bool all_heard = heard_ == taken_.size();
+    if (all_heard) {
+      taken_.clear();
+      heard_ = 0;
+      if (taken_.capacity() > kKeptMax) std::vector<Message>().swap(taken_);
+    }
     const std::lock_guard lock(mutex_);
-    taken_.swap(waiting_);
     if (closed_) return false;
-    show(taken_.size());
+    if (all_heard) {
+      taken_.swap(waiting_);
+      show(taken_.size());
+    }
     return true;
   }
 

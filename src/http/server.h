@@ -26,7 +26,9 @@ struct Request {
   std::string scheme;                                // "http" or "https"
   std::shared_ptr<const runtime::TlsPeer> tls = {};  // null: not over TLS
   runtime::Address peer;
-  base::WallTime received = {};  // when it was whole; 0: nobody says
+  // When it was whole; 0: nobody says.
+  base::WallTime received = {};
+  base::Instant arrived = {};
   bool http2 = false;
   Held held = {};  // of the server's budget, as long as the request is kept
 

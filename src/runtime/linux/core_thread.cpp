@@ -11,7 +11,9 @@
 namespace keelway::runtime {
 namespace {
 
+// Of one executor, whichever comes first; then the thread's others and its sockets have their turn.
 constexpr int kTasksPerSlice = 64;
+constexpr base::Duration kSliceTime = std::chrono::milliseconds(4);
 constexpr base::Duration kForever = base::Duration::max();
 
 std::int64_t read_clock(clockid_t clock) {
@@ -105,9 +107,11 @@ bool ExecutorCore::take_next(bool timers_first, Task& task) {
 
 bool ExecutorCore::run_slice() {
   std::unique_lock lock(mutex_);
+  const base::Instant begun = read_monotonic_clock();
   for (int i = 0; i < kTasksPerSlice; ++i) {
     if (closed_) return false;
     now_ = read_monotonic_clock();
+    if (now_ - begun > kSliceTime) return true;
     wall_now_ = read_wall_clock();
     Task task;
     if (!take_next(i % 2 == 0, task)) {
