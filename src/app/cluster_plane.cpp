@@ -103,7 +103,7 @@ class ClusterPlane {
   std::unique_ptr<runtime::Executor> server_executor_, loops_executor_, front_executor_;
   const std::shared_ptr<telemetry::Metrics> metrics_ = std::make_shared<telemetry::Metrics>();
   // server executor only
-  Gate gate_{apiserver::refusal_words};
+  Gate gate_{*server_executor_, apiserver::refusal_words};
   http::HandOver hand_over_{*front_executor_, *server_executor_, gate_, metrics_};
   std::unique_ptr<apiserver::Server> server_;
   std::optional<Lead> lead_;      // while its loops run here, or are about to

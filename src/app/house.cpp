@@ -97,7 +97,7 @@ class HouseImpl final : public House {
   std::unique_ptr<client::Subscription> door_feed_;
   std::unique_ptr<HubKeys> hub_keys_;
   std::unique_ptr<DoorAuthority> authority_;
-  Gate door_gate_;
+  Gate door_gate_{*door_executor_};
   std::unique_ptr<aws::Door> door_;
   std::unique_ptr<http::Server> listener_;
   // node executor
